@@ -1,0 +1,42 @@
+"""Fixtures of the whole suite: where the reference data is, and what happens when an outside judge is missing."""
+
+import os
+import pathlib
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "omsnode", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("omsnode")
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+REQUIRE_ALL = bool(os.environ.get("OMSNODE_REQUIRE_ALL"))
+
+
+def missing(what):
+    """Skip by name on a user's machine; fail where every judge is promised (OMSNODE_REQUIRE_ALL)."""
+    if REQUIRE_ALL:
+        pytest.fail("OMSNODE_REQUIRE_ALL is set, but " + what)
+    pytest.skip(what)
+
+
+@pytest.fixture
+def shared():
+    """The reference data beside the repository (test vectors, sheets); the suite passes without it."""
+    path = ROOT.parent / "shared"
+    if not path.is_dir():
+        pytest.skip("no ../shared beside the repository: the published vectors typed into the tests still ran")
+    return path
+
+
+@pytest.fixture(scope="session")
+def require():
+    """require(condition, message): the test needs an outside judge."""
+
+    def check(condition, message):
+        if not condition:
+            missing(message)
+
+    return check
