@@ -27,7 +27,9 @@ def shared():
     """The reference data beside the repository (test vectors, sheets); the suite passes without it."""
     path = ROOT.parent / "shared"
     if not path.is_dir():
-        pytest.skip("no ../shared beside the repository: the published vectors typed into the tests still ran")
+        pytest.skip(
+            "no ../shared beside the repository: the published vectors typed into the tests still ran"
+        )
     return path
 
 
