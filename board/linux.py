@@ -1,0 +1,324 @@
+"""The board of a Linux host with a radio on its header: spidev, and the GPIO character device for pins and edges.
+
+    with open_board(hat) as board:
+        board.spi.transfer(tx, rx)
+        edges, lost = board.wait(board.now_us() + 1000)
+
+Two GPIO back ends. `gpiod` (version 2) is the one to have: edges carry the kernel's time stamp, taken in the interrupt,
+and sequence numbers show what was lost. `RPi.GPIO` (in practice rpi-lgpio) is the degraded one: a callback thread
+stamps the edge when it gets to run, levels are read late and losses stay unseen; `board.degraded` says so and a warning
+is logged. Sources: boards sheet 4, 5 and 8, host-seams sheet 1.3 and 2.
+"""
+
+import fcntl
+import gc
+import logging
+import queue
+import time
+
+from omsnode.firmware.errors import MisuseError, RadioError
+
+# Which gpiochip is the 40-pin header differs by model and kernel: only the label is stable (boards sheet 5.1).
+HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
+HEADER_LINE = "GPIO24"  # other boards name their header lines as the Pi does
+MAX_CHIPS = 64
+EVENT_BUFFER = 256  # edges the kernel keeps for us; the default of 16 per line fills in one stalled frame
+
+PI_LIBRARIES = "pip install 'omsnode[pi]'"
+HINT_ENABLE_SPI = "enable SPI: sudo raspi-config nonint do_spi 0 (or the line dtparam=spi=on in /boot/firmware/config.txt), then reboot"
+HINT_GROUPS = "sudo usermod -aG spi,gpio $USER, then log in again"
+HINT_BUSY = "stop the other program that uses this radio (another omsnode, a LoRaWAN daemon, ...)"
+
+log = logging.getLogger("omsnode.board")
+
+
+def open_board(hat, backend=None):
+    """Open the SPI device and the GPIO lines of a HAT.
+
+    hat: row of `board.hats` with spi_bus, spi_dev, spi_hz and the GPIO numbers gdo0 and gdo2.
+    backend: "gpiod", "RPi.GPIO", or None for the best one installed.
+    Returns a LinuxBoard. Raises RadioError, whose `hint` says what is missing and how to get it.
+    """
+    if backend not in (None, *BACKENDS):
+        raise MisuseError("no GPIO back end " + str(backend), hint="back ends: " + " ".join(BACKENDS))
+    device = _open_spi(hat)
+    try:
+        gpio = _open_gpio({"gdo0": hat.gdo0, "gdo2": hat.gdo2}, backend)
+    except BaseException:
+        device.close()
+        raise
+    return LinuxBoard(device, gpio)
+
+
+class LinuxBoard:
+    """The board contract. Edges are requested at the first `wait` (or `arm`), after the driver has programmed what its
+    pins show: a CC1101 fresh from reset clocks GDO0 at 135 kHz. The SPI device is locked against other processes."""
+
+    def __init__(self, device, gpio):
+        self._device = device
+        self._gpio = gpio
+        self._armed = False
+        self.spi = _Spi(device)
+        self.pins = {name: _Pin(gpio, name) for name in gpio.lines}
+        self.backend = gpio.name
+        self.degraded = gpio.degraded
+        if self.degraded:
+            log.warning("%s: %s", self.backend, self.degraded)
+
+    def now_us(self):
+        """CLOCK_MONOTONIC in microseconds: the clock of the kernel's edge time stamps."""
+        return time.monotonic_ns() // 1000
+
+    def arm(self):
+        """Request edges, once. A line that is already high gives no edge, so it is reported as one at this instant.
+
+        Start-up is over here: what was allocated so far stays, and is taken out of the collector's sight, because one
+        full collection costs a third of the time in which a CC1101 FIFO fills (host-seams sheet 5)."""
+        if self._armed:
+            return []
+        self._armed = True
+        gc.collect()
+        gc.freeze()
+        with _GpioErrors():
+            self._gpio.arm()
+            now_us = self.now_us()
+            return [(name, 1, now_us) for name in self._gpio.lines if self._gpio.read(name)]
+
+    def wait(self, until_us):
+        """Sleep until an edge or `until_us` (None: as long as it takes), whichever is first.
+
+        Returns (edges, lost): edges is a list of (line, level, at_us) since the last call, in order of time; lost is
+        how many edges went missing since then."""
+        edges = self.arm()
+        if edges:
+            return edges, 0
+        seconds = None if until_us is None else max(0, until_us - self.now_us()) / 1e6
+        with _GpioErrors():
+            return self._gpio.wait(seconds)
+
+    def close(self):
+        self._gpio.close()
+        self._device.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+
+class _Spi:
+    def __init__(self, device):
+        self._xfer2 = device.xfer2
+
+    def transfer(self, tx, rx):
+        """Full duplex, one chip-select period. tx: bytes-like; rx: bytearray of the same length, filled in place."""
+        if len(tx) != len(rx):
+            raise MisuseError("SPI transfer of {} bytes into {}".format(len(tx), len(rx)))
+        try:
+            rx[:] = bytes(self._xfer2(tx))
+        except (OSError, OverflowError) as error:
+            raise RadioError("SPI transfer failed: {}".format(error), hint="is the HAT still in place?")
+
+
+class _Pin:
+    def __init__(self, gpio, line):
+        self._gpio = gpio
+        self._line = line
+
+    def read(self):
+        """The present level, 0 or 1."""
+        with _GpioErrors():
+            return self._gpio.read(self._line)
+
+    def write(self, level):
+        """MisuseError: the radio drives its GDO lines, and two drivers on one wire are a short circuit."""
+        raise MisuseError("{} is an output of the radio".format(self._line))
+
+
+class _GpioErrors:
+    """What the GPIO library raises becomes a RadioError."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, _trace):
+        if kind is not None and issubclass(kind, (OSError, RuntimeError)):
+            raise RadioError("GPIO: {}".format(error), hint="is the HAT still in place?")
+
+
+def _open_spi(hat):
+    path = "/dev/spidev{}.{}".format(hat.spi_bus, hat.spi_dev)
+    try:
+        import spidev
+    except ImportError:
+        raise RadioError("the Python library spidev is missing", hint=PI_LIBRARIES)
+    device = spidev.SpiDev()
+    try:
+        device.open(hat.spi_bus, hat.spi_dev)
+    except FileNotFoundError:
+        raise RadioError("there is no " + path, hint=HINT_ENABLE_SPI)
+    except PermissionError:
+        raise RadioError("no permission for " + path, hint=HINT_GROUPS)
+    except OSError as error:
+        raise RadioError("{} cannot be opened: {}".format(path, error), hint=HINT_ENABLE_SPI)
+    try:
+        # two programs can open the same node, and then both believe they own the chip (boards sheet 8.10)
+        fcntl.flock(device.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+        device.mode = 0
+        device.bits_per_word = 8
+        device.max_speed_hz = hat.spi_hz  # without this the device tree's 125 MHz applies
+    except BlockingIOError:
+        device.close()
+        raise RadioError(path + " is in use", hint=HINT_BUSY)
+    except OSError as error:
+        device.close()
+        raise RadioError("{} refuses its settings: {}".format(path, error))
+    return device
+
+
+def _open_gpio(lines, backend):
+    for name in [backend] if backend else BACKENDS:
+        try:
+            return BACKENDS[name](lines)
+        except ImportError as error:
+            log.debug("%s: %s", name, error)
+    raise RadioError(
+        "the Python library {} is missing".format(backend or "gpiod (version 2)"), hint=PI_LIBRARIES
+    )
+
+
+class _Gpiod:
+    name = "gpiod"
+    degraded = ""
+
+    def __init__(self, lines):
+        import gpiod
+
+        if not hasattr(gpiod, "request_lines"):
+            raise ImportError("gpiod is version 1")  # Debian 12's python3-libgpiod
+        self._gpiod = gpiod
+        self.lines = lines
+        self._names = {offset: name for name, offset in lines.items()}
+        self._seqno = 0
+        path = _header_chip(gpiod)
+        try:
+            self._request = gpiod.request_lines(
+                path,
+                consumer="omsnode",
+                config=self._config(gpiod.line.Edge.NONE),
+                event_buffer_size=EVENT_BUFFER,
+            )
+        except OSError as error:
+            message = "GPIO {} of {}: {}".format(sorted(lines.values()), path, error)
+            raise RadioError(message, hint=HINT_BUSY)
+
+    def _config(self, edges):
+        settings = self._gpiod.LineSettings(direction=self._gpiod.line.Direction.INPUT, edge_detection=edges)
+        return {tuple(self._names): settings}
+
+    def read(self, name):
+        return int(self._request.get_value(self.lines[name]) is self._gpiod.line.Value.ACTIVE)
+
+    def arm(self):
+        self._request.reconfigure_lines(self._config(self._gpiod.line.Edge.BOTH))
+
+    def wait(self, seconds):
+        edges, lost = [], 0
+        if self._request.wait_edge_events(seconds):
+            rising = self._gpiod.EdgeEvent.Type.RISING_EDGE
+            for event in self._request.read_edge_events():
+                lost += event.global_seqno - self._seqno - 1
+                self._seqno = event.global_seqno
+                level = int(event.event_type is rising)
+                edges.append((self._names[event.line_offset], level, event.timestamp_ns // 1000))
+        return edges, lost
+
+    def close(self):
+        self._request.release()
+
+
+def _header_chip(gpiod):
+    """Path of the gpiochip with the header's pins, by label, else by the name of a line."""
+    denied = named = None
+    for number in range(MAX_CHIPS):
+        path = "/dev/gpiochip{}".format(number)
+        try:
+            if not gpiod.is_gpiochip_device(path):
+                continue
+            with gpiod.Chip(path) as chip:
+                if chip.get_info().label in HEADER_LABELS:
+                    return path
+                if named is None and _has_line(chip, HEADER_LINE):
+                    named = path
+        except PermissionError:
+            denied = path
+        except OSError as error:
+            log.debug("%s: %s", path, error)
+    if named:
+        return named
+    if denied:
+        raise RadioError("no permission for " + denied, hint=HINT_GROUPS)
+    raise RadioError(
+        "no gpiochip has the pins of a 40-pin header",
+        hint="is this a Raspberry Pi or like it? gpiodetect lists chips",
+    )
+
+
+def _has_line(chip, name):
+    try:
+        chip.line_offset_from_id(name)
+    except OSError:
+        return False
+    return True
+
+
+class _RpiGpio:
+    name = "RPi.GPIO"
+    degraded = "no kernel time stamps and no count of lost edges: install gpiod 2 for exact reception times"
+
+    def __init__(self, lines):
+        try:
+            import RPi.GPIO as GPIO
+        except RuntimeError as error:  # the original package on anything but a Pi
+            raise ImportError(str(error))
+        self._gpio = GPIO
+        self.lines = lines
+        self._edges = queue.SimpleQueue()
+        try:
+            GPIO.setwarnings(False)
+            GPIO.setmode(GPIO.BCM)
+            for offset in lines.values():
+                GPIO.setup(offset, GPIO.IN)
+        except Exception as error:  # lgpio.error is no OSError
+            raise RadioError(
+                "GPIO {}: {}".format(sorted(lines.values()), error), hint=HINT_GROUPS + "; or " + HINT_BUSY
+            )
+
+    def read(self, name):
+        return int(self._gpio.input(self.lines[name]))
+
+    def arm(self):
+        for name, offset in self.lines.items():
+            self._gpio.add_event_detect(
+                offset, self._gpio.BOTH, callback=lambda _, name=name: self._on_edge(name)
+            )
+
+    def _on_edge(self, name):
+        at_us = time.monotonic_ns() // 1000
+        self._edges.put((name, self.read(name), at_us))
+
+    def wait(self, seconds):
+        edges = []
+        try:
+            edges.append(self._edges.get(timeout=seconds))
+            while True:
+                edges.append(self._edges.get_nowait())
+        except queue.Empty:
+            return edges, 0
+
+    def close(self):
+        self._gpio.cleanup(list(self.lines.values()))
+
+
+BACKENDS = {backend.name: backend for backend in (_Gpiod, _RpiGpio)}
