@@ -30,6 +30,12 @@ class ConfigError(MisuseError):
     code = "config"
 
 
+class StoreError(OmsError):
+    """State could not be read or written; what depends on it (a transmission) is not done."""
+
+    code = "store"
+
+
 class DutyCycleError(MisuseError):
     """Sending now would exceed the sub-band's duty cycle. `allowed_at_us` says when it may be tried again."""
 
@@ -108,8 +114,30 @@ class TransportError(RejectError):
     code = "transport"
 
 
+class UnsupportedCiError(TransportError):
+    code = "unsupported_ci"
+    hint = "only the manufacturer knows what stands behind this CI code; the bytes are kept as they came"
+
+
+class IncompleteError(TransportError):
+    """One fragment of a message; the others are outstanding."""
+
+    code = "incomplete"
+    hint = "the message is spread over several telegrams"
+
+
 class ApplicationError(RejectError):
     code = "application"
+
+
+# --- text lines ---
+
+
+class LineError(RejectError):
+    """A text line that holds no telegram; `position` is the column, counted from 0."""
+
+    code = "line"
+    hint = "expected: hex digits, an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|"
 
 
 # --- radio ---

@@ -1,0 +1,54 @@
+"""The command `omsnode`. Each sub-command is a module of this room with `add_parser(subparsers)` and `run(args)`.
+
+Exit status: 0 done, 1 something was refused, 2 misuse (a wrong option or configuration), 130 interrupted.
+"""
+
+import argparse
+import importlib
+import os
+import sys
+
+from omsnode.firmware.errors import MisuseError, OmsError
+
+# Sub-command: what it is for. Only the module of the one that is asked for is imported.
+COMMANDS = {
+    "demo": "meters speak and a collector reads them, with nothing attached",
+    "collect": "receive meters and print their readings",
+    "meter": "be a meter: send the registers of a configuration file",
+    "decode": "decode telegrams from a file or standard input",
+    "analyze": "explain every byte of a telegram",
+    "iq": "modulate telegrams into an I/Q file",
+    "bench": "measure how fast this machine decodes",
+}
+
+
+def main(argv=None):
+    """Run one sub-command; returns the exit status."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    parser = argparse.ArgumentParser(
+        prog="omsnode",
+        description="Open radio node for the Open Metering System.",
+        epilog="`omsnode COMMAND --help` explains one command. With nothing attached, try `omsnode demo`.",
+    )
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    module = None
+    for name, purpose in COMMANDS.items():
+        if argv[:1] == [name]:
+            module = importlib.import_module("." + name, __name__)
+            module.add_parser(subparsers)
+        else:
+            subparsers.add_parser(name, help=purpose, add_help=False)
+    args = parser.parse_args(argv)
+    try:
+        return module.run(args) or 0
+    except OmsError as error:
+        print("omsnode: {}".format(error), file=sys.stderr)
+        if error.hint:
+            print("  " + error.hint, file=sys.stderr)
+        return 2 if isinstance(error, MisuseError) else 1
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has enough. Nothing may be flushed into the closed pipe at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0

@@ -1,0 +1,141 @@
+"""The event loop: joins a role with the radio and the board that it is handed; imports neither.
+
+A role has `start(now_us)`, `feed(event, now_us, wall_us)`, `tick(now_us, wall_us)` and `due_us`; the first three
+return a list of `roles.actions`. Everything a role asks for is carried out here, in order: a Persist before the
+Transmit that follows it, and the duty-cycle ledger is asked before each Transmit (link sheet 1.3).
+"""
+
+from .errors import DutyCycleError, OmsError
+from .phy import modes, radio
+from .phy.duty_cycle import Ledger
+from .phy.framing import Deframer
+from .roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
+
+
+class Node:
+    """board: `now_us()`, `wait(until_us) -> (edges, lost)`. radio: a driver (phy/radio.py). role: see above.
+
+    store: object with `save(state)`, or None if nothing needs to survive. deliver: function called with each reading.
+    wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
+    """
+
+    def __init__(self, board, radio, role, store=None, deliver=None, wall=None, ledger=None):
+        self.board = board
+        self.radio = radio
+        self.role = role
+        self.store = store
+        self.deliver = deliver
+        self.wall = wall
+        self.ledger = ledger or Ledger()
+        self.counters = {}
+        self._started = False
+        self._listening = None
+        self._sending = None  # frequency of the transmission that is armed
+
+    @property
+    def due_us(self):
+        """Next instant at which `step` wants to be called even without an edge, or None."""
+        if not self._started:
+            return self.board.now_us()
+        radio_us, role_us = self.radio.due_us, self.role.due_us
+        if radio_us is None:
+            return role_us
+        if role_us is None or radio_us < role_us:
+            return radio_us
+        return role_us
+
+    def step(self, edges=(), lost=0):
+        """Do what is due now. edges, lost: as `board.wait` returned them."""
+        now_us = self.board.now_us()
+        if not self._started:
+            self.radio.start(now_us)
+            self._started = True
+            self._do(self.role.start(now_us))
+        if lost:
+            self._count("edges_lost", lost)
+        due_us = self.radio.due_us
+        if edges or lost or (due_us is not None and due_us <= now_us):
+            for event in self.radio.service(now_us, edges):
+                self._event(event)
+        now_us = self.board.now_us()
+        due_us = self.role.due_us
+        if due_us is not None and due_us <= now_us:
+            self._do(self.role.tick(now_us, self._wall(now_us)))
+
+    def run(self, until_us=None):
+        """Wait and step until the board's clock reaches until_us (None: for ever)."""
+        if not self._started:
+            self.step()  # before the first wait: the board takes edges only from a radio that is set up
+        while until_us is None or self.board.now_us() < until_us:
+            due_us = self.due_us
+            if due_us is None or (until_us is not None and until_us < due_us):
+                due_us = until_us
+            edges, lost = self.board.wait(due_us)
+            self.step(edges, lost)
+
+    def _wall(self, at_us):
+        return self.wall(at_us) if self.wall else None
+
+    def _count(self, name, n=1):
+        self.counters[name] = self.counters.get(name, 0) + n
+
+    def _event(self, event):
+        now_us = self.board.now_us()
+        kind = event.kind
+        self._count(kind)
+        if kind == radio.SENT:
+            self.ledger.book(self._sending, event.end_us - event.at_us, event.at_us)
+        if kind in (radio.SENT, radio.TOO_LATE):
+            self._sending = None
+            self._resume(now_us)
+        self._do(self.role.feed(event, now_us, self._wall(event.at_us)))
+
+    def _resume(self, now_us):
+        """After a transmission: hear again, or sleep if nobody listens."""
+        if self._listening is None:
+            self.radio.sleep(now_us)
+        else:
+            self._listen(self._listening)
+
+    def _listen(self, action):
+        family = action.mode
+        if family != modes.T_AND_C:
+            family = modes.find(action.mode, action.direction).family
+        self.radio.configure(action.mode, action.direction)
+        self.radio.listen(Deframer(family), self.board.now_us())
+        self._listening = action
+
+    def _transmit(self, action):
+        mode = modes.find(action.mode, action.direction)
+        air_time_us = len(action.chips) * 8 * 1000000 // mode.chip_rate_cps
+        self.ledger.check(mode.frequency_hz, air_time_us, action.at_us)
+        self.radio.configure(action.mode, action.direction)
+        self.radio.prepare(action.chips, self.board.now_us())
+        self.radio.transmit(action.at_us)
+        self._sending = mode.frequency_hz
+
+    def _do(self, actions):
+        for action in actions:
+            refused = None
+            if isinstance(action, Deliver):
+                self._count("delivered")
+                if self.deliver:
+                    self.deliver(action.reading)
+            elif isinstance(action, Listen):
+                self._listen(action)
+            elif isinstance(action, Transmit):
+                try:
+                    self._transmit(action)
+                except DutyCycleError as error:
+                    refused = radio.Event(REFUSED, error.allowed_at_us, error=error, code=error.code)
+            elif isinstance(action, Persist) and self.store:
+                try:
+                    self.store.save(action.state)
+                except (OSError, OmsError) as error:
+                    refused = radio.Event(REFUSED, self.board.now_us(), error=error, code="persist")
+            if refused:
+                # The rest of the list relied on this action: it is not done.
+                self._count("refused." + refused.code)
+                now_us = self.board.now_us()
+                return self._do(self.role.feed(refused, now_us, self._wall(now_us)))
+        return None

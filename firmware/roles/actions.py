@@ -1,0 +1,20 @@
+"""What a role asks its node to do. Roles only return these; they never touch radio, clock or disk."""
+
+from collections import namedtuple
+
+# Send `chips` (the complete stream on air, packed) so that the first chip leaves at `at_us`. `telegram` is what they
+# carry, without link CRCs, for those who watch.
+Transmit = namedtuple("Transmit", ("mode", "direction", "chips", "at_us", "telegram"))
+
+# Receive this mode ("T1", "S2", ..., or "T+C") until told otherwise.
+Listen = namedtuple("Listen", ("mode", "direction"))
+
+# Hand a reading to whoever wants it.
+Deliver = namedtuple("Deliver", ("reading",))
+
+# Store this dict (strings, integers and lists of them) before any Transmit that follows it in the list.
+Persist = namedtuple("Persist", ("state",))
+
+# Kind of the event with which a node answers a Transmit that it did not carry out: `code` says why ("duty_cycle",
+# "persist"), `at_us` when it would be allowed (now, if only the role can tell).
+REFUSED = "refused"

@@ -1,0 +1,53 @@
+"""State files: atomic, tolerant of damage, and they say what went wrong."""
+
+import json
+import os
+
+import pytest
+
+from omsnode.firmware.errors import StoreError
+from omsnode.firmware.host.store import JsonStore
+
+
+def test_what_is_saved_is_loaded(tmp_path):
+    store = JsonStore(tmp_path / "not" / "yet", "meter")
+    assert store.load() is None and store.problem is None
+    store.save({"access_number": 7, "values": [1, 2]})
+    assert JsonStore(tmp_path / "not" / "yet", "meter").load() == {"access_number": 7, "values": [1, 2]}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1]", "nul", "\x00\x00", '{"a": 1}}'])
+def test_damage_is_named_and_set_aside(tmp_path, text):
+    store = JsonStore(tmp_path, "meter")
+    store.path.write_text(text)
+    assert store.load() is None
+    assert store.problem.code == "store" and "meter.json" in str(store.problem)
+    assert (tmp_path / "meter.damaged").read_text() == text
+    store.save({"a": 1})
+    assert store.load() == {"a": 1} and store.problem is None
+
+
+def test_bytes_that_are_no_text_are_damage(tmp_path):
+    store = JsonStore(tmp_path, "meter")
+    store.path.write_bytes(b"\xff\xfe{")
+    assert store.load() is None and store.problem
+
+
+def test_power_cut_leaves_the_old_or_the_new(tmp_path, monkeypatch):
+    store = JsonStore(tmp_path, "meter")
+    store.save({"n": 1})
+
+    def cut(*_):
+        raise OSError(5, "power cut")
+
+    monkeypatch.setattr(os, "replace", cut)
+    with pytest.raises(StoreError) as caught:
+        store.save({"n": 2})
+    assert caught.value.hint
+    assert json.loads(store.path.read_text()) == {"n": 1}
+
+
+def test_a_place_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError):
+        JsonStore(tmp_path / "file", "meter").save({})
