@@ -6,6 +6,7 @@ anywhere. Sources: boards sheet 7, host-seams sheet 4.
 
 from omsnode.firmware.errors import MisuseError, RadioError
 
+TICK_US = 2000  # idle sleeps up to one tick of the port; nearer to the instant we spin
 RING = 32  # edges between two calls of wait; the soft interrupt queue of the port itself holds 4 to 8
 
 
@@ -97,7 +98,8 @@ class MicroPythonBoard:
         idle = self._machine.idle
         now_us = self.now_us()
         while self._head == self._tail and (until_us is None or now_us < until_us):
-            idle()
+            if until_us is None or until_us - now_us > TICK_US:
+                idle()
             now_us = self.now_us()
         while self._tail != self._head:
             place = self._tail % RING
