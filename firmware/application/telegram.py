@@ -1,0 +1,235 @@
+"""A whole telegram: link layer, extended link layer, AFL, transport header, security, records.
+
+`decode` never raises for what the air brought: every refusal is an OmsError in `Telegram.error`, and what could be
+read before it is kept. `build` is the way back, for a meter or a gateway.
+"""
+
+from ..errors import IncompleteError, MisuseError, NoKeyError, OmsError, UnsupportedSecurityError
+from ..link import telegram as link_telegram
+from ..link.address import Address
+from ..security import mode5, modes
+from ..transport import authentication, header
+from . import record
+
+PLAIN = "plain"
+DECRYPTED = "decrypted"
+NO_KEY = "no_key"
+WRONG_KEY = "wrong_key_or_altered"
+UNSUPPORTED = "unsupported"
+INCOMPLETE = "incomplete"
+
+# Refusals that say something about the security of the telegram; for others the verdict is not known.
+_VERDICTS = {
+    "no_key": NO_KEY,
+    "wrong_key_or_altered": WRONG_KEY,
+    "unsupported": UNSUPPORTED,
+    "unsupported_ci": UNSUPPORTED,
+    "incomplete": INCOMPLETE,
+}
+
+# Application error codes (security sheet section 11).
+APPLICATION_ERRORS = {
+    0x00: "unspecified error",
+    0x01: "CI field not implemented",
+    0x03: "too many records",
+    0x08: "busy",
+    0x09: "too many readouts",
+    0x10: "not yet finished",
+    0x11: "no such function",
+    0x12: "data unavailable",
+    0x15: "parameter missing or wrong",
+    0x17: "wrong message structure",
+    0x20: "security error",
+    0x21: "security mechanism not supported",
+    0x22: "security method too weak",
+}
+
+
+class Undecoded:
+    """Bytes of the payload that are no records: offset in it, data, reason."""
+
+    def __init__(self, offset, data, reason):
+        self.offset = offset
+        self.data = data
+        self.reason = reason
+
+
+class Telegram:
+    """What a telegram says.
+
+    raw: the telegram as it was given. link, afl, tpl: the layers read (objects of link.telegram,
+    transport.authentication, transport.header), None where absent or not reached. address: the application address,
+    whose data these are. verdict: a word of the house ("plain", "decrypted", ...) or None if it got not so far.
+    payload_offset: where in `raw` the payload starts. payload: application bytes, decrypted if that was possible, check
+    bytes included, so that payload[i] stands for raw[payload_offset + i]. encrypted_bytes: how many of its first bytes
+    are encrypted on the air. records: list of application.record.Record. undecoded: None or an object with offset,
+    data and reason. error: None or the OmsError of the refusal.
+    """
+
+    def __init__(self, raw):
+        self.raw = raw
+        self.link = None
+        self.afl = None
+        self.tpl = None
+        self.address = None
+        self.verdict = None
+        self.payload_offset = len(raw)
+        self.payload = b""
+        self.encrypted_bytes = 0
+        self.records = []
+        self.undecoded = None
+        self.error = None
+
+    @property
+    def mode(self):
+        """Security mode, None where nothing says one."""
+        return self.tpl.mode if self.tpl else None
+
+    @property
+    def profile(self):
+        """OMS security profile "A" to "D", or None."""
+        return modes.profile(self.mode)
+
+    @property
+    def hops(self):
+        """1 if a repeater sent it: the ELL says so, without one the configuration field of modes 0 and 5."""
+        if self.link and self.link.ell:
+            return self.link.hops
+        return self.tpl.configuration_field & 1 if self.mode in (0, 5) else 0
+
+    @property
+    def access_number(self):
+        """Of the transport layer, else of the extended link layer, else None."""
+        if self.tpl and self.tpl.access_number is not None:
+            return self.tpl.access_number
+        return self.link.ell.access_number if self.link and self.link.ell else None
+
+
+def decode(telegram, key_for=None):
+    """Decode a telegram.
+
+    telegram: bytes from the L-field on, without link CRCs. key_for: function of the application Address that returns
+    its Key or None. Returns a Telegram, whatever the bytes are.
+    """
+    result = Telegram(bytes(telegram))
+    try:
+        result.link = link = link_telegram.parse(result.raw)
+        result.address = link.address
+        result.payload_offset = link.offset
+        ell = link.ell
+        if ell and ell.encrypted:
+            raise UnsupportedSecurityError(
+                "the extended link layer is encrypted (AES-128-CTR)", position=link.offset
+            )
+        if link.offset == len(result.raw):
+            result.verdict = PLAIN
+            return result
+        _upper(result, link.offset, key_for)
+    except OmsError as error:
+        _refuse(result, error)
+    return result
+
+
+def decode_message(message, address=None, key_for=None):
+    """Decode from the CI code of the AFL or transport layer on, as a wired frame or joined fragments deliver it.
+
+    address: of the sender, where the header has none. Else as `decode`.
+    """
+    result = Telegram(bytes(message))
+    result.address = address
+    try:
+        _upper(result, 0, key_for)
+    except OmsError as error:
+        _refuse(result, error)
+    return result
+
+
+def _refuse(result, error):
+    raw = result.raw
+    if result.link is None and result.address is None and len(raw) >= 10 and raw[0] == len(raw) - 1:
+        # The fault is behind the address: what stands before it can be told.
+        result.address = Address.from_link(raw[2:10])
+        result.link = link_telegram.Link(raw[1], result.address, None, 10)
+        result.payload_offset = 10
+    result.error = error
+    result.verdict = _VERDICTS.get(error.code)
+    result.payload = raw[result.payload_offset :]
+    if result.payload:
+        result.undecoded = Undecoded(0, result.payload, error.code)
+
+
+def _upper(result, offset, key_for):
+    """AFL, transport header, security and records from the CI code at `offset` on."""
+    raw = result.raw
+    result.payload_offset = offset
+    if offset < len(raw) and raw[offset] == authentication.CI:
+        result.afl = afl = authentication.parse(raw, offset)
+        result.payload_offset = offset = afl.payload_offset
+        if afl.fragmented():
+            raise IncompleteError("fragment {} of a message".format(afl.fragment_id), position=afl.offset)
+    tpl = header.parse(raw, offset)
+    result.tpl = tpl
+    result.payload_offset = tpl.payload_offset
+    if tpl.address:
+        result.address = tpl.address
+    elif tpl.direction == header.DOWN and result.link and result.link.ell and result.link.ell.receiver:
+        result.address = result.link.ell.receiver
+    _open(result, tpl, key_for)
+    if tpl.content == header.RECORDS:
+        result.records, result.undecoded = record.decode(result.payload)
+    elif tpl.content == header.ERROR and result.payload:
+        reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
+        reason = "application error {:02X}: {}".format(result.payload[0], reason)
+        result.undecoded = Undecoded(0, result.payload, reason)
+    elif result.payload:
+        result.undecoded = Undecoded(0, result.payload, "no records: " + tpl.name)
+
+
+def _open(result, tpl, key_for):
+    """Decrypt the payload, or raise why not."""
+    body = result.raw[tpl.payload_offset :]
+    if result.afl and (result.afl.mac or result.afl.control is not None and result.afl.control & 0x0F):
+        message = modes.describe(tpl.mode) if tpl.mode is not None else "no security header"
+        raise UnsupportedSecurityError(message + "; authenticated in the AFL", position=result.afl.offset)
+    if tpl.mode not in (None, 0, 5):
+        raise UnsupportedSecurityError(modes.describe(tpl.mode), position=tpl.offset)
+    length = mode5.encrypted_length(tpl.blocks, len(body)) if tpl.mode == 5 else 0
+    result.encrypted_bytes = length
+    result.payload = body
+    if not length:
+        result.verdict = PLAIN
+        return
+    key = key_for(result.address) if key_for and result.address else None
+    if key is None:
+        raise NoKeyError("no key for {}".format(result.address), position=tpl.payload_offset)
+    plain = mode5.open(key, result.address, tpl.access_number, body[:length])
+    result.payload = plain + body[length:]
+    result.verdict = DECRYPTED
+
+
+def build(
+    c_field, address, ci, access_number, data=b"", key=None, tail=b"", meter=None, ell=b"", status=0, **flags
+):
+    """A telegram without link CRCs, L-field first: in the clear (mode 0), or sealed in mode 5 if a key is given.
+
+    c_field: 8 bits. address: of the sender. ci: CI code with a short or long header, or none. access_number: of the
+    transport layer. data: application data; with a key it is sealed, and `tail` follows in the clear. meter: the
+    meter's Address, needed with a long header; it is also whose address goes into the IV. ell: bytes of an extended
+    link layer, CI included. flags: bidirectional, accessible, synchronous, content of `transport.header.configuration`;
+    they stay 0 where there is an ELL. MisuseError if it does not fit into a telegram.
+    """
+    if key is not None and header.ci_row(ci)[0] == header.NONE:
+        raise MisuseError("CI {:02X} has no header that could announce encryption".format(ci))
+    if key is None:
+        body = bytes(data) + bytes(tail)
+        configuration = header.configuration(0, **flags)
+    else:
+        sealed = mode5.seal(key, meter or address, access_number, data)
+        body = sealed + bytes(tail)
+        configuration = header.configuration(5, mode5.blocks(sealed, len(tail)), **flags)
+    front = bytes((c_field,)) + address.link_bytes() + bytes(ell)
+    front += header.build(ci, access_number, status, configuration, meter)
+    length = len(front) + len(body)
+    if length > 255:
+        raise MisuseError("a telegram holds 255 bytes behind L, these are {}".format(length))
+    return bytes((length,)) + front + body

@@ -1,0 +1,170 @@
+"""A decoded telegram as one line of JSON: the keys and their order are published, values are exact.
+
+Numbers are written from mantissa and power of ten, digit by digit; no binary float comes near them.
+"""
+
+import json
+
+from ..link import control
+from ..link.address import device_type_name
+
+_text = json.encoder.encode_basestring  # quotes a str, keeps letters beyond ASCII
+_MOST_ZEROS = 40  # beyond this an exponent is written instead of zeros
+
+
+def decimal(mantissa, exponent):
+    """mantissa * 10**exponent as a decimal number with just its own digits: (6408, -3) gives "6.408"."""
+    if exponent == 0:
+        return str(mantissa)
+    if abs(exponent) > _MOST_ZEROS:
+        return "{}e{}".format(mantissa, exponent)
+    if exponent > 0:
+        return str(mantissa) + "0" * exponent if mantissa else "0"
+    sign, digits = ("-", str(-mantissa)) if mantissa < 0 else ("", str(mantissa))
+    digits = digits.rjust(1 - exponent, "0")
+    return sign + digits[:exponent] + "." + digits[exponent:]
+
+
+def value_text(record):
+    """The value of a record as JSON: a number, a string, or null."""
+    if record.flag is None and record.mantissa is not None:
+        return decimal(record.mantissa, record.exponent)
+    if record.flag is None and record.text is not None:
+        return _text(record.text)
+    return "null"
+
+
+def _optional(text):
+    return "null" if text is None else _text(text)
+
+
+def _number(value):
+    return "null" if value is None else str(value)
+
+
+def _list(texts):
+    return "[" + ", ".join(texts) + "]"
+
+
+def _record(record):
+    quantity = record.quantity
+    if record.qualifiers:
+        quantity = " ".join([quantity, *record.qualifiers])
+    return (
+        '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
+        '"subunit": {}, "obis": {}, "dib": "{}", "vib": "{}", "data": "{}"}}'
+    ).format(
+        _text(quantity),
+        value_text(record),
+        _optional(record.unit),
+        _text(record.function),
+        _optional(record.flag),
+        record.storage,
+        record.tariff,
+        record.subunit,
+        _optional(getattr(record, "obis", None)),
+        record.dib.hex().upper(),
+        record.vib.hex().upper(),
+        record.data.hex().upper(),
+    )
+
+
+def _ell(ell):
+    if ell is None:
+        return "null"
+    return (
+        '{{"ci_field": "{:02X}", "cc": "{:02X}", "access_number": {}, "receiver": {}, "session": {}}}'.format(
+            ell.ci,
+            ell.cc,
+            ell.access_number,
+            "null" if ell.receiver is None else _text(str(ell.receiver)),
+            _number(ell.sn),
+        )
+    )
+
+
+def _link(telegram, frame_format):
+    link = telegram.link
+    if link is None:
+        return "null"
+    return '{{"address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
+        _text(str(link.address)),
+        _optional(frame_format),
+        _text(control.name(link.c_field) or "{:02X}".format(link.c_field)),
+        telegram.hops,
+        _ell(link.ell),
+    )
+
+
+def error_json(error):
+    """An OmsError as a JSON object, None as null."""
+    if error is None:
+        return "null"
+    return '{{"code": {}, "hint": {}, "message": {}, "position": {}}}'.format(
+        _text(error.code), _text(error.hint), _text(error.message), _number(error.position)
+    )
+
+
+def _status(tpl):
+    if tpl is None or tpl.status is None:
+        return "null"
+    flags = _list(_text(flag) for flag in tpl.status_flags())
+    return '{{"flags": {}, "byte": {}}}'.format(flags, tpl.status)
+
+
+def _undecoded(undecoded):
+    if undecoded is None:
+        return "null"
+    return '{{"offset": {}, "data": "{}", "reason": {}}}'.format(
+        undecoded.offset, bytes(undecoded.data).hex().upper(), _text(undecoded.reason)
+    )
+
+
+_EMPTY = (
+    '{"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null, "link": null, '
+    '"ci_field": null, "access_number": null, "status": null, '
+    '"security": {"mode": null, "profile": null, "verdict": null}, "records": [], '
+    '"undecoded": null, "error": '
+)
+
+
+def refused_line(error):
+    """The JSON object of a line that held no readable telegram."""
+    return _EMPTY + error_json(error) + "}"
+
+
+def to_json(telegram, frame_format=None, more=()):
+    """One line of JSON of an application.telegram.Telegram.
+
+    frame_format: "A", "B" or None if it is not known. more: pairs (key, plain value) that a reading adds behind:
+    timestamp, mode, rssi_dbm, radio, name.
+    """
+    address, tpl = telegram.address, telegram.tpl
+    if address is None:
+        identity = '"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null'
+    else:
+        identity = '"id": {}, "manufacturer": {}, "version": {}, "type": {}, "type_code": {}'.format(
+            _text(address.ident),
+            _optional(address.manufacturer_code),
+            address.version,
+            _optional(device_type_name(address.device_type)),
+            address.device_type,
+        )
+    out = (
+        '{{{}, "link": {}, "ci_field": {}, "access_number": {}, "status": {}, '
+        '"security": {{"mode": {}, "profile": {}, "verdict": {}}}, "records": {}, "undecoded": {}, "error": {}{}}}'
+    )
+    return out.format(
+        identity,
+        _link(telegram, frame_format),
+        "null" if tpl is None else '"{:02X}"'.format(tpl.ci),
+        _number(telegram.access_number),
+        _status(tpl),
+        _number(telegram.mode),
+        _optional(telegram.profile),
+        _optional(telegram.verdict),
+        _list([_record(record) for record in telegram.records]),
+        _undecoded(telegram.undecoded),
+        error_json(telegram.error),
+        "".join(", {}: {}".format(_text(key), json.dumps(value, ensure_ascii=False)) for key, value in more),
+    )

@@ -1,0 +1,165 @@
+"""Text lines that hold a telegram: read whatever the tools of this field write, and write `rtlwmbus` lines.
+
+Understood: hex with or without link CRCs (found out by itself), `rtlwmbus` lines, CUL `b...` and `bY...` lines,
+wmbusmeters' `telegram=|...|+5` lines. Blank lines and lines that begin with `#` are no telegrams.
+"""
+
+import re
+from dataclasses import dataclass
+
+from ..errors import CrcError, LengthError, LineError
+from ..link import frame_a, frame_b
+
+_HEX = frozenset("0123456789abcdefABCDEF")
+_BLANKS = frozenset(" \t_|")  # for reading only
+_MODE = re.compile(r"[A-Z][0-9](?:-[a-zA-Z])?\Z")
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\d*Z?\Z", re.ASCII)
+_LEVEL = re.compile(r"[+-]?\d{1,3}\Z", re.ASCII)
+_OTHERS = (
+    (re.compile(r"\s*[{\[]"), "this is JSON, no telegram line"),
+    (
+        re.compile(r"\s*68(..)\1 ?68", re.IGNORECASE),
+        "this is a wired M-Bus frame, wireless telegrams are read here",
+    ),
+)
+
+
+@dataclass
+class Line:
+    """A telegram out of a text line.
+
+    telegram: bytes from the L-field on without link CRCs. frame_format: "A" or "B", None if the line does not tell.
+    frame: the same with its link CRCs, None if the line had none. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp
+    (ISO 8601, UTC): None where the line does not tell.
+    """
+
+    telegram: bytes
+    frame_format: str | None = None
+    frame: bytes | None = None
+    mode: str | None = None
+    rssi_dbm: int | None = None
+    timestamp: str | None = None
+
+
+def parse_line(line):
+    """Read one line of text. Returns a Line, or None for a blank line or a comment.
+
+    Raises LineError (position = column), LengthError (position = byte) or CrcError (position = block).
+    """
+    text = line.strip()
+    if not text or text[0] == "#":
+        return None
+    column = line.index(text[0])
+    if text.startswith("telegram="):
+        return _wmbusmeters(text, column)
+    if ";" in text:
+        return _rtlwmbus(text, column)
+    if text[0] == "b" and (text[1:2] == "Y" or _is_odd(text)):
+        return _cul(text, column)
+    return frame_or_telegram(_bytes(text, column))
+
+
+def _is_odd(text):
+    """Whether this is an odd number of hex digits and nothing else: the b of a CUL line makes it so."""
+    return len(text) % 2 == 1 and _HEX.issuperset(text)
+
+
+def _bytes(text, column):
+    """Bytes of hex digits; blanks, bars and underscores between them are for reading. column: of text in the line."""
+    if text[:2] in ("0x", "0X"):
+        text, column = text[2:], column + 2
+    if not _HEX.issuperset(text):
+        for index, char in enumerate(text):
+            if char not in _HEX and char not in _BLANKS:
+                _complain(text, column + index)
+        text = "".join(char for char in text if char not in _BLANKS)
+    if len(text) % 2:
+        message = "odd number of hex digits ({})".format(len(text))
+        raise LineError(message, position=column + len(text), hint="a digit is missing, or the line was cut")
+    if not text:
+        raise LineError("no hex digits", position=column)
+    return bytes.fromhex(text)
+
+
+def _complain(text, position):
+    for pattern, message in _OTHERS:
+        if pattern.match(text):
+            raise LineError(message, position=position)
+    raise LineError("not a hex digit", position=position)
+
+
+def frame_or_telegram(data):
+    """A Line from bytes that may or may not have link CRCs, in format A or B.
+
+    Without CRCs there are L bytes behind the L-field. The same holds for format B with its CRCs; then the CRCs decide.
+    """
+    length = data[0]
+    blocks = -((9 - length) // 16) if length > 9 else 0
+    if len(data) == length + 1:
+        try:
+            return Line(bytes(frame_b.strip(data)), "B", data)
+        except (CrcError, LengthError):
+            return Line(data)
+    if length >= 9 and len(data) == length + 1 + 2 * (1 + blocks):
+        return Line(bytes(frame_a.strip(data)), "A", data)
+    if re.match(rb"\x68(.)\1\x68", data, re.DOTALL):
+        raise LineError(_OTHERS[1][1], position=0)
+    message = "L = {} announces {} bytes, or {} with link CRCs, but there are {}".format(
+        length, length + 1, length + 3 + 2 * blocks, len(data)
+    )
+    raise LengthError(message, position=min(len(data), length + 1))
+
+
+def _wmbusmeters(text, column):
+    """telegram=|HEADER_PAYLOAD|+seconds: one or two parts between bars, the seconds may be missing."""
+    start = text.find("|")
+    end = text.rfind("|")
+    if start < 0 or start == end:
+        raise LineError("no bars around the telegram", position=column + len("telegram="))
+    return frame_or_telegram(_bytes(text[start + 1 : end], column + start + 1))
+
+
+def _cul(text, column):
+    """b<format A> or bY<format B>, always with link CRCs, then LQI and RSSI; no mode, no time."""
+    skip = 2 if text[1:2] == "Y" else 1
+    data = _bytes(text[skip:], column + skip)
+    frame, tail = data[:-2], data[-2:]
+    if len(frame) < 10:
+        raise LengthError("a CUL line holds a frame and two bytes of LQI and RSSI", position=len(data))
+    strip = frame_b.strip if skip == 2 else frame_a.strip
+    level = tail[1] - 256 if tail[1] > 127 else tail[1]
+    return Line(bytes(strip(frame)), "B" if skip == 2 else "A", frame, rssi_dbm=level // 2 - 74)
+
+
+def _rtlwmbus(text, column):
+    """MODE;CRC_OK;3OUTOF6OK;TIME;RSSI;CUR_RSSI;ID;0xHEX, as rtl_wmbus writes it, perhaps behind an algorithm's name."""
+    fields = text.split(";")
+    first = 0 if _MODE.match(fields[0]) else 1
+    if len(fields) < first + 8 or not _MODE.match(fields[first]):
+        raise LineError("semicolons, but no rtlwmbus line", position=column)
+    mode, crc_ok, symbols_ok, time, level = fields[first : first + 5]
+    if crc_ok != "1":
+        raise CrcError("the receiver says that the link CRC is wrong")
+    at = column + sum(len(field) + 1 for field in fields[: first + 7])
+    line = frame_or_telegram(_bytes(fields[first + 7], at))
+    line.mode = mode
+    line.rssi_dbm = int(level) if _LEVEL.match(level) else None
+    match = _TIME.match(time)
+    line.timestamp = "{}T{}.{:0<3}Z".format(match[1], match[2], match[3] or "") if match else None
+    return line
+
+
+def rtlwmbus(telegram, mode, timestamp, rssi_dbm=None):
+    """An `rtlwmbus` line (without line end) that wmbusmeters accepts.
+
+    telegram: bytes from the L-field on without link CRCs, L counted so. mode: name of the radio mode; only T1, C1 and
+    S1 are accepted, so the others are written as the one they sound like. timestamp: "2026-01-31T12:00:00.000Z" or with
+    a blank, UTC. rssi_dbm: written as a negative integer, or as 0, which that program takes for "not known". LineError
+    for a mode without a counterpart.
+    """
+    short = mode[:1] + "1"
+    if short not in ("T1", "C1", "S1"):
+        raise LineError("no rtlwmbus name for mode " + mode)
+    level = 0 if rssi_dbm is None else min(-1, max(-999, int(round(rssi_dbm))))
+    time = timestamp.replace("T", " ").rstrip("Z")
+    return "{};1;1;{};{};;;0x{}".format(short, time, level, bytes(telegram).hex())

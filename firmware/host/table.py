@@ -1,0 +1,72 @@
+"""A decoded telegram as text for a person: one heading, one indented row per record."""
+
+from ..link import control
+from ..link.address import device_type_name
+from .json_lines import decimal
+
+
+def heading(telegram):
+    """Who speaks, what kind of telegram, and what became of it, in one line."""
+    address = telegram.address
+    parts = []
+    if address is not None:
+        kind = device_type_name(address.device_type) or "type {:02X}".format(address.device_type)
+        parts = [address.ident, address.manufacturer_code or "", kind]
+    if telegram.link is not None:
+        parts.append(control.name(telegram.link.c_field) or "C {:02X}".format(telegram.link.c_field))
+        if telegram.link.address != address:
+            parts.append("via " + str(telegram.link.address))
+    if telegram.access_number is not None:
+        parts.append("access {}".format(telegram.access_number))
+    if telegram.tpl is not None and telegram.tpl.status_flags():
+        parts.append("status: " + ", ".join(telegram.tpl.status_flags()))
+    parts.append(telegram.verdict or "refused")
+    return "  ".join(parts)
+
+
+def value(record):
+    """Value and unit as a person reads them, or why there is none."""
+    if record.flag is not None:
+        return "({})".format(record.flag)
+    if record.mantissa is not None:
+        return "{} {}".format(decimal(record.mantissa, record.exponent), record.unit or "").rstrip()
+    return record.text if record.text is not None else ""
+
+
+def details(record):
+    """What tells this record from others of the same quantity."""
+    parts = []
+    if record.function != "instantaneous":
+        parts.append(record.function)
+    for name in ("storage", "tariff", "subunit"):
+        number = getattr(record, name)
+        if number:
+            parts.append("{} {}".format(name, number))
+    return ", ".join(parts)
+
+
+def quantity(record):
+    return " ".join([record.quantity, *(record.qualifiers or ())])
+
+
+def complaint(error):
+    """An OmsError in one line."""
+    where = "" if error.position is None else " at {}".format(error.position)
+    return "{}: {}{}{}".format(
+        error.code, error.message, where, " ({})".format(error.hint) if error.hint else ""
+    )
+
+
+def to_table(telegram):
+    """Several lines of text of an application.telegram.Telegram, without a line end at the end."""
+    rows = [(quantity(record), value(record), details(record)) for record in telegram.records]
+    widths = [max([len(row[column]) for row in rows], default=0) for column in (0, 1)]
+    lines = [heading(telegram)]
+    for row in rows:
+        lines.append("  {:<{}}  {:>{}}  {}".format(row[0], widths[0], row[1], widths[1], row[2]).rstrip())
+    if telegram.undecoded is not None:
+        data = bytes(telegram.undecoded.data).hex().upper()
+        lines.append("  not decoded ({}): {}".format(telegram.undecoded.reason, data))
+    if telegram.error is not None:
+        lines.append("  refused: " + complaint(telegram.error))
+    return "\n".join(lines)

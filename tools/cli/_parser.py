@@ -1,0 +1,15 @@
+"""An argument parser whose complaints never quote what could be a key."""
+
+import argparse
+import re
+
+
+def masked(text):
+    """Text without what could be a key: runs of hex digits, and long words other than options and paths."""
+    text = re.sub(r"[0-9A-Fa-f]{8,}", "…", text)
+    return re.sub(r"(?<![^\s'\"=])(?!--)[^\s'\"=/]{24,}", "…", text)
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        super().error(masked(message))

@@ -1,0 +1,60 @@
+"""What the commands that read telegrams share: key options and input lines."""
+
+import argparse
+import sys
+
+from omsnode.firmware.errors import ConfigError, MisuseError
+from omsnode.firmware.host.key_ring import KeyRing
+from omsnode.firmware.security.keys import Key
+
+from ._parser import masked
+
+KEY_FILE_HELP = """\
+key file: one meter per line, `id key`; id is the 8 digits printed on the meter or a whole
+address like 12345678.M=KAM.V=1b.T=16, key is 32 hex digits, # begins a comment:
+    12345678                    000102030405060708090A0B0C0D0E0F   # kitchen
+    87654321.M=KAM.V=1b.T=16    0F0E0D0C0B0A09080706050403020100
+"""
+
+LINES_HELP = """\
+each input line holds one telegram: hex digits with or without link CRCs (found out by itself),
+an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|+0; blank lines and # comments are skipped.
+"""
+
+
+def _key(text):
+    try:
+        return Key.from_hex(text)
+    except MisuseError as error:
+        raise argparse.ArgumentTypeError(error.message) from None
+
+
+def add_key_options(parser):
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument("--key", type=_key, metavar="HEX", help="AES key for every meter: 32 hex digits")
+    group.add_argument("--keys", metavar="FILE", help="file with the keys of several meters")
+
+
+def key_ring(args):
+    """KeyRing of the options. ConfigError if the key file is wrong."""
+    ring = KeyRing(args.key)
+    if args.keys is not None:
+        ring.load(args.keys)
+    return ring
+
+
+def input_lines(path):
+    """Text lines of a file, or of standard input if the path is "-". ConfigError if it cannot be read.
+
+    Bytes that are no UTF-8 are replaced, so that a damaged line is refused like any other.
+    """
+    try:
+        if path == "-":
+            for line in sys.stdin.buffer:
+                yield line.decode("utf-8", "replace")
+        else:
+            with open(path, "rb") as file:
+                for line in file:
+                    yield line.decode("utf-8", "replace")
+    except OSError as error:
+        raise ConfigError("{}: {}".format(masked(path), error.strerror)) from None

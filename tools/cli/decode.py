@@ -1,0 +1,49 @@
+"""`omsnode decode`: telegrams from lines of text to JSON or a table."""
+
+import argparse
+
+from omsnode.firmware.application.telegram import decode
+from omsnode.firmware.errors import OmsError
+from omsnode.firmware.host.json_lines import refused_line, to_json
+from omsnode.firmware.host.lines import parse_line
+from omsnode.firmware.host.table import complaint, to_table
+
+from . import _telegrams
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "decode",
+        help="decode telegrams, one per line",
+        description="Decode telegrams, one per line, to one JSON object per line.",
+        epilog=_telegrams.LINES_HELP
+        + "\n"
+        + _telegrams.KEY_FILE_HELP
+        + "\nexit status: 0 all decoded, 1 at least one refused, 2 wrong use",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
+    )
+    _telegrams.add_key_options(parser)
+    parser.add_argument("--format", choices=("json", "table"), default="json")
+    parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="text file, - is standard input")
+    return parser
+
+
+def run(args):
+    """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
+    ring = _telegrams.key_ring(args)
+    as_json = args.format == "json"
+    refused = False
+    for text in _telegrams.input_lines(args.file):
+        try:
+            line = parse_line(text)
+            if line is None:
+                continue
+            telegram = decode(line.telegram, ring.key_for)
+            refused = refused or telegram.error is not None
+            out = to_json(telegram, line.frame_format) if as_json else to_table(telegram)
+        except OmsError as error:
+            refused = True
+            out = refused_line(error) if as_json else "refused: " + complaint(error)
+        print(out, flush=True)
+    return 1 if refused else 0
