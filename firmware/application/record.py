@@ -1,0 +1,214 @@
+"""Data records (EN 13757-3:2018 clause 6; sheet en13757-3-application 1-3): payload to records and back.
+
+`decode` never raises for what is in the payload: what cannot be read is kept as bytes with a named reason.
+"""
+
+from ..errors import ApplicationError, MisuseError
+from . import dib as _dib
+from . import encode as _encode
+from . import types, vif
+from .encode import build  # noqa: F401  (one door for both directions)
+
+_FILLER = 0x2F
+_MAX_PROBES = 16  # records looked ahead to find out in which order a plain-text unit is sent
+
+
+class Record:
+    """One data point.
+
+    A number is mantissa * 10**exponent in `unit` (base unit, no prefix; None where there is none); text, dates and
+    times are in `text` (ISO 8601, ** for "every"). Where all are None `flag` says why; with a value `flag` warns.
+    `offset` is the first byte's place in the payload; dib + vib + data are the record's bytes, with the LVAR first in
+    `data`. `qualifiers` are words for the VIFEs ("backward"); they do not repeat what unit and exponent hold already.
+    """
+
+    def __init__(self, offset, dib, vib, data, quantity):
+        self.offset = offset
+        self.dib = dib
+        self.vib = vib
+        self.data = data
+        self.quantity = quantity
+        self.function = "instantaneous"
+        self.storage = 0
+        self.tariff = 0
+        self.subunit = 0
+        self.final_dife = False
+        self.qualifiers = ()
+        self.unit = None
+        self.mantissa = None
+        self.exponent = None
+        self.text = None
+        self.flag = None
+
+    def __repr__(self):
+        shown = self.text
+        if self.mantissa is not None:
+            shown = "%de%d %s" % (self.mantissa, self.exponent, self.unit or "")
+        return "<%s %s %s>" % (self.quantity, shown, self.flag or "")
+
+
+class Undecoded:
+    """The end of a payload that could not be read: all bytes from `offset` on, and the reason in words.
+    `position` is the offset of the byte that stopped it."""
+
+    def __init__(self, offset, data, reason, position):
+        self.offset = offset
+        self.data = data
+        self.reason = reason
+        self.position = position
+
+    def __repr__(self):
+        return "<undecoded at %d: %s>" % (self.offset, self.reason)
+
+
+def decode(payload, to_meter=False):
+    """Decode all records of an application payload (behind the TPL header, decrypted).
+
+    `to_meter` is the direction: VIFEs 00-0F are then actions, not record errors. Returns (list of Record in the order of
+    the payload, None or Undecoded). Idle fillers 2F are skipped. Manufacturer data behind DIF 0F or 1F is a last record
+    of quantity "manufacturer data"; 1F sets its flag "more records follow".
+    """
+    payload = bytes(payload)
+    records = []
+    offset = 0
+    end = len(payload)
+    try:
+        while offset < end:
+            dif = payload[offset]
+            if dif == _FILLER:
+                offset += 1
+                continue
+            if dif & 0x8F == 0x0F:
+                record = _special(payload, offset, dif)
+            else:
+                record = _record(payload, offset, end, to_meter)
+            records.append(record)
+            offset += len(record.dib) + len(record.vib) + len(record.data)
+    except ApplicationError as error:
+        return records, Undecoded(offset, payload[offset:], error.message, error.position)
+    return records, None
+
+
+def _special(payload, offset, dif):
+    """DIF 0F, 1F, 7F (sheet 1.2)."""
+    head = payload[offset : offset + 1]
+    if dif == 0x7F:
+        return Record(offset, head, b"", b"", "global readout request")
+    if dif != 0x0F and dif != 0x1F:
+        raise ApplicationError("reserved DIF", offset)
+    record = Record(offset, head, b"", payload[offset + 1 :], "manufacturer data")
+    record.flag = "more records follow" if dif == 0x1F else "raw data"
+    return record
+
+
+def _data_end(payload, at, end, field):
+    """Offset behind the data of a record whose data (or LVAR) begins at `at`."""
+    size = _dib.SIZES[field]
+    if size < 0:
+        if at >= end:
+            raise ApplicationError("truncated before the LVAR", at)
+        size = _dib.lvar_bytes(payload[at])
+        if size < 0:
+            raise ApplicationError("reserved LVAR", at)
+        size += 1
+    if at + size > end:
+        raise ApplicationError("truncated in the data", end)
+    return at + size
+
+
+def _record(payload, offset, end, to_meter):
+    vib_at, field, function, storage, tariff, subunit, final = _dib.parse(payload, offset, end)
+
+    def fits(at):
+        return _walk(payload, at, end, field)
+
+    data_at, text_at = vif.scan(payload, vib_at, end, fits)
+    data_end = _data_end(payload, data_at, end, field)
+    vib = payload[vib_at:data_at]
+    data = payload[data_at:data_end]
+    meaning = vif.resolve(vib, to_meter, text_at - vib_at if text_at else None)
+
+    record = Record(offset, payload[offset:vib_at], vib, data, meaning.quantity)
+    record.function = _dib.FUNCTIONS[function]
+    record.storage = storage
+    record.tariff = tariff
+    record.subunit = subunit
+    record.final_dife = final
+    record.qualifiers = meaning.qualifiers
+    record.unit = meaning.unit
+    if meaning.error is not None:
+        record.flag = meaning.error
+        return record
+    mantissa, exponent, record.text, record.flag = types.value(field, data, _kind(meaning, field))
+    if mantissa is not None:
+        exponent += meaning.exponent
+        if meaning.twelfth:  # 2**-12 == 244140625 * 10**-12
+            mantissa *= 244140625
+            exponent -= 12
+        for constant in meaning.constants:
+            mantissa, exponent = _add(mantissa, exponent, constant)
+        record.mantissa = mantissa
+        record.exponent = exponent
+    if meaning.flag is not None:
+        record.flag = meaning.flag
+    return record
+
+
+def _kind(meaning, field):
+    # OMS Annex B note 12: a 64-bit identification is an address of eight bytes, not a number.
+    if field == 7 and meaning.quantity == "identification":
+        return "X"
+    return meaning.kind
+
+
+def _add(mantissa, exponent, constant):
+    """mantissa * 10**exponent + 10**constant, exactly."""
+    if exponent <= constant:
+        return mantissa + 10 ** (constant - exponent), exponent
+    return mantissa * 10 ** (exponent - constant) + 1, constant
+
+
+def _walk(payload, at, end, field):
+    """Whether data of this field at `at` and the records behind it (some of them) have a legal structure."""
+    try:
+        at = _data_end(payload, at, end, field)
+        for _ in range(_MAX_PROBES):
+            while at < end and payload[at] == _FILLER:
+                at += 1
+            if at >= end or payload[at] == 0x0F or payload[at] == 0x1F:
+                return True
+            vib_at, field = _dib.parse(payload, at, end)[:2]
+            at = _data_end(payload, vif.scan(payload, vib_at, end)[0], end, field)
+    except ApplicationError:
+        return False
+    return True
+
+
+def encode(dib, vib, value, exponent=None):
+    """The bytes of one record: dib + vib + data.
+
+    `value` by type: bytes are the data as they are (LVAR included); None is no data; str is text for data field D, and
+    ISO date or time for a VIB that says so (types F, G, I, J); int is the raw value, or, with `exponent`, the physical
+    value * 10**exponent in the VIB's unit. Raises MisuseError when the data field cannot hold it exactly.
+    """
+    if isinstance(value, (bytes, bytearray)):
+        return bytes(dib) + bytes(vib) + bytes(value)
+    try:
+        field = _dib.parse(dib, 0, len(dib))[1]
+        meaning = vif.resolve(bytes(vib))
+    except ApplicationError as error:
+        raise MisuseError(error.message, error.position)
+    if isinstance(value, str):
+        data = _encode.time_text(field, value) if meaning.kind == "T" else _encode.text(value)
+        if (meaning.kind == "T") == (field == 13):
+            raise MisuseError("text does not fit this data field")
+    elif value is None:
+        data = _encode.data(field, None)
+    else:
+        if field == 5:
+            data = _encode.real(value, 0 if exponent is None else exponent - meaning.exponent)
+        else:
+            if exponent is not None:
+                value = _encode.rescale(value, exponent, meaning.exponent)
+            data = _encode.data(field, value, meaning.kind)
+    return bytes(dib) + bytes(vib) + data
