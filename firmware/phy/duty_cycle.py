@@ -105,9 +105,10 @@ class Ledger:
 
 
 def _merge(entries):
-    """Join the two neighbours that lie closest; the older one counts longer by their distance, never shorter."""
-    best = 0
-    for i in range(2, len(entries) - 2, 2):
-        if entries[i + 2] - entries[i] < entries[best + 2] - entries[best]:
-            best = i
+    """Join two neighbours, where it costs least: the older counts longer by their distance, never shorter."""
+    best, least = 0, None
+    for i in range(0, len(entries) - 2, 2):
+        cost = (entries[i + 2] - entries[i]) * entries[i + 1]
+        if least is None or cost < least:
+            best, least = i, cost
     entries[best : best + 4] = [entries[best + 2], entries[best + 1] + entries[best + 3]]
