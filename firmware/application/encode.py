@@ -6,68 +6,85 @@ Data fields go by name ("int32", "bcd8", ... see dib.FIELDS) or by code. Least s
 from ..errors import MisuseError
 from . import dib as _dib
 
-# (quantity, unit): rows of (VIF bytes with the lowest exponent, lowest exponent, number of exponents); the last byte
-# counts up with the exponent. Sheet en13757-3-application 2.1-2.3.
-VIBS = {
-    ("energy", "Wh"): ((b"\x00", -3, 8), (b"\xfb\x00", 5, 2)),
-    ("energy", "J"): ((b"\x08", 0, 8), (b"\xfb\x08", 8, 2)),
-    ("reactive energy", "varh"): ((b"\xfb\x02", 3, 2),),
-    ("apparent energy", "VAh"): ((b"\xfb\x04", 3, 2),),
-    ("volume", "m3"): ((b"\x10", -6, 8), (b"\xfb\x10", 2, 2)),
-    ("mass", "kg"): ((b"\x18", -3, 8),),
-    ("power", "W"): ((b"\x28", -3, 8), (b"\xfb\x28", 5, 2)),
-    ("power", "J/h"): ((b"\x30", 0, 8), (b"\xfb\x30", 8, 2)),
-    ("reactive power", "var"): ((b"\xfb\x14", 0, 4),),
-    ("apparent power", "VA"): ((b"\xfb\x34", 0, 4),),
-    ("volume flow", "m3/h"): ((b"\x38", -6, 8),),
-    ("volume flow", "m3/min"): ((b"\x40", -7, 8),),
-    ("volume flow", "m3/s"): ((b"\x48", -9, 8),),
-    ("mass flow", "kg/h"): ((b"\x50", -3, 8),),
-    ("flow temperature", "°C"): ((b"\x58", -3, 4),),
-    ("return temperature", "°C"): ((b"\x5c", -3, 4),),
-    ("temperature difference", "K"): ((b"\x60", -3, 4),),
-    ("external temperature", "°C"): ((b"\x64", -3, 4),),
-    ("pressure", "bar"): ((b"\x68", -3, 4),),
-    ("relative humidity", "%"): ((b"\xfb\x1a", -1, 2),),
-    ("frequency", "Hz"): ((b"\xfb\x2c", -3, 4),),
-    ("voltage", "V"): ((b"\xfd\x40", -9, 16),),
-    ("current", "A"): ((b"\xfd\x50", -12, 16),),
-    ("heat cost allocation", "HCA"): ((b"\x6e", 0, 1),),
-    ("on time", "s"): ((b"\x20", 0, 1),),
-    ("on time", "h"): ((b"\x22", 0, 1),),
-    ("on time", "d"): ((b"\x23", 0, 1),),
-    ("operating time", "s"): ((b"\x24", 0, 1),),
-    ("operating time", "h"): ((b"\x26", 0, 1),),
-    ("operating time", "d"): ((b"\x27", 0, 1),),
-    ("actuality duration", "s"): ((b"\x74", 0, 1),),
-    ("nominal transmission period", "s"): ((b"\xfd\x3c", 0, 1),),
-    ("remaining battery life", "d"): ((b"\xfd\x74", 0, 1),),
-    ("rf level", "dBm"): ((b"\xfd\x71", 0, 1),),
-    ("date", None): ((b"\x6c", 0, 1),),
-    ("date and time", None): ((b"\x6d", 0, 1),),
-    ("fabrication number", None): ((b"\x78", 0, 1),),
-    ("identification", None): ((b"\x79", 0, 1),),
-    ("model version", None): ((b"\xfd\x0c", 0, 1),),
-    ("hardware version", None): ((b"\xfd\x0d", 0, 1),),
-    ("metrology firmware version", None): ((b"\xfd\x0e", 0, 1),),
-    ("other software version", None): ((b"\xfd\x0f", 0, 1),),
-    ("customer location", None): ((b"\xfd\x10", 0, 1),),
-    ("error flags", None): ((b"\xfd\x17", 0, 1),),
-    ("dimensionless", None): ((b"\xfd\x3a", 0, 1),),
-}
+# What a sending device may ask for by name: `quantity|unit|VIB of the lowest exponent|lowest exponent|number of exponents`;
+# the last byte of the VIB counts up with the exponent (sheet en13757-3-application 2.1-2.3). Text, as in vif.py.
+VIBS = """
+energy|Wh|00|-3|8
+energy|Wh|FB00|5|2
+energy|J|08|0|8
+energy|J|FB08|8|2
+reactive energy|varh|FB02|3|2
+apparent energy|VAh|FB04|3|2
+volume|m3|10|-6|8
+volume|m3|FB10|2|2
+mass|kg|18|-3|8
+power|W|28|-3|8
+power|W|FB28|5|2
+power|J/h|30|0|8
+power|J/h|FB30|8|2
+reactive power|var|FB14|0|4
+apparent power|VA|FB34|0|4
+volume flow|m3/h|38|-6|8
+volume flow|m3/min|40|-7|8
+volume flow|m3/s|48|-9|8
+mass flow|kg/h|50|-3|8
+flow temperature|°C|58|-3|4
+return temperature|°C|5C|-3|4
+temperature difference|K|60|-3|4
+external temperature|°C|64|-3|4
+pressure|bar|68|-3|4
+relative humidity|%|FB1A|-1|2
+frequency|Hz|FB2C|-3|4
+voltage|V|FD40|-9|16
+current|A|FD50|-12|16
+heat cost allocation|HCA|6E|0|1
+on time|s|20|0|1
+on time|h|22|0|1
+on time|d|23|0|1
+operating time|s|24|0|1
+operating time|h|26|0|1
+operating time|d|27|0|1
+actuality duration|s|74|0|1
+nominal transmission period|s|FD3C|0|1
+remaining battery life|d|FD74|0|1
+rf level|dBm|FD71|0|1
+date||6C|0|1
+date and time||6D|0|1
+fabrication number||78|0|1
+identification||79|0|1
+model version||FD0C|0|1
+hardware version||FD0D|0|1
+metrology firmware version||FD0E|0|1
+other software version||FD0F|0|1
+customer location||FD10|0|1
+error flags||FD17|0|1
+dimensionless||FD3A|0|1
+"""
 
-QUALIFIERS = {
-    "average": b"\x12",
-    "standard conform": b"\x1d",
-    "at measurement conditions": b"\x3a",
-    "forward": b"\x3b",
-    "backward": b"\x3c",
-    "at base conditions": b"\x3e",
-    "future": b"\x7e",
-    "phase L1": b"\xfc\x01",
-    "phase L2": b"\xfc\x02",
-    "phase L3": b"\xfc\x03",
-}
+# `qualifier|VIFEs` (sheet 2.5)
+QUALIFIERS = """
+average|12
+standard conform|1D
+at measurement conditions|3A
+forward|3B
+backward|3C
+at base conditions|3E
+future|7E
+phase L1|FC01
+phase L2|FC02
+phase L3|FC03
+"""
+
+
+def _rows(table, start):
+    """The fields behind `start` of every row of `table` that begins with it."""
+    found = []
+    at = table.find("\n" + start)
+    while at >= 0:
+        end = table.find("\n", at + 1)
+        found.append(table[at + 1 + len(start) : end].split("|"))
+        at = table.find("\n" + start, end)
+    return found
 
 
 def build(
@@ -86,25 +103,28 @@ def build(
 
     Quantities and units are those of VIBS, qualifiers those of QUALIFIERS. Raises MisuseError for any other.
     """
-    rows = VIBS.get((quantity, unit))
-    if rows is None:
-        units = [str(u) for q, u in VIBS if q == quantity]
+    rows = _rows(VIBS, quantity + "|" + (unit or "") + "|")
+    if not rows:
+        units = [row[0] or "none" for row in _rows(VIBS, quantity + "|")]
         if units:
-            raise MisuseError(quantity + " has no unit " + str(unit), None, "use one of: " + ", ".join(units))
-        raise MisuseError("no quantity " + str(quantity), None, "give dib and vib in hex instead")
+            hint = "use one of: " + ", ".join(units)
+            raise MisuseError(quantity + " has no unit " + str(unit), None, hint)
+        raise MisuseError("no quantity " + quantity, None, "give DIB and VIB in hex instead")
+    vib = None
     for base, lowest, count in rows:
-        if 0 <= exponent - lowest < count:
-            vib = bytearray(base)
-            vib[-1] += exponent - lowest
-            break
-    else:
-        hint = "exponents %d to %d exist" % (rows[0][1], rows[-1][1] + rows[-1][2] - 1)
+        step = exponent - int(lowest)
+        if 0 <= step < int(count):
+            vib = bytearray(bytes.fromhex(base))
+            vib[-1] += step
+    if vib is None:
+        hint = "exponents %s to %d exist" % (rows[0][1], int(rows[-1][1]) + int(rows[-1][2]) - 1)
         raise MisuseError("%s in %s has no exponent %d" % (quantity, unit, exponent), None, hint)
     for name in qualifiers:
-        if name not in QUALIFIERS:
-            raise MisuseError("no qualifier " + str(name), None, "known: " + ", ".join(sorted(QUALIFIERS)))
+        codes = _rows(QUALIFIERS, name + "|")
+        if not codes:
+            raise MisuseError("no qualifier " + name, None, "see encode.QUALIFIERS")
         vib[-1] |= 0x80
-        vib += QUALIFIERS[name]
+        vib += bytes.fromhex(codes[0][0])
     return _dib.build(data_field, function, storage, tariff, subunit, final_dife), bytes(vib)
 
 

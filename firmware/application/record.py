@@ -22,23 +22,25 @@ class Record:
     `data`. `qualifiers` are words for the VIFEs ("backward"); they do not repeat what unit and exponent hold already.
     """
 
+    # What most records share stands here once and not in each of them.
+    function = "instantaneous"
+    storage = 0
+    tariff = 0
+    subunit = 0
+    final_dife = False
+    qualifiers = ()
+    unit = None
+    mantissa = None
+    exponent = None
+    text = None
+    flag = None
+
     def __init__(self, offset, dib, vib, data, quantity):
         self.offset = offset
         self.dib = dib
         self.vib = vib
         self.data = data
         self.quantity = quantity
-        self.function = "instantaneous"
-        self.storage = 0
-        self.tariff = 0
-        self.subunit = 0
-        self.final_dife = False
-        self.qualifiers = ()
-        self.unit = None
-        self.mantissa = None
-        self.exponent = None
-        self.text = None
-        self.flag = None
 
     def __repr__(self):
         shown = self.text
@@ -129,18 +131,24 @@ def _record(payload, offset, end, to_meter):
     meaning = vif.resolve(vib, to_meter, text_at - vib_at if text_at else None)
 
     record = Record(offset, payload[offset:vib_at], vib, data, meaning.quantity)
-    record.function = _dib.FUNCTIONS[function]
-    record.storage = storage
-    record.tariff = tariff
-    record.subunit = subunit
-    record.final_dife = final
-    record.qualifiers = meaning.qualifiers
+    if vib_at > offset + 1:
+        record.tariff = tariff
+        record.subunit = subunit
+        record.final_dife = final
+    if function:
+        record.function = _dib.FUNCTIONS[function]
+    if storage:
+        record.storage = storage
+    if meaning.qualifiers:
+        record.qualifiers = meaning.qualifiers
     record.unit = meaning.unit
     if meaning.error is not None:
         record.flag = meaning.error
         return record
-    mantissa, exponent, record.text, record.flag = types.value(field, data, _kind(meaning, field))
-    if mantissa is not None:
+    mantissa, exponent, text, flag = types.value(field, data, _kind(meaning, field))
+    if mantissa is None:
+        record.text = text
+    else:
         exponent += meaning.exponent
         if meaning.twelfth:  # 2**-12 == 244140625 * 10**-12
             mantissa *= 244140625
@@ -149,8 +157,10 @@ def _record(payload, offset, end, to_meter):
             mantissa, exponent = _add(mantissa, exponent, constant)
         record.mantissa = mantissa
         record.exponent = exponent
-    if meaning.flag is not None:
-        record.flag = meaning.flag
+    if flag is None:
+        flag = meaning.flag
+    if flag is not None:
+        record.flag = flag
     return record
 
 
