@@ -1,10 +1,10 @@
 """A whole telegram: link layer, extended link layer, AFL, transport header, security, records.
 
 `decode` never raises for what the air brought: every refusal is an OmsError in `Telegram.error`, and what could be
-read before it is kept. `build` is the way back, for a meter or a gateway.
+read before it is kept.
 """
 
-from ..errors import IncompleteError, MisuseError, NoKeyError, OmsError, UnsupportedSecurityError
+from ..errors import IncompleteError, NoKeyError, OmsError, UnsupportedCiError, UnsupportedSecurityError
 from ..link import telegram as link_telegram
 from ..link.address import Address
 from ..security import mode5, modes
@@ -45,15 +45,6 @@ APPLICATION_ERRORS = {
 }
 
 
-class Undecoded:
-    """Bytes of the payload that are no records: offset in it, data, reason."""
-
-    def __init__(self, offset, data, reason):
-        self.offset = offset
-        self.data = data
-        self.reason = reason
-
-
 class Telegram:
     """What a telegram says.
 
@@ -62,8 +53,8 @@ class Telegram:
     whose data these are. verdict: a word of the house ("plain", "decrypted", ...) or None if it got not so far.
     payload_offset: where in `raw` the payload starts. payload: application bytes, decrypted if that was possible, check
     bytes included, so that payload[i] stands for raw[payload_offset + i]. encrypted_bytes: how many of its first bytes
-    are encrypted on the air. records: list of application.record.Record. undecoded: None or an object with offset,
-    data and reason. error: None or the OmsError of the refusal.
+    are encrypted on the air. records: list of application.record.Record. undecoded: None or a record.Undecoded
+    (offset in the payload, data, reason). error: None or the OmsError of the refusal.
     """
 
     def __init__(self, raw):
@@ -155,7 +146,7 @@ def _refuse(result, error):
     result.verdict = _VERDICTS.get(error.code)
     result.payload = raw[result.payload_offset :]
     if result.payload:
-        result.undecoded = Undecoded(0, result.payload, error.code)
+        result.undecoded = record.Undecoded(0, result.payload, error.code, None)
 
 
 def _upper(result, offset, key_for):
@@ -170,19 +161,22 @@ def _upper(result, offset, key_for):
     tpl = header.parse(raw, offset)
     result.tpl = tpl
     result.payload_offset = tpl.payload_offset
+    if tpl.content == header.REFUSED:
+        hint = None if 0xA0 <= tpl.ci <= 0xB7 else "nothing of a meter's readings stands behind this CI code"
+        raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), offset, hint)
     if tpl.address:
         result.address = tpl.address
     elif tpl.direction == header.DOWN and result.link and result.link.ell and result.link.ell.receiver:
         result.address = result.link.ell.receiver
     _open(result, tpl, key_for)
     if tpl.content == header.RECORDS:
-        result.records, result.undecoded = record.decode(result.payload)
+        result.records, result.undecoded = record.decode(result.payload, tpl.direction == header.DOWN)
     elif tpl.content == header.ERROR and result.payload:
         reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
         reason = "application error {:02X}: {}".format(result.payload[0], reason)
-        result.undecoded = Undecoded(0, result.payload, reason)
+        result.undecoded = record.Undecoded(0, result.payload, reason, None)
     elif result.payload:
-        result.undecoded = Undecoded(0, result.payload, "no records: " + tpl.name)
+        result.undecoded = record.Undecoded(0, result.payload, "no records: " + tpl.name, None)
 
 
 def _open(result, tpl, key_for):
@@ -205,31 +199,3 @@ def _open(result, tpl, key_for):
     plain = mode5.open(key, result.address, tpl.access_number, body[:length])
     result.payload = plain + body[length:]
     result.verdict = DECRYPTED
-
-
-def build(
-    c_field, address, ci, access_number, data=b"", key=None, tail=b"", meter=None, ell=b"", status=0, **flags
-):
-    """A telegram without link CRCs, L-field first: in the clear (mode 0), or sealed in mode 5 if a key is given.
-
-    c_field: 8 bits. address: of the sender. ci: CI code with a short or long header, or none. access_number: of the
-    transport layer. data: application data; with a key it is sealed, and `tail` follows in the clear. meter: the
-    meter's Address, needed with a long header; it is also whose address goes into the IV. ell: bytes of an extended
-    link layer, CI included. flags: bidirectional, accessible, synchronous, content of `transport.header.configuration`;
-    they stay 0 where there is an ELL. MisuseError if it does not fit into a telegram.
-    """
-    if key is not None and header.ci_row(ci)[0] == header.NONE:
-        raise MisuseError("CI {:02X} has no header that could announce encryption".format(ci))
-    if key is None:
-        body = bytes(data) + bytes(tail)
-        configuration = header.configuration(0, **flags)
-    else:
-        sealed = mode5.seal(key, meter or address, access_number, data)
-        body = sealed + bytes(tail)
-        configuration = header.configuration(5, mode5.blocks(sealed, len(tail)), **flags)
-    front = bytes((c_field,)) + address.link_bytes() + bytes(ell)
-    front += header.build(ci, access_number, status, configuration, meter)
-    length = len(front) + len(body)
-    if length > 255:
-        raise MisuseError("a telegram holds 255 bytes behind L, these are {}".format(length))
-    return bytes((length,)) + front + body

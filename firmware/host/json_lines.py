@@ -27,9 +27,9 @@ def decimal(mantissa, exponent):
 
 def value_text(record):
     """The value of a record as JSON: a number, a string, or null."""
-    if record.flag is None and record.mantissa is not None:
+    if record.mantissa is not None:
         return decimal(record.mantissa, record.exponent)
-    if record.flag is None and record.text is not None:
+    if record.text is not None:
         return _text(record.text)
     return "null"
 
@@ -47,9 +47,7 @@ def _list(texts):
 
 
 def _record(record):
-    quantity = record.quantity
-    if record.qualifiers:
-        quantity = " ".join([quantity, *record.qualifiers])
+    quantity = ", ".join((record.quantity, *record.qualifiers))
     return (
         '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
         '"subunit": {}, "obis": {}, "dib": "{}", "vib": "{}", "data": "{}"}}'

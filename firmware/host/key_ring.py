@@ -45,7 +45,9 @@ class KeyRing:
                     raise MisuseError("expected an id and a key, found {} words".format(len(words)))
                 self.add(_pattern(words[0]), Key.from_hex(words[1]))
             except MisuseError as error:
-                raise ConfigError("key file, line {}: {}".format(number, error.message), position=number) from None
+                raise ConfigError(
+                    "key file, line {}: {}".format(number, error.message), position=number
+                ) from None
 
 
 def _pattern(text):

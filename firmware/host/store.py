@@ -32,7 +32,8 @@ class JsonStore:
             return None
         except OSError as error:
             raise StoreError(
-                "cannot read {}: {}".format(self.path, error.strerror), hint="check the permissions of state_dir"
+                "cannot read {}: {}".format(self.path, error.strerror),
+                hint="check the permissions of state_dir",
             )
         except ValueError as error:
             backup = self.path.with_suffix(".damaged")

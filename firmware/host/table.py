@@ -26,11 +26,10 @@ def heading(telegram):
 
 def value(record):
     """Value and unit as a person reads them, or why there is none."""
-    if record.flag is not None:
-        return "({})".format(record.flag)
+    text = record.text or ""
     if record.mantissa is not None:
-        return "{} {}".format(decimal(record.mantissa, record.exponent), record.unit or "").rstrip()
-    return record.text if record.text is not None else ""
+        text = "{} {}".format(decimal(record.mantissa, record.exponent), record.unit or "").rstrip()
+    return "{} ({})".format(text, record.flag).lstrip() if record.flag is not None else text
 
 
 def details(record):
@@ -46,7 +45,7 @@ def details(record):
 
 
 def quantity(record):
-    return " ".join([record.quantity, *(record.qualifiers or ())])
+    return ", ".join((record.quantity, *record.qualifiers))
 
 
 def complaint(error):

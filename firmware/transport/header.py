@@ -4,7 +4,7 @@ EN 13757-7 as restated in the security sheet sections 2 (CI codes), 3 (header) a
 fields are least significant byte first.
 """
 
-from ..errors import MisuseError, TransportError, UnsupportedCiError
+from ..errors import MisuseError, TransportError
 from ..link.address import Address
 
 NONE, SHORT, LONG = "none", "short", "long"
@@ -168,18 +168,15 @@ def _extension_length(mode, data, offset):
     return 1 if mode == 13 else 0
 
 
-def parse(data, offset, link_address=None):
+def parse(data, offset):
     """Read the header whose CI code is data[offset].
 
-    link_address: whose telegram it is where the header has no address; it is not needed to read the header.
-    Returns a Tpl. TransportError if the header is cut off (position = byte offset), UnsupportedCiError if the CI code
-    is none of a transport or application layer.
+    Returns a Tpl; its content is REFUSED if the CI code is none of a transport or application layer. TransportError if
+    the header is cut off (position = byte offset).
     """
     if offset >= len(data):
         raise TransportError("no CI field", position=offset)
     tpl = Tpl(data[offset], offset)
-    if tpl.content == REFUSED:
-        raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), position=offset)
     if tpl.kind == NONE:
         return tpl
     at = offset + 1

@@ -3,12 +3,13 @@
 Exit status: 0 done, 1 something was refused, 2 misuse (a wrong option or configuration), 130 interrupted.
 """
 
-import argparse
 import importlib
 import os
 import sys
 
 from omsnode.firmware.errors import MisuseError, OmsError
+
+from ._parser import Parser
 
 # Sub-command: what it is for. Only the module of the one that is asked for is imported.
 COMMANDS = {
@@ -25,7 +26,7 @@ COMMANDS = {
 def main(argv=None):
     """Run one sub-command; returns the exit status."""
     argv = sys.argv[1:] if argv is None else list(argv)
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="omsnode",
         description="Open radio node for the Open Metering System.",
         epilog="`omsnode COMMAND --help` explains one command. With nothing attached, try `omsnode demo`.",

@@ -1,0 +1,240 @@
+"""What every byte of a telegram means, told from the objects that `application.telegram.decode` returned.
+
+No second parser: the layers know where they stand and what they read; this names the bytes between.
+"""
+
+from collections import namedtuple
+
+from ..application.dib import FIELDS
+from ..application.telegram import DECRYPTED
+from ..link import control, extended
+from ..link.address import device_type_name
+from ..security import modes
+from ..transport import header
+from . import table
+
+# Bytes start..end of the telegram. plain: the same bytes decrypted, or None. known: False if nobody can say.
+Span = namedtuple("Span", ("start", "end", "layer", "meaning", "plain", "known"))
+
+_FIELD_NAMES = {code: name for name, code in FIELDS.items()}
+_CC_BITS = (
+    (extended.BIDIRECTIONAL, "bidirectional"),
+    (extended.FAST_RESPONSE, "fast response"),
+    (extended.SYNCHRONOUS, "synchronous"),
+    (extended.HOP, "repeated once"),
+    (extended.PRIORITY, "priority"),
+    (extended.ACCESSIBLE, "accessible"),
+    (extended.REPEATED_ACCESS, "repeated access"),
+    (extended.EXTENDED_DELAY, "extended delay"),
+)
+_CF_BITS = (
+    (0x8000, "bidirectional"),
+    (0x4000, "accessible"),
+    (0x2000, "synchronous"),
+    (0x0002, "repeated access"),
+    (0x0001, "repeated once"),
+)
+_CONTENT = ("standard data", "additional data", "static data", "reserved content")
+
+
+class _Spans:
+    """Collects spans from left to right; what is skipped becomes an unexplained span."""
+
+    def __init__(self, telegram):
+        self.telegram = telegram
+        self.list = []
+        self.at = 0
+
+    def add(self, length, layer, meaning, known=True):
+        start, end = self.at, min(self.at + length, len(self.telegram.raw))
+        if end > start:
+            self.list.append(Span(start, end, layer, meaning, self._plain(start, end), known))
+        self.at = end
+
+    def skip_to(self, end, layer, meaning="not explained"):
+        if end > self.at:
+            self.add(end - self.at, layer, meaning, known=False)
+
+    def _plain(self, start, end):
+        telegram = self.telegram
+        first = start - telegram.payload_offset
+        if telegram.verdict != DECRYPTED or not 0 <= first < telegram.encrypted_bytes:
+            return None
+        return telegram.payload[first : end - telegram.payload_offset]
+
+
+def explain(telegram):
+    """List of Span that covers every byte of a Telegram, in order."""
+    spans = _Spans(telegram)
+    if telegram.link is not None:
+        _link(spans, telegram.link)
+        if telegram.link.ell is not None:
+            _ell(spans, telegram.link.ell)
+    if telegram.afl is not None:
+        _afl(spans, telegram.afl)
+    if telegram.tpl is not None:
+        _tpl(spans, telegram.tpl)
+    _payload(spans, telegram)
+    error = telegram.error.message if telegram.error else "not explained"
+    spans.skip_to(len(telegram.raw), "?", error)
+    return spans.list
+
+
+def _bits(value, names):
+    return ", ".join(name for bit, name in names if value & bit) or "no flags"
+
+
+def _device(spans, address, layer, whose, id_first=False):
+    manufacturer = (2, "manufacturer {} of {}".format(address.manufacturer_code, whose))
+    ident = (4, "identification {} of {}".format(address.ident, whose))
+    kind = device_type_name(address.device_type) or "reserved"
+    for length, meaning in (ident, manufacturer) if id_first else (manufacturer, ident):
+        spans.add(length, layer, meaning)
+    spans.add(1, layer, "version {} ({:02X}h)".format(address.version, address.version))
+    spans.add(1, layer, "device type {:02X}h: {}".format(address.device_type, kind))
+
+
+def _link(spans, link):
+    bits = control.split(link.c_field)
+    names = ("fcb", "fcv") if bits.prm else ("acd", "dfc")
+    flags = "".join(", {} set".format(name.upper()) for name in names if getattr(bits, name))
+    spans.add(1, "link", "L-field: {} bytes follow, CRCs not counted".format(len(spans.telegram.raw) - 1))
+    spans.add(1, "link", "C-field: {}{}".format(control.name(link.c_field) or "unknown", flags))
+    _device(spans, link.address, "link", "the sender")
+
+
+def _ell(spans, ell):
+    spans.add(1, "ELL", "CI: " + header.ci_row(ell.ci)[3])
+    spans.add(1, "ELL", "CC: " + _bits(ell.cc, _CC_BITS))
+    spans.add(1, "ELL", "access number {}".format(ell.access_number))
+    if ell.receiver is not None:
+        _device(spans, ell.receiver, "ELL", "the receiver")
+    if ell.sn is not None:
+        text = "session number: minute {}, session {}, encryption {}"
+        spans.add(4, "ELL", text.format(ell.sn >> 4 & 0x1FFFFFF, ell.sn & 15, ell.encryption))
+        if ell.payload_crc is not None:
+            spans.add(2, "ELL", "payload CRC, right")
+
+
+def _afl(spans, afl):
+    more = ", more follow" if afl.more else ""
+    spans.add(1, "AFL", "CI: authentication and fragmentation layer")
+    spans.add(1, "AFL", "length: {} bytes".format(afl.payload_offset - afl.offset - 2))
+    spans.add(2, "AFL", "fragmentation control: fragment {}{}".format(afl.fragment_id, more))
+    if afl.control is not None:
+        spans.add(1, "AFL", "message control: authentication type {}".format(afl.control & 15))
+    if afl.key_information is not None:
+        spans.add(2, "AFL", "key information")
+    if afl.counter is not None:
+        spans.add(4, "AFL", "message counter {}".format(afl.counter))
+    spans.add(len(afl.mac), "AFL", "message authentication code, not checked")
+    if afl.message_length is not None:
+        spans.add(2, "AFL", "message length {} bytes".format(afl.message_length))
+
+
+def _tpl(spans, tpl):
+    if tpl.content == header.REFUSED:
+        spans.add(1, "TPL", "CI: " + tpl.name)
+        return
+    way = {header.UP: "from the meter", header.DOWN: "to the meter"}[tpl.direction]
+    spans.add(
+        1, "TPL", "CI: {}, {} header, {}".format(tpl.name, "no" if tpl.kind == header.NONE else tpl.kind, way)
+    )
+    if tpl.kind == header.NONE:
+        return
+    if tpl.address is not None:
+        _device(spans, tpl.address, "TPL", "the meter", id_first=True)
+    spans.add(1, "TPL", "access number {}".format(tpl.access_number))
+    if tpl.direction == header.DOWN:
+        level = tpl.level_dbm()
+        spans.add(
+            1, "TPL", "the meter is heard " + ("at {} dBm".format(level) if level else "at an unknown level")
+        )
+    else:
+        spans.add(1, "TPL", "status: " + (", ".join(tpl.status_flags()) or "no error"))
+    spans.add(2, "TPL", _configuration(tpl))
+    spans.add(len(tpl.configuration_extension), "TPL", "configuration field extension, key version, counter")
+
+
+def _configuration(tpl):
+    text = "configuration field {:04X}h: {}".format(tpl.configuration_field, modes.describe(tpl.mode))
+    if tpl.mode in (0, 5):
+        if tpl.mode == 5:
+            text += ", all is encrypted" if tpl.blocks == 15 else ", blocks encrypted: {}".format(tpl.blocks)
+        text += "; {}; {}".format(
+            _bits(tpl.configuration_field, _CF_BITS), _CONTENT[tpl.configuration_field >> 2 & 3]
+        )
+    return text
+
+
+def _payload(spans, telegram):
+    base = telegram.payload_offset
+    if telegram.verdict == DECRYPTED:
+        spans.add(2, "security", "check bytes 2F 2F: the key is right")
+    elif telegram.error is not None and telegram.encrypted_bytes:
+        spans.skip_to(base + telegram.encrypted_bytes, "security", "encrypted: " + telegram.error.message)
+        spans.skip_to(len(telegram.raw), "data", "in the clear behind the encrypted part, not read")
+    for record in telegram.records:
+        _gap(spans, telegram, base + record.offset)
+        _record(spans, record)
+    undecoded = telegram.undecoded
+    end = base + undecoded.offset if undecoded and telegram.error is None else len(telegram.raw)
+    if telegram.error is None:
+        _gap(spans, telegram, end)
+    if undecoded is not None and telegram.error is None:
+        spans.skip_to(len(telegram.raw), "data", undecoded.reason)
+
+
+def _gap(spans, telegram, end):
+    """Bytes between records: idle filler, and nothing else."""
+    first = spans.at - telegram.payload_offset
+    between = telegram.payload[first : end - telegram.payload_offset]
+    if between == b"\x2f" * len(between):
+        spans.add(len(between), "data", "idle filler")
+    else:
+        spans.skip_to(end, "data")
+
+
+def _record(spans, record):
+    field = _FIELD_NAMES.get(record.dib[0] & 15, "special function")
+    details = table.details(record)
+    name = "DIF" if len(record.dib) == 1 else "DIF, DIFE"
+    spans.add(len(record.dib), "data", "{}: {}{}".format(name, field, ", " + details if details else ""))
+    unit = " in {}".format(record.unit) if record.unit else ""
+    name = "VIF" if len(record.vib) == 1 else "VIF, VIFE"
+    spans.add(len(record.vib), "data", "{}: {}{}".format(name, table.quantity(record), unit))
+    spans.add(len(record.data), "data", table.value(record) or "(no value)")
+
+
+def with_crcs(spans, frame_format):
+    """The same spans over the frame: link CRCs put between them, spans that a CRC cuts are continued behind it."""
+    total = spans[-1].end if spans else 0
+    borders = list(range(10, total, 16)) if frame_format == "A" else [126] if total > 126 else []
+    borders.append(total)
+    out, shift = [], 0
+    queue = list(reversed(spans))
+    for number, border in enumerate(borders, 1 if frame_format == "A" else 2):
+        while queue and queue[-1].start < border:
+            span = queue.pop()
+            if span.end > border:
+                queue.append(_cut(span, border, span.end, " (continued)"))
+                span = _cut(span, span.start, border, "")
+            out.append(span._replace(start=span.start + shift, end=span.end + shift))
+        out.append(
+            Span(
+                border + shift,
+                border + shift + 2,
+                "link",
+                "CRC of block {}, right".format(number),
+                None,
+                True,
+            )
+        )
+        shift += 2
+    return out
+
+
+def _cut(span, start, end, note):
+    plain = None if span.plain is None else span.plain[start - span.start : end - span.start]
+    meaning = span.meaning if span.meaning.endswith(note) else span.meaning + note
+    return Span(start, end, span.layer, meaning, plain, span.known)

@@ -1,0 +1,89 @@
+"""`omsnode analyze`: every byte of a telegram with its meaning."""
+
+import argparse
+import os
+import textwrap
+
+from omsnode.firmware.application.telegram import decode
+from omsnode.firmware.errors import OmsError
+from omsnode.firmware.host.explain import explain, with_crcs
+from omsnode.firmware.host.lines import parse_line
+from omsnode.firmware.host.table import complaint, heading
+
+from . import _telegrams
+
+_BYTES = 8  # per row
+_TEXT = 76  # columns of explanation per row
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "analyze",
+        help="explain every byte of a telegram",
+        description="Explain every byte of a telegram: offset, byte on the air, decrypted byte, layer, meaning. "
+        "Bytes that nobody explained are marked with ??.",
+        epilog=_telegrams.LINES_HELP
+        + "\n"
+        + _telegrams.KEY_FILE_HELP
+        + "\nexit status: 0 all decoded, 1 at least one refused, 2 wrong use",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
+    )
+    _telegrams.add_key_options(parser)
+    parser.add_argument(
+        "telegram", metavar="TELEGRAM|FILE|-", help="hex digits, a text file, or - for standard input"
+    )
+    return parser
+
+
+def run(args):
+    """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
+    ring = _telegrams.key_ring(args)
+    is_file = args.telegram == "-" or os.path.exists(args.telegram)
+    # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
+    is_file = is_file or "." in args.telegram or "/" in args.telegram
+    refused = first = False
+    for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
+        try:
+            line = parse_line(text)
+            if line is None:
+                continue
+            if first:
+                print()
+            first = True
+            telegram = decode(line.telegram, ring.key_for)
+            print_analysis(telegram, line)
+            refused = refused or telegram.error is not None
+        except OmsError as error:
+            refused = True
+            print("refused: " + complaint(error), flush=True)
+    return 1 if refused else 0
+
+
+def print_analysis(telegram, line):
+    """The heading, one row per field, and the refusal if there is one."""
+    spans, data = explain(telegram), telegram.raw
+    if line.frame is not None:
+        spans, data = with_crcs(spans, line.frame_format), line.frame
+    print(heading(telegram))
+    decrypted = any(span.plain is not None for span in spans)
+    width = 3 * _BYTES - 1
+    title = "{:>6}  {:<{}}  ".format("offset", "on the air", width)
+    print(title + ("{:<{}}  ".format("decrypted", width) if decrypted else "") + "layer     meaning")
+    for span in spans:
+        meaning = textwrap.wrap(("" if span.known else "?? ") + span.meaning, _TEXT) or [""]
+        rows = max(len(meaning), -(-(span.end - span.start) // _BYTES))
+        for row in range(rows):
+            start = span.start + row * _BYTES
+            raw = data[start : min(start + _BYTES, span.end)].hex(" ").upper()
+            plain = (span.plain or b"")[row * _BYTES : row * _BYTES + _BYTES].hex(" ").upper()
+            text = "{:>6}  {:<{}}  ".format(start if raw else "", raw, width)
+            text += "{:<{}}  ".format(plain, width) if decrypted else ""
+            text += "{:<8}  {}".format(
+                span.layer if not row else "", meaning[row] if row < len(meaning) else ""
+            )
+            print(text.rstrip())
+    if telegram.error is not None:
+        print("refused: " + complaint(telegram.error))
+    unknown = sum(span.end - span.start for span in spans if not span.known)
+    print("{} bytes, {} not explained".format(len(data), unknown or "none"), flush=True)
