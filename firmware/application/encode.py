@@ -138,12 +138,12 @@ def rescale(mantissa, exponent, to_exponent):
     return mantissa // step
 
 
-def data(field, mantissa, kind=""):
+def data(field, mantissa, unsigned=False, markers=True):
     """The data bytes of a number (None for the fields without data), range checked.
 
-    `kind` of an integer: "" signed (type B), "C" unsigned, "D" bit field, "N" signed without invalid marker; the
-    marker of B (most negative) and C (all ones) is refused as a value. BCD is type A, F in the first digit for a minus
-    sign. The real takes a whole number here (see `real`).
+    Integers are signed (type B) or `unsigned` (types C and D). Values that would read as an invalid marker are refused
+    unless `markers` is False: the most negative one, and all ones where `unsigned` (a bit field has no marker). BCD is
+    type A, F in the first digit for a minus sign. The real takes a whole number here (see `real`).
     """
     field = _dib.FIELDS.get(field, field)
     if field == 0 or field == 8:
@@ -158,11 +158,7 @@ def data(field, mantissa, kind=""):
     if field >= 9:
         return bcd(size, mantissa)
     top = 1 << (8 * size)
-    low, high = -(top >> 1), (top >> 1) - 1
-    if kind == "":
-        low += 1
-    elif kind != "N":
-        low, high = 0, top - (2 if kind == "C" else 1)
+    low, high = (0, top - 1 - markers) if unsigned else (markers - (top >> 1), (top >> 1) - 1)
     if not low <= mantissa <= high:
         raise MisuseError("%d does not fit into %d bytes" % (mantissa, size))
     return (mantissa & (top - 1)).to_bytes(size, "little")

@@ -220,5 +220,6 @@ def encode(dib, vib, value, exponent=None):
         else:
             if exponent is not None:
                 value = _encode.rescale(value, exponent, meaning.exponent)
-            data = _encode.data(field, value, meaning.kind)
+            kind = meaning.kind
+            data = _encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
     return bytes(dib) + bytes(vib) + data
