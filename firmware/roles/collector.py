@@ -1,0 +1,174 @@
+"""The collector: hears everything, decodes with the keys it has, tells each telegram once, and counts.
+
+A second copy of a telegram (through a repeater, or the meter's own repetition) is recognised by identity, access
+number and a hash of the payload: not by the whole telegram, since a repeater sets the hop bit in the ELL or in the
+configuration field (link sheet 7.2). The first copy is delivered at once; later ones are counted, and the
+statistics of the meter keep the better RSSI. The window counts from the first copy, so a meter that never changes
+its access number is still told once per window. It must stay shorter than 256 transmissions of the fastest meter
+(the access number has 8 bits) and longer than a repeater may hold a telegram back (25 s, OMS 5.2.5).
+"""
+
+from hashlib import sha256
+
+from ..application.telegram import decode
+from ..errors import OmsError
+from ..link import frame_a, frame_b
+from ..phy import modes, radio
+from .actions import Deliver, Listen
+
+WINDOW_US = 60000000
+_RECENT = 128  # telegrams remembered for duplicates
+_METERS = 512  # senders with statistics
+
+
+class KnownMeter:
+    """name: what the user calls it. address: pattern, fields that are None match all. key: security Key or None."""
+
+    def __init__(self, name, address, key=None):
+        self.name = name
+        self.address = address
+        self.key = key
+
+
+class Reading:
+    """One telegram as it leaves the collector.
+
+    telegram: decoded (application.telegram.Telegram; its `error` says if it was refused). raw: its bytes without link
+    CRCs. mode: "T1", "C1" or "S1". at_us: end of the sync word on the board's clock; wall_us: the same instant as UTC
+    in us since 1970, or None. name: of the known meter, or None.
+    """
+
+    def __init__(self, telegram, raw, event, wall_us, radio_name, name):
+        self.telegram = telegram
+        self.raw = raw
+        self.mode = event.family + "1"
+        self.frame_format = event.frame_format
+        self.rssi_dbm = event.rssi_dbm
+        self.at_us = event.at_us
+        self.wall_us = wall_us
+        self.radio = radio_name
+        self.name = name
+
+
+class Statistics:
+    """Of one meter. rssi_dbm: of its last telegram, the best of all copies; best_rssi_dbm: of all telegrams."""
+
+    def __init__(self, name):
+        self.name = name
+        self.telegrams = 0
+        self.duplicates = 0
+        self.rejects = {}  # error code: how many
+        self.rssi_dbm = None
+        self.best_rssi_dbm = None
+        self.first_us = None
+        self.last_us = None
+
+
+class Collector:
+    """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading.
+
+    counters: frames, delivered, duplicates and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
+    """
+
+    due_us = None
+
+    def __init__(self, meters=(), mode=modes.T_AND_C, radio_name="main", window_us=WINDOW_US):
+        self.meters = meters
+        self.mode = mode
+        self.radio_name = radio_name
+        self.window_us = window_us
+        self.counters = {"frames": 0, "delivered": 0, "duplicates": 0}
+        self.statistics = {}
+        self._recent = [None] * _RECENT  # ring of (key, at_us)
+        self._next = 0
+
+    def start(self, now_us):
+        return [Listen(self.mode, modes.UP)]
+
+    def tick(self, now_us, wall_us=None):
+        return []
+
+    def feed(self, event, now_us, wall_us=None):
+        """event: of the radio driver. wall_us: UTC of event.at_us, or None."""
+        if event.kind == radio.REJECTED:
+            self._reject(self.counters, event.error.code)
+        elif event.kind == radio.FRAME:
+            self.counters["frames"] += 1
+            try:
+                strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
+                return self._telegram(strip(event.frame), event, wall_us)
+            except OmsError as error:
+                # Damaged on the air: whose it was cannot be trusted either.
+                self._reject(self.counters, error.code)
+        return []
+
+    def known(self, address):
+        """The first KnownMeter whose pattern covers the address, or None."""
+        for meter in self.meters:
+            if meter.address.matches(address):
+                return meter
+        return None
+
+    def _key_for(self, address):
+        meter = self.known(address)
+        return meter.key if meter else None
+
+    def _telegram(self, raw, event, wall_us):
+        telegram = decode(raw, self._key_for)
+        address = telegram.address
+        identity = address.link_bytes() if address else b""
+        meter = self.known(address) if address else None
+        name = meter.name if meter else None
+        statistics = self._statistics(identity, name, event)
+        if self._seen(
+            (identity, telegram.access_number, sha256(raw[telegram.payload_offset :]).digest()[:8]),
+            event.at_us,
+        ):
+            self.counters["duplicates"] += 1
+            statistics.duplicates += 1
+            statistics.rssi_dbm = _better(statistics.rssi_dbm, event.rssi_dbm)
+            return []
+        statistics.telegrams += 1
+        statistics.rssi_dbm = event.rssi_dbm
+        if telegram.error:
+            self._reject(self.counters, telegram.error.code)
+            statistics.rejects[telegram.error.code] = statistics.rejects.get(telegram.error.code, 0) + 1
+        self.counters["delivered"] += 1
+        return [Deliver(Reading(telegram, raw, event, wall_us, self.radio_name, name))]
+
+    def _reject(self, counters, code):
+        name = "rejected." + code
+        counters[name] = counters.get(name, 0) + 1
+
+    def _seen(self, key, at_us):
+        for entry in self._recent:
+            if entry and entry[0] == key and at_us - entry[1] < self.window_us:
+                return True
+        self._recent[self._next] = (key, at_us)
+        self._next = (self._next + 1) % _RECENT
+        return False
+
+    def _statistics(self, identity, name, event):
+        found = self.statistics.get(identity)
+        if found is None:
+            if len(self.statistics) >= _METERS:
+                self._forget()
+            found = self.statistics[identity] = Statistics(name)
+            found.first_us = event.at_us
+        found.last_us = event.at_us
+        found.best_rssi_dbm = _better(found.best_rssi_dbm, event.rssi_dbm)
+        return found
+
+    def _forget(self):
+        """Room for a new sender: the stranger that has been silent longest goes; a known meter only if all are."""
+        silent = None
+        for identity, one in self.statistics.items():
+            rank = (one.name is not None, one.last_us)
+            if silent is None or rank < silent[0]:
+                silent = (rank, identity)
+        del self.statistics[silent[1]]
+
+
+def _better(a, b):
+    """The stronger of two levels in dBm, either may be None."""
+    return b if a is None or (b is not None and b > a) else a

@@ -1,0 +1,243 @@
+"""The meter: encrypts and sends its registers, periodically and synchronously (EN 13757-4 12.6.2; link sheet 8.4, 8.5).
+
+Each synchronous transmission takes the next access number, and that number tells when the next one comes. The number
+and the registers are handed out to be stored before the telegram that uses them, so a restart never sends two
+telegrams with one number (in mode 5 it is part of the initialisation vector).
+
+A slot that could not be used (duty cycle, storage failed, radio late) is left empty and its number is spent: slots
+never move, because a battery receiver predicts them from the last number that it heard.
+"""
+
+from ..application import encode
+from ..application.dib import SIZES
+from ..errors import MisuseError
+from ..link import extended, frame_a, frame_b
+from ..phy import framing, modes, radio
+from ..security import mode5
+from ..transport import header
+from .actions import REFUSED, Persist, Transmit
+
+SND_NR = 0x44
+LEAD_US = 300000  # a telegram is made and loaded this long before its slot
+
+_DATA_SHORT, _DATA_LONG = 0x7A, 0x72  # CI: M-Bus data from the meter
+_MICRO = 1000000
+
+
+def interval_us(nominal_us, access_number):
+    """t_ACC: from the start of the frame with this access number to the start of the next one.
+
+    t_NOM * (1 + (|n - 128| - 64) / 2048), rounded down to whole microseconds (EN 13757-4 12.6.2; link sheet 8.5).
+    """
+    return nominal_us + nominal_us * (abs(access_number - 128) - 64) // 2048
+
+
+class Register:
+    """One record that the meter sends.
+
+    dib, vib: bytes. value: mantissa (integer) for a number, bytes for a constant field, or CLOCK for date and time.
+    step_micro: how much the mantissa grows per nominal interval, in millionths. unsigned: the VIF's integers are type
+    C or D instead of B.
+    """
+
+    def __init__(self, dib, vib, value, step_micro=0, unsigned=False):
+        self.dib = dib
+        self.vib = vib
+        self.value = value
+        self.step_micro = step_micro
+        self.unsigned = unsigned
+
+
+CLOCK = "clock"  # value of a Register: UTC at the time of sending; left out while that is unknown
+
+
+class Profile:
+    """What kind of device this is.
+
+    address: link Address. registers: list of Register; those from number `clear_from` on follow the encrypted part in
+    clear (None: all is encrypted). mode: "T1", "C1", "S1", "S1-m", ... nominal_us: t_NOM. key: security Key, needed by
+    security_mode 5; 0 is plain. header: "short", or "long" with `meter_address` as the meter behind a radio adapter.
+    with_ell: send the short ELL (8C), as OMS wants in mode C (link sheet 7.3). status: TPL status byte.
+    """
+
+    def __init__(
+        self,
+        address,
+        registers,
+        mode="T1",
+        frame_format="A",
+        nominal_us=900 * _MICRO,
+        key=None,
+        security_mode=0,
+        clear_from=None,
+        header="short",
+        meter_address=None,
+        with_ell=False,
+        status=0,
+    ):
+        if security_mode not in (0, 5):
+            raise MisuseError("a meter sends in security mode 0 or 5, not {}".format(security_mode))
+        if security_mode == 5 and key is None:
+            raise MisuseError("security mode 5 needs a key")
+        if frame_format not in modes.find(mode).sync:
+            raise MisuseError("mode {} has no frame format {}".format(mode, frame_format))
+        self.address = address
+        self.registers = registers
+        self.mode = mode
+        self.frame_format = frame_format
+        self.nominal_us = nominal_us
+        self.key = key
+        self.security_mode = security_mode
+        self.clear_from = clear_from
+        self.header = header
+        self.meter_address = meter_address or address
+        self.with_ell = with_ell
+        self.status = status
+
+
+class Meter:
+    """The role. entropy: at least 5 random bytes. state: what the last Persist held, or None at the first start.
+
+    counters: sent, too_late and `refused.<code>`.
+    """
+
+    def __init__(self, profile, entropy, state=None):
+        self.profile = profile
+        self.counters = {"sent": 0}
+        # Random at the first power-up, never reset afterwards (OMS 7.2.2.1).
+        self.access_number = entropy[0]
+        self._wait_us = int.from_bytes(entropy[1:5], "big") % profile.nominal_us
+        # Registers in millionths of their mantissa, so that slow growth is not lost.
+        self._values = [one.value * _MICRO if isinstance(one.value, int) else 0 for one in profile.registers]
+        if state:
+            self._restore(state)
+        self._slot_us = None
+
+    def _restore(self, state):
+        """Continue where the last run ended. Other registers than stored: theirs start at the profile's values."""
+        number, values = state.get("access_number"), state.get("values")
+        if isinstance(number, int):
+            self.access_number = number & 0xFF
+        if isinstance(values, list) and len(values) == len(self._values):
+            self._values = [int(value) for value in values]
+
+    @property
+    def due_us(self):
+        """When the next telegram has to be made."""
+        return None if self._slot_us is None else self._slot_us - LEAD_US
+
+    def start(self, now_us):
+        """The first slot is at a random time, tied to nothing (link sheet 8.5)."""
+        self._slot_us = now_us + LEAD_US + self._wait_us
+        return []
+
+    def feed(self, event, now_us, wall_us=None):
+        if event.kind == radio.SENT:
+            self._count("sent")
+        elif event.kind == radio.TOO_LATE:
+            self._count("too_late")
+        elif event.kind == REFUSED:
+            self._count("refused." + event.code)
+        return []
+
+    def tick(self, now_us, wall_us=None):
+        """At `due_us`: the next telegram. wall_us: UTC in us since 1970, or None."""
+        if self._slot_us is None or now_us < self.due_us:
+            return []
+        at_us = self._next_slot()
+        while at_us < now_us:  # after a long sleep
+            self._count("skipped")
+            self._grow()
+            at_us = self._next_slot()
+        telegram = self.telegram(wall_us)
+        self._grow()
+        state = {"access_number": self.access_number, "values": list(self._values)}
+        return [Persist(state), Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram)]
+
+    def _next_slot(self):
+        """Take the slot that is due and its access number; when it is."""
+        at_us = self._slot_us
+        self.access_number = (self.access_number + 1) & 0xFF
+        self._slot_us = at_us + interval_us(self.profile.nominal_us, self.access_number)
+        return at_us
+
+    def _grow(self):
+        for index, register in enumerate(self.profile.registers):
+            self._values[index] += register.step_micro
+
+    def telegram(self, wall_us=None):
+        """The SND-NR with the present access number and values, without link CRCs; bytes."""
+        profile = self.profile
+        number = self.access_number
+        body, blocks = self._body(number, wall_us)
+        # With an ELL its CC field carries the S bit and the copy stays 0 (security sheet 4.1).
+        configuration = header.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
+        out = bytearray(2)
+        out[1] = SND_NR
+        out += profile.address.link_bytes()
+        if profile.with_ell:
+            out += extended.build(extended.SYNCHRONOUS, number)
+        long = profile.header == header.LONG
+        ci, address = (_DATA_LONG, profile.meter_address) if long else (_DATA_SHORT, None)
+        out += header.build(ci, number, profile.status, configuration, address)
+        out += body
+        if len(out) > 256:
+            raise MisuseError("the records of {} do not fit one telegram".format(profile.address))
+        out[0] = len(out) - 1
+        return bytes(out)
+
+    def _body(self, number, wall_us):
+        """Records behind the TPL header, encrypted if the profile says so, and the number of encrypted blocks."""
+        profile = self.profile
+        secret, clear = bytearray(), bytearray()
+        for index, register in enumerate(profile.registers):
+            value = register.value
+            field = register.dib[0] & 0x0F
+            if value == CLOCK:
+                if wall_us is None:
+                    continue
+                value = _clock(field, wall_us // _MICRO)
+            elif isinstance(value, int):
+                value = encode.data(field, _rolled(field, self._values[index] // _MICRO), register.unsigned)
+            part = clear if profile.clear_from is not None and index >= profile.clear_from else secret
+            part += register.dib
+            part += register.vib
+            part += value
+        if profile.security_mode != 5:
+            return secret + clear, 0
+        sealed = mode5.seal(profile.key, profile.meter_address, number, secret)
+        return sealed + clear, mode5.blocks(sealed, len(clear))
+
+    def _chips(self, telegram):
+        build = frame_b.build if self.profile.frame_format == "B" else frame_a.build
+        return framing.chips(modes.find(self.profile.mode), build(telegram), self.profile.frame_format)
+
+    def _count(self, name):
+        self.counters[name] = self.counters.get(name, 0) + 1
+
+
+def _rolled(field, mantissa):
+    """A register that has no more room begins again at 0, as mechanical ones do."""
+    size = SIZES[field]
+    if mantissa <= 0 or size < 1 or field == 5:
+        return mantissa
+    return mantissa % (10 ** (2 * size) if field >= 9 else 1 << (8 * size - 1))
+
+
+def _clock(field, seconds):
+    """Seconds since 1970 as date (2 bytes), date and time (4 bytes) or with seconds (6 bytes)."""
+    days, second = seconds // 86400, seconds % 86400
+    # Days since 0000-03-01, in eras of 400 years: years that begin in March have their leap day at the end.
+    days += 719468
+    day_of_era = days % 146097
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    month = (5 * day_of_year + 2) // 153
+    day = day_of_year - (153 * month + 2) // 5 + 1
+    month += 3 if month < 10 else -9
+    year = year_of_era + 400 * (days // 146097) + (1 if month < 3 else 0)
+    if field == 2:
+        return encode.date(year, month, day)
+    if field == 4:
+        return encode.date_time(year, month, day, second // 3600, second // 60 % 60)
+    return encode.date_time_seconds(year, month, day, second // 3600, second // 60 % 60, second % 60)

@@ -1,0 +1,178 @@
+"""The meter role: timing, access numbers, state, and telegrams as the standard's examples have them."""
+
+import pytest
+from omsnode.firmware.errors import DutyCycleError, MisuseError
+from omsnode.firmware.link import frame_a
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.phy import modes, radio
+from omsnode.firmware.phy.framing import Deframer
+from omsnode.firmware.roles import meter
+from omsnode.firmware.roles.actions import REFUSED, Persist, Transmit
+from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register, interval_us
+from omsnode.firmware.security.keys import Key
+
+ADDRESS = Address.parse("12345678.M=KAM.V=1b.T=16")
+VOLUME = Register(b"\x04", b"\x13", 6408, 1500000)
+ENTROPY = bytes((41, 0, 0, 0, 0))
+
+
+def slots(role, n, now_us=0):
+    """The next n transmissions, as a node would fetch them."""
+    out = []
+    for _ in range(n):
+        now_us = role.due_us
+        out.append(role.tick(now_us))
+    return out
+
+
+@pytest.mark.parametrize(
+    "number, seconds",  # link sheet 8.5, t_NOM = 900 s
+    [
+        (0, 928.125),
+        (1, 927.686),
+        (255, 927.686),
+        (64, 900),
+        (192, 900),
+        (127, 872.314),
+        (129, 872.314),
+        (128, 871.875),
+    ],
+)
+def test_interval_formula(number, seconds):
+    assert interval_us(900 * 10**6, number) == pytest.approx(seconds * 10**6, abs=600)
+
+
+def test_slots_follow_the_formula_for_a_whole_turn():
+    role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=8 * 10**6), ENTROPY)
+    role.start(0)
+    sent = [actions[-1] for actions in slots(role, 257)]
+    for before, after in zip(sent, sent[1:], strict=False):
+        assert after.telegram[11] == (before.telegram[11] + 1) % 256
+        assert after.at_us - before.at_us == interval_us(8 * 10**6, before.telegram[11])
+
+
+def test_first_slot_is_random_within_one_interval():
+    profile = Profile(ADDRESS, [VOLUME], nominal_us=10**7)
+    seen = set()
+    for byte in range(256):
+        role = Meter(profile, bytes((0, byte, 17 * byte & 255, 3, 4)))
+        assert role.due_us is None
+        role.start(500)
+        assert 500 <= role.due_us < 500 + 10**7
+        seen.add(role.due_us)
+    assert len(seen) > 250
+
+
+def test_nothing_happens_before_it_is_due():
+    role = Meter(Profile(ADDRESS, [VOLUME]), ENTROPY)
+    assert role.tick(0) == []
+    role.start(0)
+    assert role.tick(role.due_us - 1) == []
+
+
+def test_state_is_handed_out_before_the_telegram_and_a_restart_continues():
+    profile = Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=5)
+    role = Meter(profile, ENTROPY)
+    role.start(0)
+    persist, transmit = slots(role, 1)[0]
+    assert isinstance(persist, Persist) and isinstance(transmit, Transmit)
+    assert persist.state["access_number"] == 42 == transmit.telegram[11]
+    again = Meter(profile, bytes((200, 1, 2, 3, 4)), persist.state)
+    again.start(0)
+    uninterrupted, restarted = slots(role, 1)[0], slots(again, 1)[0]
+    assert restarted[0].state == uninterrupted[0].state
+    assert restarted[1].telegram == uninterrupted[1].telegram
+    assert restarted[1].telegram[11] == 43
+
+
+@pytest.mark.parametrize("state", [{}, {"access_number": "x"}, {"values": [1, 2, 3]}, {"values": 7}])
+def test_state_that_does_not_fit_is_not_used(state):
+    role = Meter(Profile(ADDRESS, [VOLUME]), ENTROPY, state)
+    assert role.telegram() == Meter(Profile(ADDRESS, [VOLUME]), ENTROPY).telegram()
+
+
+def test_register_grows_and_keeps_its_fractions():
+    role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=10**6), ENTROPY)
+    role.start(0)
+    values = [int.from_bytes(actions[1].telegram[17:21], "little") for actions in slots(role, 5)]
+    assert values == [6408, 6409, 6411, 6412, 6414]
+
+
+def test_telegram_in_the_clear():
+    role = Meter(Profile(ADDRESS, [VOLUME], status=4), ENTROPY)
+    # L C M A | CI ACC STS CF (S = 1) | DIF VIF data
+    assert role.telegram().hex() == "14442d2c785634121b167a29040020041308190000"
+
+
+def test_ell_takes_the_synchronous_bit_over():
+    role = Meter(Profile(ADDRESS, [VOLUME], mode="C1", with_ell=True), ENTROPY)
+    # security sheet 4.1: the copy in the configuration field is 0
+    assert role.telegram().hex() == "17442d2c785634121b168c20297a29000000041308190000"
+
+
+def test_long_header_names_the_meter_behind_the_adapter():
+    adapter = Address.parse("00000001.M=OMS.V=01.T=37")
+    role = Meter(Profile(adapter, [VOLUME], header="long", meter_address=ADDRESS), ENTROPY)
+    assert role.telegram()[10:23].hex() == "72785634122d2c1b1629000020"
+
+
+def test_clock_records_are_left_out_while_the_time_is_unknown():
+    stamp = Register(b"\x04", b"\x6d", CLOCK)
+    role = Meter(Profile(ADDRESS, [stamp, VOLUME]), ENTROPY)
+    assert role.telegram() == Meter(Profile(ADDRESS, [VOLUME]), ENTROPY).telegram()
+    # 2008-05-31 23:50 UTC: application sheet 3.2 has it as 32 37 1F 15 with H = 1
+    seconds = 1212277800
+    assert role.telegram(seconds * 10**6)[15:21].hex() == "046d32371f15"
+
+
+def test_clear_part_stands_behind_the_encrypted_blocks():
+    registers = [VOLUME, Register(b"\x02", b"\xfd\x17", b"\x00\x00")]
+    profile = Profile(ADDRESS, registers, key=Key(bytes(range(16))), security_mode=5, clear_from=1)
+    telegram = Meter(profile, ENTROPY).telegram()
+    assert telegram[13:15] == b"\x10\x25"  # N = 1, mode 5, S
+    assert len(telegram) == 15 + 16 + 5 and telegram.endswith(b"\x02\xfd\x17\x00\x00")
+    assert b"\x04\x13" not in telegram[15:31]
+
+
+def test_what_does_not_fit_is_refused():
+    with pytest.raises(MisuseError):
+        Profile(ADDRESS, [], security_mode=5)
+    with pytest.raises(MisuseError):
+        Profile(ADDRESS, [], security_mode=7)
+    with pytest.raises(MisuseError):
+        Profile(ADDRESS, [], mode="T1", frame_format="B")
+    with pytest.raises(MisuseError):
+        Meter(Profile(ADDRESS, [VOLUME] * 41), ENTROPY).telegram()
+
+
+def test_chips_are_the_frame_of_the_telegram():
+    role = Meter(Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=5), ENTROPY)
+    role.start(0)
+    transmit = slots(role, 1)[0][1]
+    assert (transmit.mode, transmit.direction) == ("T1", modes.UP)
+    deframer = Deframer("T")
+    assert deframer.feed(transmit.chips[6:]) == 0  # 38 chips of preamble and 10 of sync are 6 bytes
+    assert frame_a.strip(deframer.frame) == transmit.telegram
+
+
+def test_a_slot_that_cannot_be_used_does_not_move_the_others():
+    role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=10**7), ENTROPY)
+    role.start(0)
+    first = slots(role, 1)[0][1]
+    due_us = role.due_us
+    role.feed(radio.Event(REFUSED, 10**9, error=DutyCycleError("", 10**9), code="duty_cycle"), first.at_us)
+    role.feed(radio.Event(radio.TOO_LATE, first.at_us), first.at_us)
+    role.feed(radio.Event(radio.SENT, first.at_us, first.at_us + 5000), first.at_us)
+    assert role.due_us == due_us
+    assert role.counters == {"sent": 1, "too_late": 1, "refused.duty_cycle": 1}
+
+
+def test_after_a_long_sleep_the_missed_slots_are_spent_not_sent():
+    role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=10**7), ENTROPY)
+    role.start(0)
+    late_us = 10**9
+    persist, transmit = role.tick(late_us)
+    assert late_us <= transmit.at_us < late_us + 11 * 10**6
+    assert role.counters["skipped"] in range(90, 110)
+    assert persist.state["access_number"] == (41 + 1 + role.counters["skipped"]) % 256
+    assert meter.LEAD_US > 0

@@ -1,0 +1,125 @@
+"""The event loop: order of actions, what happens when one of them is refused, due instants."""
+
+import pytest
+from omsnode.firmware.errors import DutyCycleError, StoreError
+from omsnode.firmware.node import Node
+from omsnode.firmware.phy import radio
+from omsnode.firmware.roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
+from support_wire import Clock, WireBoard, WireRadio
+
+
+class Script:
+    """A role that does what the test says at given instants, and notes what it is told."""
+
+    def __init__(self, **at):
+        self.plan = sorted((int(key[1:]), actions) for key, actions in at.items())
+        self.heard = []
+        self.counters = {}
+
+    @property
+    def due_us(self):
+        return self.plan[0][0] if self.plan else None
+
+    def start(self, now_us):
+        return []
+
+    def feed(self, event, now_us, wall_us=None):
+        self.heard.append((event.kind, event.code, now_us, wall_us))
+        return []
+
+    def tick(self, now_us, wall_us=None):
+        return self.plan.pop(0)[1]
+
+
+class Store:
+    def __init__(self, calls, error=None):
+        self.calls = calls
+        self.error = error
+
+    def save(self, state):
+        if self.error:
+            raise self.error
+        self.calls.append(("save", state))
+
+
+CHIPS = bytes(50)
+SEND = Transmit("T1", "up", CHIPS, 1000, b"")
+
+
+def node(role, **more):
+    return Node(WireBoard(Clock()), WireRadio(), role, **more)
+
+
+def test_state_is_stored_before_the_telegram():
+    it = node(Script(t100=[Persist({"n": 1}), SEND]))
+    it.store = Store(it.radio.calls)
+    it.run(5000)
+    assert it.radio.calls == ["start", ("save", {"n": 1}), "transmit", "sleep"]
+    assert it.role.heard == [(radio.SENT, None, 1000, None)]
+
+
+@pytest.mark.parametrize("error", [OSError(28, "full"), StoreError("full")])
+def test_nothing_is_sent_whose_state_could_not_be_stored(error):
+    it = node(Script(t100=[Persist({"n": 1}), SEND]))
+    it.store = Store(it.radio.calls, error)
+    it.run(5000)
+    assert it.radio.calls == ["start"]
+    assert it.role.heard == [(REFUSED, "persist", 100, None)]
+    assert it.counters["refused.persist"] == 1
+
+
+def test_duty_cycle_is_asked_first():
+    class Ledger:
+        def check(self, frequency_hz, air_time_us, now_us):
+            assert (frequency_hz, air_time_us, now_us) == (868950000, 4000, 1000)
+            raise DutyCycleError("no", 777000)
+
+    it = node(Script(t100=[SEND]), ledger=Ledger())
+    it.run(5000)
+    assert it.radio.calls == ["start"]
+    assert it.role.heard == [(REFUSED, "duty_cycle", 100, None)]
+
+
+def test_listening_is_resumed_after_sending():
+    it = node(Script(t10=[Listen("T+C", "up")], t100=[SEND]))
+    it.run(5000)
+    assert it.radio.calls == ["start", "listen", "transmit", "listen"]
+
+
+def test_too_late_is_told_and_listening_goes_on():
+    it = node(Script(t10=[Listen("S1", "up")], t2000=[SEND]))
+    it.run(5000)
+    assert it.role.heard == [(radio.TOO_LATE, None, 2000, None)]
+    assert it.radio.calls[-1] == "listen"
+
+
+def test_readings_reach_the_callback_and_wall_time_comes_as_argument():
+    out = []
+    it = node(
+        Script(t10=[Deliver("reading")], t20=[SEND]), deliver=out.append, wall=lambda at_us: at_us + 5000000
+    )
+    it.run(5000)
+    assert out == ["reading"] and it.counters["delivered"] == 1
+    assert it.role.heard == [(radio.SENT, None, 1000, 5001000)]
+
+
+def test_due_is_the_earlier_of_radio_and_role():
+    it = node(Script(t4000=[]))
+    assert it.due_us == 0  # to be started
+    it.step()
+    assert it.due_us == 4000
+    it.radio.transmit(3000)
+    assert it.due_us == 3000
+    it.role.plan = []
+    assert it.due_us == 3000
+    it.radio.transmit(None)
+    assert it.due_us is None
+
+
+def test_lost_edges_are_counted_and_the_radio_looks_for_itself():
+    it = node(Script())
+    it.step()
+    it.radio.events = [radio.Event(radio.FAULT, 5, code="x")]
+    it.step(lost=3)
+    assert it.counters["edges_lost"] == 3
+    assert it.role.heard == [(radio.FAULT, "x", 0, None)]
