@@ -1,4 +1,4 @@
-"""Frame format A (EN 13757-4 12.3; link sheet 5.1): blocks of 10, then up to 16 bytes, each with a CRC behind it.
+"""Frame format A (EN 13757-4, clause 12; link sheet 5.1): blocks of 10, then up to 16 bytes, each with a CRC behind it.
 
 The L-field counts the bytes behind it without the CRCs, so frame and telegram have the same L: 9 (no CI) to 255.
 """

@@ -1,4 +1,4 @@
-"""Frame format B (EN 13757-4 12.3; link sheet 5.2): blocks 1 and 2 share a CRC behind byte 126 at the latest, block 3
+"""Frame format B (EN 13757-4, clause 12; link sheet 5.2): blocks 1 and 2 share a CRC behind byte 126 at the latest, block 3
 of up to 126 bytes has its own.
 
 On the air the L-field counts the CRCs: 11 (no CI) to 127, 130 to 255. In a telegram, as in format A, it is the number

@@ -1,4 +1,4 @@
-"""Manchester line code of mode S and of the T2 downlink (EN 13757-4; link sheet 2.1).
+"""Manchester line code of mode S and of the T2 downlink (EN 13757-4, clause 6; link sheet 2.1).
 
 Data bit 0 is the chips 1 0, data bit 1 the chips 0 1; a byte is 16 chips, most significant bit first. The pairs 00 and
 11 are errors. One chip byte is one nibble, so coding is a substitution of bytes over hexadecimal digits.

@@ -1,4 +1,4 @@
-"""3-of-6 line code of mode T, meter to other (EN 13757-4 mode T; link sheet 2.2).
+"""3-of-6 line code of mode T, meter to other (EN 13757-4, clause 7; link sheet 2.2).
 
 Each nibble, high nibble first, is a word of six chips with exactly three ones, first chip in the most significant bit:
 a byte is 12 chips. A single wrong chip always changes the number of ones, so it is always noticed.

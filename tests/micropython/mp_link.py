@@ -68,7 +68,7 @@ def test_deframer():
             deframer = framing.Deframer(family)
             stream = chips[6:] + b"\xff\x00"
             for i in range(0, len(stream), size):
-                result = deframer.feed(stream[i : i + size])
+                result = deframer.feed(memoryview(stream)[i : i + size])
             assert result == 0
             assert deframer.frame == frame
             assert deframer.frame_format == frame_format
@@ -96,6 +96,12 @@ def test_duty_cycle():
     ledger.book(868950000, 3600000, 1000)
     assert raises(DutyCycleError, ledger.check, 868950000, 1, 5000).allowed_at_us == 3603601000
     ledger.check(868300000, 1, 5000)
+    ledger.restore(ledger.export(0), 0)
+    for i in range(3 * duty_cycle.ENTRIES):
+        ledger.book(869525000, 1000, i * 1000000)
+    assert len(ledger.export(1000000000)) == 3 + 3 * duty_cycle.ENTRIES
+    ledger.book(869525000, 1000, 7200000000)
+    assert ledger.export(7200001000) == [2, 0, 1000]
 
 
 for f in (
