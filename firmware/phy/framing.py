@@ -57,7 +57,8 @@ def chips(mode, frame, frame_format="A"):
     return bytes(out)
 
 
-# Per family: decoder, symbols per byte, frame bytes and chip bytes of the smallest group of whole bytes.
+# Per family: decoder, and how many frame bytes fill how many chip bytes exactly.
+# A wrong symbol is noticed when the chips of its group are there.
 _CODES = {
     "T": (three_of_six.decode, 2, 3),
     "S": (manchester.decode, 1, 2),
