@@ -1,0 +1,230 @@
+"""The CC1101 as a radio (firmware/phy/radio.py is the contract).
+
+Reception never leaves the infinite packet mode: the deframer tells from the first bytes how many there are, the FIFO is
+read down to its last byte but one until they are all in, and the receiver is then restarted, because the chip looks for
+no new sync word before that (sheet 6.1). Transmission is a raw stream without the chip's preamble and sync, so that what
+is on the air is exactly what was prepared (sheet 6.2).
+
+Recalibration is a stated policy, `recalibrate`: an interval in microseconds (default 30 s) or "frame". With an interval
+the receiver restarts without calibrating, and calibrates when the last one is older than that. That is the default
+because noise alone makes dozens of false syncs per second, and each would cost 0.8 ms of deafness instead of 0.1 ms,
+while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has the figure for both, see `dead_time_us`.
+"""
+
+from omsnode.firmware.errors import MisuseError, RadioError
+from omsnode.firmware.phy import radio
+
+from . import profiles, registers
+from .chip import Chip
+from .receive import Receiver
+from .transmit import Transmitter
+
+PER_FRAME = "frame"
+INTERVAL_US = 30000000
+
+STANDBY = 0
+SLEEPING = 1
+LISTENING = 2
+SENDING = 3
+
+START_POLLS = 2000
+_HINT_SPI = (
+    "SPI answers {} only: is SPI enabled (raspi-config), is CSN on the chip enable of the HAT row, are MISO and MOSI "
+    "swapped, does the module have 3.3 V?"
+)
+_HINT_WIRES = "shorter leads, or a lower spi_hz in the HAT row; is another program using this SPI device?"
+
+
+class Cc1101:
+    """spi: `transfer(tx, rx)`. gdo0, gdo2: pins with `read()`, wired to GDO0 (FIFO threshold) and GDO2 (sync).
+    hat: row of board/hats.py, for its crystal_hz.
+
+    recalibrate: microseconds between calibrations, or "frame". threshold_bytes: how many bytes in the RX FIFO, or free
+    in the TX FIFO, call for service once a frame is under way; 64 less this is what a late host may take (8: 56 bytes,
+    4.48 ms at 100 kcps). health_us: period of the look at an idle receiver, the longest that a fault stays unnoticed.
+    """
+
+    def __init__(
+        self, spi, gdo0, gdo2, hat=None, recalibrate=INTERVAL_US, threshold_bytes=8, health_us=100000
+    ):
+        if threshold_bytes not in range(4, 64, 4):
+            raise MisuseError("threshold_bytes {}".format(threshold_bytes), hint="4, 8, 12 ... 60")
+        self.crystal_hz = hat.crystal_hz if hat else profiles.CRYSTAL_HZ
+        self.gdo0 = gdo0
+        self.gdo2 = gdo2
+        self.chip = Chip(spi)
+        self.threshold_bytes = threshold_bytes
+        self.health_us = health_us
+        self.recalibrate = recalibrate
+        self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
+        self.due_us = None
+        self.state = STANDBY
+        self.late_us = 0  # how late service comes on this host: slowly forgotten maximum
+        self._events = []
+        self._blocks = {}
+        self._calibrations = {}
+        self._wanted = None
+        self._patable = 0
+        self._key = None
+        self._receiver = Receiver(self)
+        self._transmitter = Transmitter(self)
+
+    # --- the contract ---
+
+    def start(self, now_us):
+        """Reset and configure the chip; standby follows. RadioError with a hint if there is no CC1101 that answers.
+
+        IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
+        """
+        if not self.chip.reset(START_POLLS):
+            seen = "0x{:02X}".format(self.chip.version)
+            raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=_HINT_SPI.format(seen))
+        self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
+        address = self.chip.mismatch()
+        if address is not None:
+            name = registers.REGISTERS[address].name
+            raise RadioError("{} does not read back as written".format(name), hint=_HINT_WIRES)
+        self.state = STANDBY
+        self.due_us = None
+        self._key = None
+
+    def configure(self, mode, direction, channel=0, offset_hz=0, power_dbm=None):
+        """See the contract. Takes effect with the next `prepare` or `listen`. channel: these modes have only 0."""
+        if channel != 0:
+            raise MisuseError("mode {} has no channel {}".format(mode, channel))
+        patable = profiles.power(power_dbm)
+        self._block(mode, direction, offset_hz, profiles.RX)
+        self._wanted = (mode, direction, offset_hz)
+        self._patable = patable
+
+    def prepare(self, chips, now_us):
+        self._idle_for("prepare")
+        block = self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.TX)
+        if not chips:
+            raise MisuseError("nothing to send")
+        self._wake(now_us)
+        row = profiles.mode_row(self._wanted[0], self._wanted[1])
+        self.state = SENDING
+        self._transmitter.prepare(chips, block, self._patable, row, now_us)
+
+    def transmit(self, at_us):
+        if self.state != SENDING or self._transmitter.on_air:
+            raise MisuseError("nothing is prepared to send")
+        self._transmitter.arm(at_us)
+
+    def listen(self, deframer, now_us):
+        self._idle_for("listen")
+        self._wake(now_us)
+        self.state = LISTENING
+        self._receiver.listen(
+            deframer, self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.RX), now_us
+        )
+
+    def standby(self, now_us):
+        """IDLE; ends reception, and a transmission even if it is on the air."""
+        self._wake(now_us)
+        self.chip.strobe(registers.SIDLE)
+        self._transmitter.on_air = False
+        self.rest()
+
+    def sleep(self, now_us):
+        """As `standby`, with the crystal off."""
+        if self.state != SLEEPING:
+            self.standby(now_us)
+            self.chip.strobe(registers.SPWD)
+            self.state = SLEEPING
+
+    def service(self, now_us, edges=()):
+        late_us = 0 if self.due_us is None else now_us - self.due_us
+        self.late_us -= self.late_us >> 4
+        if late_us > self.late_us:
+            self.late_us = min(late_us, 5000)
+        if self.state == LISTENING:
+            self._receiver.service(now_us, edges)
+        elif self.state == SENDING:
+            self._transmitter.service(now_us, edges)
+        events = self._events
+        if events:
+            self._events = []
+            return events
+        return ()
+
+    def dead_time_us(self):
+        """From the last chip of a frame until the receiver hears again, without the host's delay: byte in the FIFO,
+        SPI, and IDLE to RX without (75 us) or with (799 us) calibration (sheet 4.2). Measured on the chip model."""
+        return DEAD_TIME_US[PER_FRAME if self.recalibrate == PER_FRAME else None]
+
+    # --- what receiver and transmitter share ---
+
+    def load(self, block, side, now_us):
+        """Write a profile; True if the synthesizer must be calibrated for it."""
+        start = registers.ADDRESS["FREQ2"]
+        self._key = (side, bytes(block[start : start + 3]))
+        known = self._calibrations.get(self._key)
+        self.chip.load(block, known and known[1])
+        return self.stale(now_us)
+
+    def stale(self, now_us):
+        """True if by the policy the next start of the synthesizer has to calibrate it."""
+        return self.recalibrate == PER_FRAME or self.outdated(now_us)
+
+    def outdated(self, now_us):
+        known = self._calibrations.get(self._key)
+        limit_us = INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
+        return known is None or now_us - known[0] >= limit_us
+
+    def keep_calibration(self, now_us):
+        """After a calibration: keep its result for this carrier; False if the synthesizer is not locked."""
+        found = self.chip.read_calibration()
+        if found is None:
+            self._calibrations.pop(self._key, None)
+            return False
+        self._calibrations[self._key] = (now_us, found)
+        return True
+
+    def forget_calibration(self):
+        self._calibrations.pop(self._key, None)
+
+    def rest(self):
+        """The chip is idle, and nobody asks it for anything."""
+        self.state = STANDBY
+        self.due_us = None
+
+    def emit(self, event):
+        self._events.append(event)
+
+    def fault(self, code, now_us):
+        faults = self.counters["faults"]
+        faults[code] = faults.get(code, 0) + 1
+        self.emit(radio.Event(radio.FAULT, now_us, code=code))
+
+    def reset_chip(self, now_us):
+        """After a fault that a restart does not heal. False (and the fault "no_answer") if the chip is not there."""
+        if self.chip.reset():
+            return True
+        self.fault("no_answer", now_us)
+        return False
+
+    # --- inside ---
+
+    def _block(self, mode, direction, offset_hz, side):
+        key = (mode, direction, offset_hz, side)
+        block = self._blocks.get(key)
+        if block is None:
+            block = self._blocks[key] = profiles.block(mode, direction, side, self.crystal_hz, offset_hz)
+        return block
+
+    def _idle_for(self, what):
+        if self._wanted is None:
+            raise MisuseError("{} before configure".format(what))
+        if self.state == SENDING and self._transmitter.on_air:
+            raise MisuseError("{} while a transmission is on the air".format(what), hint="wait for SENT")
+
+    def _wake(self, now_us):
+        if self.state == SLEEPING:
+            self.state = STANDBY
+            if not self.chip.wait_ready():
+                self.fault("no_answer", now_us)
+
+
+DEAD_TIME_US = {None: 100, PER_FRAME: 850}

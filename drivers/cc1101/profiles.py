@@ -1,0 +1,194 @@
+"""Register bytes for a mode row, a side (receive or send) and a crystal; integers only (sheet 7 and 10).
+
+The parts that follow from the mode table are computed with the datasheet's formulas. What belongs to the chip and not to
+the standard is listed below: the common set and the receiver tunings, both from TI AN067 (SWRA234), with the deviations
+from it named.
+"""
+
+from collections import namedtuple
+
+from omsnode.firmware.errors import MisuseError
+from omsnode.firmware.phy import modes
+
+from . import registers
+
+RX = "rx"
+TX = "tx"
+
+CRYSTAL_HZ = 26000000
+
+# Sheet 10.1. PKTLEN is the largest and never reached: reception is infinite and is ended by the deframer's count.
+# MCSM0: the driver chooses FS_AUTOCAL. MCSM1: IDLE after a packet, no clear channel test.
+_COMMON = (
+    ("IOCFG2", registers.GDO_SYNC),
+    ("IOCFG1", registers.GDO_HIGH_IMPEDANCE),
+    ("IOCFG0", registers.GDO_RX_THRESHOLD),
+    ("FIFOTHR", 0x00),
+    ("PKTLEN", 0xFF),
+    ("PKTCTRL1", 0x00),
+    ("PKTCTRL0", 0x02),
+    ("FSCTRL1", 0x08),
+    ("MDMCFG1", 0x22),
+    ("MDMCFG0", 0xF8),
+    ("MCSM2", 0x07),
+    ("MCSM1", 0x00),
+    ("MCSM0", 0x18),
+    ("FREND1", 0xB6),
+    ("FREND0", 0x10),
+    ("FSCAL3", 0xEA),
+    ("FSCAL2", 0x2A),
+    ("FSCAL1", 0x00),
+    ("FSCAL0", 0x1F),
+    ("TEST2", 0x81),
+    ("TEST1", 0x35),
+    ("TEST0", 0x09),
+)
+
+# Fixed length; no calibration between the strobe and the first chip: the driver calibrates before.
+_TX_CHANGES = (("IOCFG0", registers.GDO_TX_THRESHOLD), ("PKTCTRL0", 0x00), ("MCSM0", 0x08))
+
+# How a receiver is tuned: the narrowest filter not below bandwidth_hz, the deviation it expects, and loop settings.
+# T, and with it T+C, runs at the nominal rate and not at AN067's 103 kBaud: with BSCFG limit 12.5 % that covers 87.5 to
+# 112.5 kcps, all of the 88 to 112 kcps that EN 13757-4 asks of a receiver (sheet 10.2).
+Tuning = namedtuple(
+    "Tuning", ("bandwidth_hz", "deviation_hz", "foccfg", "bscfg", "agcctrl2", "agcctrl1", "agcctrl0")
+)
+_TUNING = {
+    ("S", modes.UP): Tuning(255000, 47600, 0x2E, 0x6D, 0x04, 0x09, 0xB2),
+    ("S", modes.DOWN): Tuning(255000, 47600, 0x2E, 0x6D, 0x04, 0x09, 0xB2),
+    ("T", modes.UP): Tuning(322000, 38100, 0x2E, 0xBF, 0x43, 0x09, 0xB5),
+    ("C", modes.UP): Tuning(322000, 44400, 0x2E, 0x6D, 0x43, 0x09, 0xB5),
+    ("C", modes.DOWN): Tuning(203000, 25400, 0x2E, 0x6D, 0x43, 0x09, 0xB5),
+}
+
+_MOD_FORMAT = {"2-FSK": 0x00, "2-GFSK": 0x10}
+_SYNC_15_OF_16_AND_CARRIER = 0x05  # MDMCFG2.SYNC_MODE
+
+# Highest first: (dBm, PATABLE byte) at 868 MHz (TI DN013; sheet 7.4).
+PATABLE_868 = (
+    (10, 0xC2),
+    (7, 0xCB),
+    (5, 0x81),
+    (0, 0x50),
+    (-10, 0x27),
+    (-15, 0x1E),
+    (-20, 0x0F),
+    (-30, 0x03),
+)
+POWER_DBM = 10
+
+
+def power(power_dbm=None):
+    """PATABLE byte of the highest step not above power_dbm (None: 10 dBm). MisuseError outside -30..10 dBm."""
+    if power_dbm is None:
+        power_dbm = POWER_DBM
+    if power_dbm <= PATABLE_868[0][0]:
+        for step_dbm, value in PATABLE_868:
+            if step_dbm <= power_dbm:
+                return value
+    raise MisuseError("a CC1101 cannot send with {} dBm".format(power_dbm), hint="-30 to 10 dBm")
+
+
+def freq_word(frequency_hz, crystal_hz=CRYSTAL_HZ):
+    """FREQ2..FREQ0 as an integer, nearest; step crystal / 2^16."""
+    return (frequency_hz * 65536 + crystal_hz // 2) // crystal_hz
+
+
+def data_rate(rate_bps, crystal_hz=CRYSTAL_HZ):
+    """(DRATE_E, DRATE_M), nearest. Rate = (256 + M) * 2^E * crystal / 2^28."""
+    exponent = 0
+    while rate_bps << 28 >= crystal_hz << 9 + exponent:
+        exponent += 1
+    step = crystal_hz << exponent
+    mantissa = ((rate_bps << 28) + step // 2) // step - 256
+    if mantissa > 255:
+        return exponent + 1, 0
+    return exponent, mantissa
+
+
+def deviation(deviation_hz, crystal_hz=CRYSTAL_HZ):
+    """DEVIATN, nearest. Deviation = (8 + M) * 2^E * crystal / 2^17."""
+    best = None
+    for value in range(0x80):
+        if value & 0x08:
+            continue
+        error = abs((8 + (value & 7) << (value >> 4)) * crystal_hz - (deviation_hz << 17))
+        if best is None or error < best[0]:
+            best = (error, value)
+    return best[1]
+
+
+def bandwidth(bandwidth_hz, crystal_hz=CRYSTAL_HZ):
+    """Upper half of MDMCFG4 (CHANBW_E, CHANBW_M) of the narrowest filter that is not below bandwidth_hz."""
+    for nibble in range(15, -1, -1):
+        if crystal_hz >= bandwidth_hz * 8 * (4 + (nibble & 3)) << (nibble >> 2):
+            return nibble << 4
+    return 0x00
+
+
+def bandwidth_hz(block, crystal_hz=CRYSTAL_HZ):
+    """The receive bandwidth that MDMCFG4 sets, Hz, rounded down."""
+    nibble = block[registers.ADDRESS["MDMCFG4"]] >> 4
+    return crystal_hz // (8 * (4 + (nibble & 3)) << (nibble >> 2))
+
+
+def air_time_us(block, chips, crystal_hz=CRYSTAL_HZ):
+    """Microseconds that `chips` chips take at the rate the registers achieve, nearest."""
+    exponent = block[registers.ADDRESS["MDMCFG4"]] & 15
+    rate = (256 + block[registers.ADDRESS["MDMCFG3"]] << exponent) * crystal_hz
+    return ((chips * 1000000 << 28) + rate // 2) // rate
+
+
+def sync_word(row):
+    """The 16 chips to match: the last ones of preamble and sync, in mode C of the first half of the sync, because the
+    second half is not free to be something else on this chip and tells the format (sheet 6.2, 6.3)."""
+    sync, n_chips = list(row.sync.values())[0]
+    if n_chips == 32:
+        return sync >> 16
+    return (0x5555 << n_chips | sync) & 0xFFFF
+
+
+def mode_row(mode, direction):
+    """The row of the mode table whose registers serve `mode`: that of T for "T+C"."""
+    if mode == modes.T_AND_C:
+        if direction != modes.UP:
+            raise MisuseError("T+C is heard from meters only: direction up")
+        return modes.find("T1", modes.UP)
+    return modes.find(mode, direction)
+
+
+def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
+    """The configuration registers 0x00..0x2E, a bytearray of 47.
+
+    mode: name of a mode, or "T+C" (receive only). direction: link direction, "up" or "down". side: RX or TX.
+    offset_hz: added to the carrier, for a crystal that is known to be off. MisuseError if the chip cannot do it.
+    """
+    row = mode_row(mode, direction)
+    if side == TX and mode == modes.T_AND_C:
+        raise MisuseError("T+C can only be received", hint="send T1, T2, C1 or C2")
+    exponent, mantissa = data_rate(row.chip_rate_cps, crystal_hz)
+    word = freq_word(row.frequency_hz + offset_hz, crystal_hz)
+    sync = sync_word(row)
+    tuning = _TUNING[(row.family, direction)]
+    out = bytearray(reg.reset for reg in registers.REGISTERS)
+    values = _COMMON + (
+        ("SYNC1", sync >> 8),
+        ("SYNC0", sync & 0xFF),
+        ("FREQ2", word >> 16),
+        ("FREQ1", word >> 8 & 0xFF),
+        ("FREQ0", word & 0xFF),
+        ("MDMCFG4", bandwidth(tuning.bandwidth_hz, crystal_hz) | exponent),
+        ("MDMCFG3", mantissa),
+        ("MDMCFG2", _MOD_FORMAT[row.modulation] | (_SYNC_15_OF_16_AND_CARRIER if side == RX else 0)),
+        ("DEVIATN", deviation(tuning.deviation_hz if side == RX else row.deviation_hz, crystal_hz)),
+        ("FOCCFG", tuning.foccfg),
+        ("BSCFG", tuning.bscfg),
+        ("AGCCTRL2", tuning.agcctrl2),
+        ("AGCCTRL1", tuning.agcctrl1),
+        ("AGCCTRL0", tuning.agcctrl0),
+    )
+    if side == TX:
+        values += _TX_CHANGES
+    for name, value in values:
+        out[registers.ADDRESS[name]] = value
+    return out

@@ -1,0 +1,236 @@
+"""Reception: from the threshold of the FIFO to the frame, and back to listening whatever happens (sheet 5, 6.1, 11.3)."""
+
+from omsnode.firmware.phy import radio
+
+from . import profiles, registers
+
+FIRST_BYTES = 4  # threshold until the length is known: the smallest the chip has
+QUALITY_BYTES = 8  # LQI is measured over the first 64 chips behind the sync word
+LONGEST_BYTES = 640  # no frame of S (580), T (435) or C (292 bytes) has more
+RSSI_OFFSET_DB = 74
+
+# How long after SRX the chip is looked at, us: 75 and 799 (sheet 4.2) with room.
+_SETTLED_US = 200
+_CALIBRATED_US = 1000
+_RETRIES = 4
+
+
+class Receiver:
+    def __init__(self, driver):
+        self._driver = driver
+        self._chip = driver.chip
+        self._deframer = None
+        self._block = None
+        self._byte_us = 0
+        self._calibrating = False
+        self._armed_us = 0
+        self._in_row = 0  # faults since the last sign of health
+        self._clear()
+
+    def _clear(self):
+        self._checked = False
+        self._sync_us = None
+        self._edge = False
+        self._received = 0
+        self._remaining = 0  # bytes, 0 while the length is unknown
+        self._threshold = FIRST_BYTES
+        self._tries = 0
+        self._rssi_dbm = self._lqi = self._offset_hz = None
+
+    def listen(self, deframer, block, now_us):
+        driver = self._driver
+        self._deframer = deframer
+        self._block = block
+        self._byte_us = profiles.air_time_us(block, 8, driver.crystal_hz)
+        self._in_row = 0
+        driver.load(block, profiles.RX, now_us)
+        deframer.reset()
+        self._arm(now_us)
+
+    def _arm(self, now_us):
+        driver = self._driver
+        self._calibrating = driver.stale(now_us)
+        self._chip.listen(self._calibrating)
+        self._armed_us = now_us
+        self._clear()
+        self._settle(now_us + (_CALIBRATED_US if self._calibrating else _SETTLED_US))
+
+    def _settle(self, until_us):
+        self._settled_us = self._driver.due_us = until_us
+
+    def service(self, now_us, edges):
+        driver = self._driver
+        fresh = False
+        for line, level, at_us in edges:
+            if level and at_us >= self._armed_us:
+                if line == "gdo0":
+                    self._edge = fresh = True
+                elif self._received == 0:
+                    self._sync_us = at_us
+        due = now_us >= driver.due_us
+        if not (due or fresh or driver.gdo0.read()):
+            if self._sync_us is not None and self._received == 0:
+                # The threshold is to follow; this is the net for the case that its edge gets lost.
+                driver.due_us = self._sync_us + (FIRST_BYTES + 1) * self._byte_us
+            return
+        status = self._chip.stable(registers.RXBYTES)
+        n = status & 0x7F
+        if status & 0x80 or n >= registers.FIFO_BYTES:
+            self._drain(min(n, registers.FIFO_BYTES), True, now_us)
+        elif n > 1 or (n and n == self._remaining):
+            self._drain(n, False, now_us)
+        elif self._received or n or self._sync_us is not None:
+            self._starved(n, now_us)
+        elif due or fresh:
+            self._look(now_us)
+
+    def _drain(self, n, overflow, now_us):
+        """n bytes are in the FIFO: read what may be read and hand it to the deframer."""
+        driver, chip, deframer = self._driver, self._chip, self._deframer
+        if n >= self._threshold + 4 and not self._edge:
+            driver.fault("missed_interrupt", now_us)
+        self._edge = False
+        self._tries = 0
+        if self._sync_us is None:
+            self._sync_us = now_us - n * self._byte_us - self._byte_us // 2
+        last = 0 < self._remaining <= n
+        # The last byte in the FIFO may be delivered twice while more are coming in (sheet 5.1).
+        take = self._remaining if last else n if overflow else n - 1
+        data = chip.read_fifo(take)
+        self._received += take
+        if self._rssi_dbm is None and (last or overflow or self._received >= QUALITY_BYTES):
+            self._read_quality(now_us)
+        sync_us = self._sync_us
+        quality = (self._rssi_dbm, self._lqi, self._offset_hz)
+        if last:
+            # Hear again first, decode then: nothing of this frame is left in the chip.
+            self._arm(now_us)
+        missing = deframer.feed(data)
+        if missing <= 0:
+            if quality[0] is None:
+                self._read_quality(now_us)
+                quality = (self._rssi_dbm, self._lqi, self._offset_hz)
+            if not last:
+                self._arm(now_us)
+            self._finish(missing, sync_us, quality, now_us)
+            deframer.reset()
+        elif overflow:
+            self.fail("rx_overflow", now_us)
+        elif last or self._received > LONGEST_BYTES:
+            self.fail("rx_endless", now_us)
+        else:
+            self._go_on(n - take, missing, now_us)
+
+    def _go_on(self, left, missing, now_us):
+        driver = self._driver
+        missing = (missing + 7) >> 3
+        if self._deframer.total_chips is not None:
+            self._remaining = missing
+            if self._threshold == FIRST_BYTES and missing > driver.threshold_bytes > FIRST_BYTES:
+                self._threshold = driver.threshold_bytes
+                self._chip.set_threshold(self._threshold)
+        # Without the edge, or if fewer bytes are missing than the threshold has: one byte time after they are here.
+        driver.due_us = now_us + (max(1, min(missing, self._threshold) - left) + 1) * self._byte_us
+        # The FIFO may have reached the threshold again while it was read: then no edge will come.
+        self._edge = bool(driver.gdo0.read())
+
+    def _read_quality(self, now_us):
+        chip = self._chip
+        raw = chip.status(registers.RSSI)
+        self._rssi_dbm = ((raw - 256 if raw & 0x80 else raw) >> 1) - RSSI_OFFSET_DB
+        self._lqi = chip.status(registers.LQI) & 0x7F
+        raw = chip.status(registers.FREQEST)
+        self._offset_hz = (raw - 256 if raw & 0x80 else raw) * self._driver.crystal_hz >> 14
+        if self._calibrating:
+            self._calibrating = not self._driver.keep_calibration(now_us)
+
+    def _finish(self, result, sync_us, quality, now_us):
+        driver, deframer = self._driver, self._deframer
+        self._in_row = 0
+        if result == 0:
+            driver.counters["frames"] += 1
+            kind = radio.FRAME
+            end_us = sync_us + profiles.air_time_us(self._block, deframer.total_chips, driver.crystal_hz)
+        else:
+            rejects = driver.counters["rejects"]
+            code = deframer.error.code
+            rejects[code] = rejects.get(code, 0) + 1
+            kind = radio.REJECTED
+            end_us = now_us
+        driver.emit(
+            radio.Event(
+                kind,
+                sync_us,
+                end_us,
+                deframer.frame,
+                deframer.family,
+                deframer.frame_format,
+                quality[0],
+                quality[1],
+                quality[2],
+                deframer.error,
+            )
+        )
+
+    def _starved(self, n, now_us):
+        """A frame has begun, but no byte may be read yet. On this chip noise follows every signal, so bytes keep coming:
+        a FIFO that does not fill is a fault, silence is not."""
+        driver = self._driver
+        if now_us < driver.due_us and not self._edge:
+            return
+        self._edge = False
+        self._tries += 1
+        if self._tries > _RETRIES:
+            self.fail(None, now_us)
+        else:
+            driver.due_us = now_us + 4 * self._byte_us
+
+    def _look(self, now_us):
+        """The receiver is silent: is it receiving, locked, and configured as it was?"""
+        driver, chip = self._driver, self._chip
+        self._edge = False
+        if now_us < self._settled_us:
+            return
+        state = chip.stable(registers.MARCSTATE) & 0x1F
+        if state != registers.RX:
+            self._tries += 1
+            if self._checked or self._tries > _RETRIES:
+                self.fail(None, now_us)
+            else:
+                driver.due_us = now_us + _SETTLED_US
+            return
+        self._tries = 0
+        if self._calibrating:
+            if not driver.keep_calibration(now_us):
+                self.fail("pll", now_us)
+                return
+            self._calibrating = False
+        if self._checked:
+            if chip.mismatch() is not None:
+                self.fail("registers", now_us)
+                return
+            self._in_row = 0
+            if driver.outdated(now_us) and not driver.gdo2.read():
+                self._arm(now_us)
+                return
+        self._checked = True
+        driver.due_us = now_us + driver.health_us
+
+    def fail(self, code, now_us):
+        """Count a fault and restart. code None: find out. The first restart is immediate; each further one in a row
+        waits twice as long before the next look, up to 64 ms."""
+        driver, chip = self._driver, self._chip
+        altered = chip.mismatch() is not None
+        if code is None:
+            state = chip.stable(registers.MARCSTATE) & 0x1F
+            code = "registers" if altered else "rx_stalled" if state == registers.RX else "rx_state"
+        driver.fault(code, now_us)
+        self._in_row += 1
+        if altered or self._in_row > 1:
+            driver.reset_chip(now_us)
+            driver.load(self._block, profiles.RX, now_us)
+        if altered or code in ("pll", "rx_state"):
+            driver.forget_calibration()
+        self._deframer.reset()
+        self._arm(now_us)
+        self._settle(now_us + (_CALIBRATED_US << min(self._in_row - 1, 6)))

@@ -1,0 +1,248 @@
+"""Transmission of a raw stream of any length through the 64 bytes of the TX FIFO (sheet 5, 6.1, 11.4).
+
+The packet mode is always "fixed". Up to 255 bytes PKTLEN is the length. Beyond, PKTLEN is kept behind the chip's 8-bit
+byte counter, which only stops where both are equal, and is set to the length modulo 256 for the last lap. The datasheet
+allows just this: "PKTLEN can be reprogrammed during receive and transmit. In combination with fixed packet length mode
+... The end of packet will occur when the byte counter in the packet handler is equal to the PKTLEN register" (SWRS061
+section 15.2.1). So neither a write to PKTCTRL0 in mid-packet (which some report to end it, sheet 6.1) nor PKTLEN = 0
+(forbidden) ever happens.
+"""
+
+from omsnode.firmware.phy import radio
+
+from . import profiles, registers
+
+_BEHIND = 32  # bytes that PKTLEN stays behind the byte counter
+_STEP = 64  # move it this often: far from the counter on both sides, whatever the host's delay
+_LAST_LAP = 240  # bytes left when PKTLEN gets its final value
+
+_CALIBRATE_US = 750  # SCAL takes 735 (sheet 4.2)
+_CHECK_US = (
+    2500  # before the strobe: time to find a chip that was reset, to load it again and to calibrate it
+)
+_SLACK_US = 20
+_RETRIES = 4
+_END_TRIES = 16
+
+
+def guarded(chips, row):
+    """The stream, made one byte longer if its length is a multiple of 256, which PKTLEN could not express: a longer
+    preamble where the mode gives only its least length, otherwise (mode C) a byte behind the frame, which receivers
+    ignore (link sheet 3.1)."""
+    if len(chips) & 0xFF:
+        return bytes(chips)
+    return b"\x55" + chips if row.trailer_chips[1] else chips + b"\x55"
+
+
+class Transmitter:
+    def __init__(self, driver):
+        self._driver = driver
+        self._chip = driver.chip
+        self._start_us = 1954 * 1000000 // driver.crystal_hz + 1  # IDLE to TX without calibration (sheet 4.2)
+        self.on_air = False
+        self._stream = None
+
+    def prepare(self, chips, block, patable, row, now_us):
+        driver = self._driver
+        self._stream = memoryview(guarded(chips, row))
+        self._total = len(self._stream)
+        self._block = block
+        self._patable = patable
+        self._byte_us = profiles.air_time_us(block, 8, driver.crystal_hz)
+        self._air_us = profiles.air_time_us(block, self._total * 8, driver.crystal_hz)
+        self.on_air = False
+        self._at_us = None
+        self._tries = 0
+        self._reloads = 0
+        driver.due_us = None
+        self._load(now_us)
+
+    def _load(self, now_us):
+        driver, chip, total = self._driver, self._chip, self._total
+        stale = driver.load(self._block, profiles.TX, now_us)
+        chip.strobe(registers.SFTX)
+        chip.write(registers.PATABLE, self._patable)
+        chip.set_threshold(driver.threshold_bytes)
+        chip.set_length(total if total < 256 else 256 - _BEHIND)
+        self._moved = 0
+        self._final = total < 256
+        self._written = min(total, registers.FIFO_BYTES)
+        chip.write_fifo(self._stream, 0, self._written)
+        self._checked = False
+        self._calibrating = False
+        if stale:
+            self._calibrate(now_us)
+
+    def _calibrate(self, now_us):
+        self._chip.strobe(registers.SCAL)
+        self._calibrating = True
+        self._driver.due_us = now_us + _CALIBRATE_US
+
+    def arm(self, at_us):
+        self._at_us = at_us
+        if not self._calibrating:
+            self._driver.due_us = self._strobe_us() - _CHECK_US
+
+    def _strobe_us(self):
+        """When to ask for the service that strobes: as much before as service tends to come late here."""
+        late_us = self._driver.late_us
+        return self._at_us - self._start_us - late_us - (late_us >> 2) - _SLACK_US
+
+    def service(self, now_us, edges):
+        driver = self._driver
+        if self.on_air:
+            self._send(now_us, edges)
+        elif driver.due_us is not None and now_us >= driver.due_us:
+            self._before(now_us)
+
+    def _before(self, now_us):
+        """Between `prepare` and the strobe: calibrate, wait, see that the chip still is as it was left, wait, strobe.
+        One step per service, because each takes time on the SPI and only the next service knows what time it is."""
+        driver, chip = self._driver, self._chip
+        driver.due_us = None
+        if self._calibrating and not self._calibrated(now_us):
+            return
+        if self._at_us is None:
+            return
+        if now_us + self._start_us > self._at_us:
+            driver.counters["too_late"] += 1
+            driver.emit(radio.Event(radio.TOO_LATE, self._at_us))
+            driver.rest()
+            return
+        strobe_us = self._strobe_us()
+        if not self._checked:
+            if now_us < strobe_us - _CHECK_US:
+                driver.due_us = strobe_us - _CHECK_US
+            elif chip.mismatch() is not None or chip.stable(registers.TXBYTES) != self._written:
+                self._reload(now_us)
+            else:
+                self._checked = True
+                driver.due_us = max(now_us, strobe_us)
+                if driver.outdated(now_us):
+                    self._calibrate(now_us)
+        elif now_us < strobe_us:
+            driver.due_us = strobe_us
+        else:
+            self._strobe(now_us)
+
+    def _calibrated(self, now_us):
+        """True once the calibration has ended with a locked synthesizer."""
+        driver = self._driver
+        self._tries += 1
+        if self._chip.stable(registers.MARCSTATE) & 0x1F != registers.IDLE:
+            if self._tries > _RETRIES:
+                self._fail("tx_state", now_us)
+            else:
+                driver.due_us = now_us + _CALIBRATE_US // 4
+            return False
+        if not driver.keep_calibration(now_us):
+            if self._tries > _RETRIES:
+                self._fail("pll", now_us)
+            else:
+                driver.fault("pll", now_us)
+                self._calibrate(now_us)
+            return False
+        self._calibrating = False
+        self._tries = 0
+        return True
+
+    def _reload(self, now_us):
+        """The chip was reset behind our back: once more from the start."""
+        driver = self._driver
+        self._reloads += 1
+        if self._reloads > 1 or not driver.reset_chip(now_us):
+            self._fail("tx_registers", now_us)
+            return
+        driver.fault("registers", now_us)
+        driver.forget_calibration()
+        self._load(now_us)
+
+    def _strobe(self, now_us):
+        driver = self._driver
+        if self._chip.strobe(registers.STX) & 0xF0:
+            self._fail("tx_state", now_us)
+            return
+        self.on_air = True
+        self._edge = False
+        self._at_us = now_us + self._start_us
+        self._end_us = self._at_us + self._air_us
+        if self._written == self._total:
+            driver.due_us = self._end_us + self._byte_us
+        else:
+            driver.due_us = self._at_us + (driver.threshold_bytes + 2) * self._byte_us
+
+    def _send(self, now_us, edges):
+        driver = self._driver
+        fresh = False
+        for line, level, at_us in edges:
+            if line == "gdo0" and not level and at_us >= self._at_us:
+                self._edge = fresh = True
+        if self._written == self._total:
+            if now_us >= driver.due_us:
+                self._end(now_us)
+        elif fresh or now_us >= driver.due_us or not driver.gdo0.read():
+            self._refill(now_us)
+
+    def _refill(self, now_us):
+        driver, chip, byte_us = self._driver, self._chip, self._byte_us
+        count = chip.stable(registers.TXBYTES)
+        if count & 0x80:
+            self._fail("tx_underflow", now_us)
+            return
+        sent = self._written - count
+        free = registers.FIFO_BYTES - count
+        if free >= driver.threshold_bytes + 4 and not self._edge:
+            driver.fault("missed_interrupt", now_us)
+        n = min(free, self._total - self._written)
+        if n <= 0:
+            self._tries += 1
+            driver.due_us = now_us + 4 * byte_us
+            if self._tries > _RETRIES:
+                self._fail("tx_stalled", now_us)
+            return
+        self._tries = 0
+        chip.write_fifo(self._stream, self._written, n)
+        self._written += n
+        if not self._final:
+            self._move_length(sent)
+        if self._written == self._total:
+            driver.due_us = self._end_us + byte_us
+        else:
+            driver.due_us = now_us + (driver.threshold_bytes + 2) * byte_us
+            self._edge = not driver.gdo0.read()
+
+    def _move_length(self, sent):
+        if self._total - sent <= _LAST_LAP:
+            self._final = True
+            self._chip.set_length(self._total & 0xFF)
+        elif sent - self._moved >= _STEP:
+            self._moved = sent
+            self._chip.set_length((sent - _BEHIND) & 0xFF or 1)
+
+    def _end(self, now_us):
+        driver, chip = self._driver, self._chip
+        state = chip.stable(registers.MARCSTATE) & 0x1F
+        if state == registers.IDLE:
+            if chip.stable(registers.TXBYTES):
+                self._fail("tx_short", now_us)
+                return
+            driver.counters["sent"] += 1
+            driver.emit(radio.Event(radio.SENT, self._at_us, self._end_us))
+            self.on_air = False
+            driver.rest()
+        elif state == registers.TXFIFO_UNDERFLOW:
+            self._fail("tx_underflow", now_us)
+        else:
+            self._tries += 1
+            driver.due_us = now_us + 2 * self._byte_us
+            if self._tries > _END_TRIES:
+                self._fail("tx_stuck", now_us)
+
+    def _fail(self, code, now_us):
+        """The transmission is lost: count it, and leave the chip idle and configured."""
+        driver = self._driver
+        driver.fault(code, now_us)
+        self.on_air = False
+        driver.load(self._block, profiles.TX, now_us)
+        self._chip.strobe(registers.SFTX)
+        driver.rest()
