@@ -1,0 +1,175 @@
+"""The board with nothing attached: SPI, pins with their edge queues, a clock. One CC1101 sits on it."""
+
+from collections import deque
+
+from .cc1101 import Cc1101
+from .options import Options
+
+
+class Pin:
+    """An input of the host, driven by the chip. Edges go into a queue of `depth`, as in the kernel: when it is full the
+    oldest is dropped and counted."""
+
+    def __init__(self, board, name, depth=16):
+        self.board = board
+        self.name = name
+        self.level = 0
+        self.queue = deque()
+        self.depth = depth
+        self.lost = 0
+        self.drop = 0  # fault: so many edges vanish without being counted
+        self._half_ns = 0.0  # a clock is on the pin
+        self._clock_ns = 0
+
+    def read(self):
+        """0 or 1, at this instant."""
+        self.settle()
+        return self.level
+
+    def write(self, level):
+        """The chip drives this line; nothing on the host side does."""
+        raise OSError("{} is an input".format(self.name))
+
+    def drive(self, level, now_ns):
+        if self._half_ns:
+            self.settle()
+            self._half_ns = 0.0
+        if level != self.level:
+            self.level = level
+            self._edge(level, now_ns)
+
+    def drive_clock(self, half_ns, now_ns):
+        """A clock of this half period starts; its edges are counted when somebody looks."""
+        if half_ns != self._half_ns:
+            self.settle()
+            self._half_ns = half_ns
+            self._clock_ns = now_ns
+        self.board.world.edge_seen = True
+
+    @property
+    def clock_running(self):
+        return bool(self._half_ns)
+
+    def settle(self):
+        """Turn the clock periods gone by into edges: the newest ones stay in the queue, the others are lost."""
+        if not self._half_ns:
+            return
+        number = int((self.board.world.now_ns - self._clock_ns) / self._half_ns)
+        shown = min(number, self.depth)
+        hidden = number - shown
+        self.lost += hidden
+        start = self._clock_ns
+        self.level ^= hidden & 1
+        for i in range(hidden + 1, number + 1):
+            self.level ^= 1
+            self._edge(self.level, start + int(i * self._half_ns))
+        self._clock_ns = start + int(number * self._half_ns)
+
+    def _edge(self, level, at_ns):
+        if self.drop:
+            self.drop -= 1
+            return
+        if len(self.queue) >= self.depth:
+            self.queue.popleft()
+            self.lost += 1
+        self.queue.append((self.name, level, at_ns))
+        self.board.world.edge_seen = True
+
+
+class Spi:
+    """spi.transfer(tx, rx): full duplex, one chip-select period, rx (same length) filled in place."""
+
+    def __init__(self, board, hz):
+        self.board = board
+        self.hz = hz
+
+    def transfer(self, tx, rx=None):
+        answer = self.board.chip.transfer(tx, self.hz)
+        if rx is not None:
+            if len(rx) != len(tx):
+                raise ValueError("rx and tx differ in length")
+            rx[:] = answer
+        return answer
+
+
+class VirtualBoard:
+    """What `World.add_board` returns: the board contract plus `chip`, the model."""
+
+    def __init__(
+        self,
+        world,
+        name,
+        seed=0,
+        crystal_ppm=0.0,
+        clock_ppm=0.0,
+        clock_offset_us=0,
+        spi_hz=4_000_000,
+        spi_overhead_us=20,
+        queue_depth=16,
+        options=None,
+    ):
+        self.world = world
+        self.name = name
+        self.clock_ppm = clock_ppm
+        self.clock_offset_us = clock_offset_us
+        self.pins = {"gdo0": Pin(self, "gdo0", queue_depth), "gdo2": Pin(self, "gdo2", queue_depth)}
+        self.spi = Spi(self, spi_hz)
+        self.chip = Cc1101(
+            world,
+            name,
+            (self.pins["gdo2"], self.pins["gdo0"]),
+            seed,
+            crystal_ppm,
+            Options(**(options or {})),
+        )
+        self.chip.byte_hz = spi_hz
+        self.chip.transfer_ns = int(spi_overhead_us * 1000)
+
+    # --- this board's monotonic clock ---
+
+    def to_us(self, world_ns):
+        """Instant on the board's clock, in microseconds."""
+        return int(world_ns * (1 + self.clock_ppm * 1e-6)) // 1000 + self.clock_offset_us
+
+    def to_ns(self, board_us):
+        """First world instant at which the board's clock shows board_us."""
+        ns = (board_us - self.clock_offset_us) * 1000
+        if self.clock_ppm:
+            ns = int(ns / (1 + self.clock_ppm * 1e-6)) + 1
+        return ns
+
+    def now_us(self):
+        return self.to_us(self.world.now_ns)
+
+    # --- edges ---
+
+    def first_edge_ns(self):
+        """World instant of the oldest edge that waits, or None."""
+        first = None
+        for pin in self.pins.values():
+            pin.settle()
+            if pin.queue and (first is None or pin.queue[0][2] < first):
+                first = pin.queue[0][2]
+        return first
+
+    def take_edges(self):
+        """(edges, lost) since the last call: edges = [(line, level, at_us)] in the order of time."""
+        edges = []
+        lost = 0
+        for pin in self.pins.values():
+            pin.settle()
+            edges.extend(pin.queue)
+            pin.queue.clear()
+            lost += pin.lost
+            pin.lost = 0
+        edges.sort(key=lambda edge: edge[2])
+        return [(line, level, self.to_us(at_ns)) for line, level, at_ns in edges], lost
+
+    def wait(self, until_us=None):
+        """Let time pass until an edge comes or the clock shows until_us; returns take_edges()."""
+        self.world.wait(self, None if until_us is None else self.to_ns(until_us))
+        return self.take_edges()
+
+    def lose_edges(self, number=1, line="gdo0"):
+        """Fault: the next `number` edges of a line never happen for the host, and nobody counts them."""
+        self.pins[line].drop += number

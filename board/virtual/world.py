@@ -1,0 +1,172 @@
+"""One virtual clock for everything: the world advances its models in the order of time, and runs nodes on it.
+
+Time is an integer of nanoseconds. It moves by SPI transfers (bits / speed + a fixed cost), by `wait` and by `run`. All
+boards share it: while one node talks to its chip, the others wait (their chips do not), as on one busy host.
+"""
+
+import random
+
+from .air import NEVER, Air
+from .board import VirtualBoard
+
+
+class World:
+    """seed: everything random follows from it. `air`: what is sent. `boards`: by name."""
+
+    def __init__(self, seed=0):
+        self.seed = seed
+        self.now_ns = 0
+        self.rng = random.Random("{}/world".format(seed))
+        self.edge_seen = False
+        self.calls = _Calls()
+        self.air = Air(self)
+        self.boards = {}
+        self.models = [self.air, self.calls]
+        self.step_ns = 10_000  # a node is served again at the earliest so long after its last service ended
+
+    @property
+    def now_us(self):
+        return self.now_ns // 1000
+
+    def add_board(self, hat="virtual", name="", position=None, **settings):
+        """A board with a CC1101. hat: any CC1101 hat ("virtual" is one). position: metres, (x, y) or (x, y, z).
+        settings: crystal_ppm, clock_ppm, clock_offset_us, spi_hz, spi_overhead_us, queue_depth, options (a dict, see
+        options.py)."""
+        if hat != "virtual" and not hat.startswith("cc1101"):
+            raise ValueError("no chip model for " + hat)
+        name = name or "board{}".format(len(self.boards))
+        if name in self.boards:
+            raise ValueError("two boards named " + name)
+        board = VirtualBoard(self, name, self.seed, **settings)
+        self.boards[name] = board
+        self.models.append(board.chip)
+        self.air.receivers.append(board.chip.receiver)
+        if position is not None:
+            self.air.positions[name] = tuple(position)
+        return board
+
+    def at(self, at_us, call):
+        """Call `call()` at that instant of world time (faults, tests). It must not move time itself."""
+        self.calls.add(int(at_us * 1000), call)
+
+    # --- the passing of time ---
+
+    def advance(self, to_ns, stop_on_edge=False):
+        """Let every event up to to_ns happen. With stop_on_edge: return after the event that made an edge."""
+        models = self.models
+        while True:
+            first = None
+            best = to_ns
+            for model in models:
+                if model.next_ns < best or first is None and model.next_ns == best:
+                    best = model.next_ns
+                    first = model
+            if first is None:
+                break
+            if best > self.now_ns:
+                self.now_ns = best
+            first.advance(self.now_ns)
+            if stop_on_edge and self.edge_seen:
+                return
+        if to_ns > self.now_ns:
+            self.now_ns = to_ns
+
+    def advance_us(self, us):
+        """Let so many microseconds pass."""
+        self.advance(self.now_ns + int(us * 1000))
+
+    def wait(self, board, until_ns=None):
+        """Advance until an edge waits at `board`, at most until until_ns."""
+        while board.first_edge_ns() is None:
+            if until_ns is not None and self.now_ns >= until_ns:
+                return
+            self._advance_to_edge(until_ns, (board,))
+
+    def _advance_to_edge(self, until_ns, boards):
+        """Until any edge or until_ns. A clock on a pin makes edges without events: then in steps of 10 us."""
+        if any(pin.clock_running for board in boards for pin in board.pins.values()):
+            until_ns = min(NEVER if until_ns is None else until_ns, self.now_ns + 10_000)
+        if until_ns is None:
+            until_ns = min(model.next_ns for model in self.models)
+            if until_ns == NEVER:
+                raise RuntimeError("waiting for ever: nothing is going to happen in this world")
+        self.edge_seen = False
+        self.advance(until_ns, stop_on_edge=True)
+
+    # --- nodes ---
+
+    def delay(self, low_us, high_us):
+        """A service delay for `run`: uniform between the two, from this world's seed."""
+        return lambda node: self.rng.uniform(low_us, high_us)
+
+    def run(self, nodes, until_us, stop=None, delay_us=None):
+        """Serve `nodes` until world time until_us, or until stop() is true.
+
+        A node has .board, .due_us (board clock, or None) and .step(edges, lost). It is served when an edge waits at its
+        board or its due_us has come, delay_us(node) microseconds later (default: at once). Nodes that are ready at the
+        same instant are served in the order of the list. Returns the world time in microseconds.
+        """
+        until_ns = int(until_us * 1000)
+        services = [_Service(node, self, delay_us) for node in nodes]
+        boards = [node.board for node in nodes]
+        while self.now_ns < until_ns:
+            if stop is not None and stop():
+                break
+            first = min(services, key=_Service.wake_ns, default=None)
+            wake_ns = first.wake_ns() if first is not None else NEVER
+            if wake_ns <= self.now_ns:
+                first.serve()
+            else:
+                self._advance_to_edge(min(wake_ns, until_ns), boards)
+        return self.now_us
+
+
+class _Service:
+    """When a node is served next, and the service itself."""
+
+    def __init__(self, node, world, delay_us):
+        self.node = node
+        self.world = world
+        self.delay_us = delay_us
+        self.earliest_ns = 0
+        self._draw()
+
+    def _draw(self):
+        self.delay_ns = int(self.delay_us(self.node) * 1000) if self.delay_us is not None else 0
+
+    def wake_ns(self):
+        board = self.node.board
+        ready = board.first_edge_ns()
+        due = self.node.due_us
+        if due is not None:
+            due = board.to_ns(due)
+            if ready is None or due < ready:
+                ready = due
+        if ready is None:
+            return NEVER
+        return max(ready + self.delay_ns, self.earliest_ns)
+
+    def serve(self):
+        edges, lost = self.node.board.take_edges()
+        self.node.step(edges, lost)
+        self.earliest_ns = self.world.now_ns + self.world.step_ns
+        self._draw()
+
+
+class _Calls:
+    """Calls at instants, as one more model."""
+
+    def __init__(self):
+        self.next_ns = NEVER
+        self.list = []
+
+    def add(self, at_ns, call):
+        self.list.append((at_ns, len(self.list), call))
+        self.next_ns = min(row[0] for row in self.list)
+
+    def advance(self, now_ns):
+        due = sorted(row for row in self.list if row[0] <= now_ns)
+        self.list = [row for row in self.list if row[0] > now_ns]
+        self.next_ns = min((row[0] for row in self.list), default=NEVER)
+        for _, _, call in due:
+            call()
