@@ -507,6 +507,7 @@ class Bench:
                 self._now[:8] = struct.pack("<Q", board.now_us() * 1000)
 
         def transfer(tx):
+            board.spi.hz = spi.speed_hz
             rx = bytearray(len(tx))
             board.spi.transfer(tx, rx)
             publish(board.wait(board.now_us())[0])
@@ -519,7 +520,8 @@ class Bench:
 
         if virtual_time:
             self._add_clock(advance, board.now_us() * 1000)
-        return self.add_spidev(0, 0, transfer), chip, advance
+        spi = self.add_spidev(0, 0, transfer)
+        return spi, chip, advance
 
     def _add_clock(self, advance, now_ns):
         path = self.root / "now"

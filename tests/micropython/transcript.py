@@ -1,0 +1,160 @@
+"""A node, a meter and the CC1101 driver that send ten encrypted telegrams: everything the board is asked, on record.
+
+`Recorder` wraps a board and writes what crosses the contract; `Player` is a board that answers from such a file and
+fails at the first call that differs. One file, read by CPython (recording) and MicroPython (playing).
+
+Record: one letter, then N value | P line level | X count tx rx | W until edges lost (each edge: line level value).
+Values are 6 bytes, most significant first, plus 1 (0 is None).
+"""
+
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.node import Node
+from omsnode.firmware.roles.meter import Meter, Profile, Register
+from omsnode.firmware.security.keys import Key
+
+TELEGRAMS = 10
+LINES = ("gdo0", "gdo2")
+
+
+class Store:
+    def __init__(self):
+        self.saved = 0
+
+    def save(self, state):
+        self.saved += 1
+
+
+def node(board):
+    """An encrypting water meter in mode T1 that sends every minute."""
+    profile = Profile(
+        Address.parse("12345678.M=KAM.V=1b.T=16"),
+        [
+            Register(b"\x04", b"\x13", 2098, 25000000),  # volume in litres, growing
+            Register(b"\x02", b"\xfd\x17", b"\x00\x00"),  # error flags
+            Register(b"\x44", b"\x13", 1999),  # volume at the due date
+        ],
+        mode="T1",
+        nominal_us=60 * 1000000,
+        key=Key(bytes(range(16))),
+        security_mode=5,
+    )
+    meter = Meter(profile, bytes(8))
+    radio = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+    return Node(board, radio, meter, store=Store())
+
+
+def send(board):
+    """Run until the telegrams are out. Returns the node."""
+    sender = node(board)
+    sender.step()
+    while sender.counters.get("sent", 0) < TELEGRAMS:
+        edges, lost = board.wait(sender.due_us)
+        sender.step(edges, lost)
+    return sender
+
+
+def _value(number):
+    return (0 if number is None else number + 1).to_bytes(6, "big")
+
+
+class Recorder:
+    def __init__(self, board, out):
+        self.board = board
+        self.out = out
+        self.spi = self
+        self.pins = {name: _RecordedPin(self, index) for index, name in enumerate(LINES)}
+
+    def now_us(self):
+        now_us = self.board.now_us()
+        self.out.write(b"N" + _value(now_us))
+        return now_us
+
+    def transfer(self, tx, rx):
+        self.board.spi.transfer(tx, rx)
+        self.out.write(b"X" + bytes([len(tx)]) + bytes(tx) + bytes(rx))
+
+    def wait(self, until_us):
+        edges, lost = self.board.wait(until_us)
+        self.out.write(b"W" + _value(until_us) + bytes([len(edges), lost]))
+        for line, level, at_us in edges:
+            self.out.write(bytes([LINES.index(line), level]) + _value(at_us))
+        return edges, lost
+
+
+class _RecordedPin:
+    def __init__(self, recorder, index):
+        self.recorder = recorder
+        self.index = index
+
+    def read(self):
+        level = self.recorder.board.pins[LINES[self.index]].read()
+        self.recorder.out.write(b"P" + bytes([self.index, level]))
+        return level
+
+
+class Player:
+    def __init__(self, file):
+        self.file = file
+        self.buffer = bytearray(256)
+        self.calls = 0
+        self.spi_bytes = 0
+        self.spi = self
+        self.pins = {name: _PlayedPin(self, index) for index, name in enumerate(LINES)}
+
+    def _take(self, n):
+        assert self.file.readinto(memoryview(self.buffer)[:n]) == n, "the record ends at call {}".format(self.calls)
+        return self.buffer
+
+    def _expect(self, letter):
+        self.calls += 1
+        found = self._take(1)[0]
+        assert found == letter, "call {}: {} instead of {}".format(self.calls, chr(letter), chr(found))
+
+    def _value(self):
+        self._take(6)
+        number = 0
+        for i in range(6):
+            number = number << 8 | self.buffer[i]
+        return number - 1 if number else None
+
+    def now_us(self):
+        self._expect(78)
+        return self._value()
+
+    def transfer(self, tx, rx):
+        self._expect(88)
+        n = self._take(1)[0]
+        assert n == len(tx) == len(rx), "call {}: {} bytes instead of {}".format(self.calls, len(tx), n)
+        self._take(n)
+        for i in range(n):
+            if self.buffer[i] != tx[i]:
+                was, now = bytes(self.buffer[:n]).hex(), bytes(tx).hex()
+                raise AssertionError("call {}: SPI sends {} instead of {}".format(self.calls, now, was))
+        self._take(n)
+        for i in range(n):
+            rx[i] = self.buffer[i]
+        self.spi_bytes += n
+
+    def wait(self, until_us):
+        self._expect(87)
+        expected_us = self._value()
+        assert until_us == expected_us, "call {}: wait {} instead of {}".format(self.calls, until_us, expected_us)
+        count, lost = self._take(2)[:2]
+        edges = []
+        for _ in range(count):
+            index, level = self._take(2)[:2]
+            edges.append((LINES[index], level, self._value()))
+        return edges, lost
+
+
+class _PlayedPin:
+    def __init__(self, player, index):
+        self.player = player
+        self.index = index
+
+    def read(self):
+        self.player._expect(80)
+        index, level = self.player._take(2)[:2]
+        assert index == self.index, "call {}: another pin".format(self.player.calls)
+        return level

@@ -1,0 +1,191 @@
+"""The board contract, as checks that any board with a CC1101 behind it must pass (design: Contracts, Board).
+
+Run as a script it opens the Linux board and does the checks named on the command line: under the seam the model must
+live in another process.
+"""
+
+import sys
+
+from omsnode.firmware.errors import MisuseError
+
+IOCFG2, IOCFG0, SYNC1, PKTCTRL0, MCSM0, VERSION = 0x00, 0x02, 0x04, 0x08, 0x18, 0x31
+SRES, STX, SIDLE, SNOP, TX_FIFO = 0x30, 0x35, 0x36, 0x3D, 0x3F
+READ, BURST = 0x80, 0x40
+LOW, HIGH, SYNC_TO_END = (
+    0x2F,
+    0x6F,
+    0x06,
+)  # IOCFGx: constant 0, inverted constant 0, sync word to end of packet
+
+
+def transfer(board, *tx):
+    rx = bytearray(len(tx))
+    board.spi.transfer(bytes(tx), rx)
+    return rx
+
+
+def settle(board):
+    """The chip reset, both lines low, edges armed and none pending."""
+    ready(board)
+    transfer(board, SRES)
+    ready(board)
+    transfer(board, IOCFG2, LOW)
+    transfer(board, IOCFG0, LOW)
+    end_us = board.now_us() + 1000
+    while board.now_us() < end_us:
+        board.wait(end_us)
+
+
+def ready(board):
+    """Until the crystal runs (CHIP_RDYn low)."""
+    while transfer(board, SNOP)[0] & 0x80:
+        pass
+
+
+def collect(board, n, us=1000000):
+    """Wait for n edges, at most `us`."""
+    edges, lost, end_us = [], 0, board.now_us() + us
+    while len(edges) < n and board.now_us() < end_us:
+        more, gone = board.wait(end_us)
+        edges += more
+        lost += gone
+    return edges, lost
+
+
+def check_clock(board):
+    before = board.now_us()
+    transfer(board, SRES)
+    assert isinstance(before, int)
+    assert board.now_us() >= before
+
+
+def check_transfer_fills_rx_in_place(board):
+    ready(board)
+    tx, rx = bytearray([VERSION | READ | BURST, 0]), bytearray(b"\xaa\xaa")
+    board.spi.transfer(tx, rx)
+    assert isinstance(rx, bytearray) and len(rx) == 2
+    assert rx[1] == 0x14
+    assert tx == bytes([VERSION | READ | BURST, 0])
+
+
+def check_transfer_is_one_chip_select_period(board):
+    ready(board)
+    transfer(board, SYNC1 | BURST, 0x54, 0x3D)
+    assert transfer(board, SYNC1 | READ | BURST, 0, 0)[1:] == b"\x54\x3d"
+    assert transfer(board, SYNC1 | READ, 0)[1] == 0x54
+
+
+def check_transfer_takes_views(board):
+    ready(board)
+    tx, rx = bytearray(70), bytearray(70)
+    tx[10] = VERSION | READ | BURST
+    board.spi.transfer(memoryview(tx)[10:12], memoryview(rx)[20:22])
+    assert rx[21] == 0x14
+    assert rx[:20] == bytes(20) and rx[22:] == bytes(48)
+
+
+def check_unequal_lengths_are_refused(board):
+    rx = bytearray(3)
+    try:
+        board.spi.transfer(bytes(2), rx)
+    except MisuseError:
+        assert rx == bytes(3)
+    else:
+        raise AssertionError("accepted")
+
+
+def check_pins_follow_the_chip(board):
+    settle(board)
+    for level, setting in ((0, LOW), (1, HIGH), (0, LOW)):
+        transfer(board, IOCFG0, setting)
+        assert (board.pins["gdo0"].read(), board.pins["gdo2"].read()) == (level, 0)
+    transfer(board, IOCFG2, HIGH)
+    assert (board.pins["gdo0"].read(), board.pins["gdo2"].read()) == (0, 1)
+
+
+def check_radio_outputs_are_not_driven(board):
+    try:
+        board.pins["gdo0"].write(1)
+    except MisuseError:
+        return
+    raise AssertionError("two drivers on one wire")
+
+
+def check_wait_ends_at_its_instant(board):
+    settle(board)
+    until_us = board.now_us() + 5000
+    assert board.wait(until_us) == ([], 0)
+    assert until_us <= board.now_us()
+
+
+def check_wait_for_the_past_returns_at_once(board):
+    settle(board)
+    assert board.wait(board.now_us() - 1000) == ([], 0)
+
+
+def check_edges_come_once_in_order_with_their_time(board):
+    settle(board)
+    seen = []
+    for register, line in ((IOCFG0, "gdo0"), (IOCFG2, "gdo2")):
+        for level, setting in ((1, HIGH), (0, LOW)):
+            before_us = board.now_us()
+            transfer(board, register, setting)
+            edges, lost = collect(board, 1)
+            assert lost == 0
+            assert [edge[:2] for edge in edges] == [(line, level)]
+            assert before_us <= edges[0][2] <= board.now_us()
+            seen += edges
+    assert [edge[2] for edge in seen] == sorted(edge[2] for edge in seen)
+    assert board.wait(board.now_us() + 1000) == ([], 0)
+
+
+def check_edges_before_the_call_are_not_forgotten(board):
+    settle(board)
+    for setting in (HIGH, LOW, HIGH):
+        transfer(board, IOCFG0, setting)
+    edges, lost = collect(board, 3)
+    assert [edge[:2] for edge in edges] == [("gdo0", 1), ("gdo0", 0), ("gdo0", 1)]
+    assert lost == 0
+
+
+def check_an_edge_ends_the_wait(board):
+    """A packet of 8 bytes is sent: sync word and end of packet come by themselves, while we wait."""
+    settle(board)
+    transfer(board, IOCFG2, SYNC_TO_END)
+    transfer(board, PKTCTRL0, 0x00)  # fixed length
+    transfer(board, PKTCTRL0 - 2, 8)
+    transfer(board, MCSM0, 0x18)  # calibrate on the way
+    transfer(board, TX_FIFO | BURST, *range(8))
+    start_us = board.now_us()
+    transfer(board, STX)
+    edges, lost = collect(board, 2)
+    assert [edge[:2] for edge in edges] == [("gdo2", 1), ("gdo2", 0)], edges
+    assert lost == 0
+    assert start_us + 700 < edges[0][2] < edges[1][2] <= board.now_us() < start_us + 100000
+    transfer(board, SIDLE)
+
+
+def check_a_flood_is_counted(board):
+    settle(board)
+    for _ in range(600):
+        transfer(board, IOCFG0, HIGH)
+        transfer(board, IOCFG0, LOW)
+    edges, lost = collect(board, 2000, us=20000)
+    assert len(edges) + lost == 1200, (len(edges), lost)
+    assert board.wait(board.now_us() + 1000) == ([], 0)
+
+
+CHECKS = {name[6:]: function for name, function in sorted(globals().items()) if name.startswith("check_")}
+
+
+def main(backend, *names):
+    from omsnode.board import hats, linux
+
+    with linux.open_board(hats.find("cc1101-spi0"), backend) as board:
+        assert board.backend == backend
+        for name in names:
+            CHECKS[name](board)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
