@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from omsnode.firmware.errors import MisuseError
+
 from .cc1101 import Cc1101
 from .options import Options
 
@@ -27,16 +29,18 @@ class Pin:
         return self.level
 
     def write(self, level):
-        """The chip drives this line; nothing on the host side does."""
-        raise OSError("{} is an input".format(self.name))
+        """MisuseError: the chip drives this line."""
+        raise MisuseError("{} is an output of the radio".format(self.name))
 
     def drive(self, level, now_ns):
-        if self._half_ns:
-            self.settle()
-            self._half_ns = 0.0
+        """The chip puts this level on the line."""
         if level != self.level:
             self.level = level
             self._edge(level, now_ns)
+
+    def stop_clock(self):
+        self.settle()
+        self._half_ns = 0.0
 
     def drive_clock(self, half_ns, now_ns):
         """A clock of this half period starts; its edges are counted when somebody looks."""
@@ -84,10 +88,10 @@ class Spi:
         self.hz = hz
 
     def transfer(self, tx, rx=None):
+        if rx is not None and len(rx) != len(tx):
+            raise MisuseError("SPI transfer of {} bytes into {}".format(len(tx), len(rx)))
         answer = self.board.chip.transfer(tx, self.hz)
         if rx is not None:
-            if len(rx) != len(tx):
-                raise ValueError("rx and tx differ in length")
             rx[:] = answer
         return answer
 

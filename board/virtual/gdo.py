@@ -36,17 +36,20 @@ SIGNALS = {
 }
 
 
-def drive(chip):
-    """Put every GDO signal on its pin. Codes not served (serial data and clocks, WOR) and high impedance read 0."""
+def outputs(chip):
+    """What the present IOCFGx make of the pins: [(pin, signal, level to invert with)]. A pin with a clock is set going
+    and left out. Codes not served (serial data and clocks, WOR) and high impedance read 0."""
+    rows = []
     for pin, address in chip.pins:
         setting = chip.registers[address]
         code = setting & 0x3F
         if code >= 0x30 and chip.ready:
-            half_ns = CLOCK_DIVIDER[code - 0x30] * 0.5e9 / chip.xosc_hz
-            pin.drive_clock(half_ns, chip.world.now_ns)
+            pin.drive_clock(CLOCK_DIVIDER[code - 0x30] * 0.5e9 / chip.xosc_hz, chip.world.now_ns)
             continue
-        signal = SIGNALS.get(code)
-        level = signal(chip) if signal is not None else 0
-        if code != 0x2E and setting & 0x40:
-            level ^= 1
-        pin.drive(level, chip.world.now_ns)
+        pin.stop_clock()
+        rows.append((pin, SIGNALS.get(code, _low), 1 if setting & 0x40 and code != 0x2E else 0))
+    return rows
+
+
+def _low(chip):
+    return 0

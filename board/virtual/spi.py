@@ -58,6 +58,39 @@ class SpiSlave:
             self._data(expect, value)
         return shown
 
+    def exchange_all(self, data, byte_ns):
+        """All bytes of one chip-select period: returns what SO showed."""
+        shown = bytearray()
+        size = len(data)
+        while len(shown) < size:
+            if self.burst and (self.expect is RX_FIFO or self.expect is TX_FIFO):
+                self._fifo_run(data, shown, byte_ns)
+                if len(shown) == size:
+                    break
+            shown.append(self.exchange(data[len(shown)], byte_ns))
+        return shown
+
+    def _fifo_run(self, data, shown, byte_ns):
+        """FIFO bytes that pass before the next event of the world: the same as `exchange`, only cheaper."""
+        chip = self.chip
+        world = chip.world
+        now = world.now_ns
+        run = min(len(data) - len(shown), (world.horizon_ns() - now - 1) // byte_ns)
+        if self.expect is RX_FIFO:
+            fifo = chip.rx_fifo
+            for _ in range(min(run, len(fifo) - 1)):
+                now += byte_ns
+                shown.append(fifo[0])
+                world.now_ns = now
+                chip.pop_rx()
+        else:
+            fifo = chip.tx_fifo
+            for _ in range(min(run, R.FIFO_BYTES - len(fifo))):
+                now += byte_ns
+                shown.append(chip.status_byte(0))
+                world.now_ns = now
+                chip.push_tx(data[len(shown) - 1])
+
     def _sample(self, expect, value):
         chip = self.chip
         if expect is HEADER:

@@ -127,7 +127,6 @@ class Transmitter:
         if self._white():
             value = self.whitening.apply(value)
         self._emit((value,))
-        chip.drive_pins()
 
     def _white(self):
         return self.chip.registers[_PKTCTRL0] & 0x40

@@ -71,6 +71,10 @@ class World:
         if to_ns > self.now_ns:
             self.now_ns = to_ns
 
+    def horizon_ns(self):
+        """Instant of the next event."""
+        return min(model.next_ns for model in self.models)
+
     def advance_us(self, us):
         """Let so many microseconds pass."""
         self.advance(self.now_ns + int(us * 1000))
@@ -87,7 +91,7 @@ class World:
         if any(pin.clock_running for board in boards for pin in board.pins.values()):
             until_ns = min(NEVER if until_ns is None else until_ns, self.now_ns + 10_000)
         if until_ns is None:
-            until_ns = min(model.next_ns for model in self.models)
+            until_ns = self.horizon_ns()
             if until_ns == NEVER:
                 raise RuntimeError("waiting for ever: nothing is going to happen in this world")
         self.edge_seen = False
