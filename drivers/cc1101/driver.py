@@ -59,7 +59,7 @@ class Cc1101:
         self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
         self.due_us = None
         self.state = STANDBY
-        self.late_us = 0  # how late service comes on this host: slowly forgotten maximum
+        self.late_us = 250  # how late service comes on this host: slowly forgotten maximum
         self._events = []
         self._blocks = {}
         self._calibrations = {}
@@ -135,10 +135,9 @@ class Cc1101:
             self.state = SLEEPING
 
     def service(self, now_us, edges=()):
-        late_us = 0 if self.due_us is None else now_us - self.due_us
-        self.late_us -= self.late_us >> 4
-        if late_us > self.late_us:
-            self.late_us = min(late_us, 5000)
+        wanted_us = edges[0][2] if edges else self.due_us
+        if wanted_us is not None and now_us >= wanted_us:
+            self.late_us = max(min(now_us - wanted_us, 5000), self.late_us - (self.late_us >> 5))
         if self.state == LISTENING:
             self._receiver.service(now_us, edges)
         elif self.state == SENDING:

@@ -62,7 +62,10 @@ _TUNING = {
 }
 
 _MOD_FORMAT = {"2-FSK": 0x00, "2-GFSK": 0x10}
-_SYNC_15_OF_16_AND_CARRIER = 0x05  # MDMCFG2.SYNC_MODE
+
+# MDMCFG2.SYNC_MODE. AN067 lets one of the 16 chips be wrong (5); that makes 17 times as many false syncs, some of them in
+# the preamble of a frame, and gains little: one wrong chip behind the sync loses the frame anyway.
+_SYNC_16_OF_16_AND_CARRIER = 0x06
 
 # Highest first: (dBm, PATABLE byte) at 868 MHz (TI DN013; sheet 7.4).
 PATABLE_868 = (
@@ -179,7 +182,7 @@ def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
         ("FREQ0", word & 0xFF),
         ("MDMCFG4", bandwidth(tuning.bandwidth_hz, crystal_hz) | exponent),
         ("MDMCFG3", mantissa),
-        ("MDMCFG2", _MOD_FORMAT[row.modulation] | (_SYNC_15_OF_16_AND_CARRIER if side == RX else 0)),
+        ("MDMCFG2", _MOD_FORMAT[row.modulation] | (_SYNC_16_OF_16_AND_CARRIER if side == RX else 0)),
         ("DEVIATN", deviation(tuning.deviation_hz if side == RX else row.deviation_hz, crystal_hz)),
         ("FOCCFG", tuning.foccfg),
         ("BSCFG", tuning.bscfg),

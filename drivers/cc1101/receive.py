@@ -79,9 +79,10 @@ class Receiver:
             self._drain(min(n, registers.FIFO_BYTES), True, now_us)
         elif n > 1 or (n and n == self._remaining):
             self._drain(n, False, now_us)
-        elif self._received or n or self._sync_us is not None:
-            self._starved(n, now_us)
+        elif self._received or n or (self._sync_us is not None and driver.gdo2.read()):
+            self._starved(now_us)
         elif due or fresh:
+            self._sync_us = None  # an edge of the time before the restart
             self._look(now_us)
 
     def _drain(self, n, overflow, now_us):
@@ -172,7 +173,7 @@ class Receiver:
             )
         )
 
-    def _starved(self, n, now_us):
+    def _starved(self, now_us):
         """A frame has begun, but no byte may be read yet. On this chip noise follows every signal, so bytes keep coming:
         a FIFO that does not fill is a fault, silence is not."""
         driver = self._driver
@@ -190,6 +191,7 @@ class Receiver:
         driver, chip = self._driver, self._chip
         self._edge = False
         if now_us < self._settled_us:
+            driver.due_us = self._settled_us
             return
         state = chip.stable(registers.MARCSTATE) & 0x1F
         if state != registers.RX:

@@ -52,8 +52,7 @@ class Transmitter:
         self._air_us = profiles.air_time_us(block, self._total * 8, driver.crystal_hz)
         self.on_air = False
         self._at_us = None
-        self._tries = 0
-        self._reloads = 0
+        self._tries = self._unlocked = self._reloads = 0
         driver.due_us = None
         self._load(now_us)
 
@@ -86,7 +85,7 @@ class Transmitter:
     def _strobe_us(self):
         """When to ask for the service that strobes: as much before as service tends to come late here."""
         late_us = self._driver.late_us
-        return self._at_us - self._start_us - late_us - (late_us >> 2) - _SLACK_US
+        return self._at_us - self._start_us - late_us - (late_us >> 1) - _SLACK_US
 
     def service(self, now_us, edges):
         driver = self._driver
@@ -128,22 +127,24 @@ class Transmitter:
     def _calibrated(self, now_us):
         """True once the calibration has ended with a locked synthesizer."""
         driver = self._driver
-        self._tries += 1
         if self._chip.stable(registers.MARCSTATE) & 0x1F != registers.IDLE:
+            self._tries += 1
             if self._tries > _RETRIES:
                 self._fail("tx_state", now_us)
             else:
                 driver.due_us = now_us + _CALIBRATE_US // 4
             return False
+        self._tries = 0
         if not driver.keep_calibration(now_us):
-            if self._tries > _RETRIES:
+            self._unlocked += 1
+            if self._unlocked > _RETRIES:
                 self._fail("pll", now_us)
             else:
                 driver.fault("pll", now_us)
                 self._calibrate(now_us)
             return False
         self._calibrating = False
-        self._tries = 0
+        self._unlocked = 0
         return True
 
     def _reload(self, now_us):
