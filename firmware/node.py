@@ -50,6 +50,9 @@ class Node:
         if not self._started:
             self.radio.start(now_us)
             self._started = True
+            # Edges from before the radio was set up mean nothing; a board may begin to take them only now.
+            self.board.wait(self.board.now_us())
+            edges, lost = (), 0
             self._do(self.role.start(now_us))
         if lost:
             self._count("edges_lost", lost)

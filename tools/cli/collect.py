@@ -1,0 +1,72 @@
+"""`omsnode collect`: receive meters and print their readings until interrupted."""
+
+import sys
+import time
+
+from omsnode.board import hats
+from omsnode.firmware.errors import ConfigError
+from omsnode.firmware.host import config
+from omsnode.firmware.node import Node
+from omsnode.firmware.roles.collector import Collector
+
+from . import output, scene, station
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "collect",
+        help="receive meters and print their readings",
+        description="Receive meters and print one line per reading. Everything heard is reported; names and keys come "
+        "from the configuration. Ends with Ctrl-C; counters go to standard error.",
+    )
+    parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
+    parser.add_argument(
+        "--hat", metavar="NAME", help="radio module: " + ", ".join(row.name for row in hats.HATS)
+    )
+    parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
+    parser.add_argument("--format", choices=output.FORMATS, default="json", help="default: json")
+    parser.add_argument(
+        "--seconds", type=float, metavar="N", help="stop after N seconds instead of with Ctrl-C"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is set up")
+    return parser
+
+
+def run(args):
+    settings = config.load(args.config, "collector") if args.config else config.Config()
+    if len(settings.radios) > 1:
+        raise settings.source.error(
+            "one radio per process",
+            "radio." + settings.radios[1].name,
+            None,
+            "start `omsnode collect` once for each",
+        )
+    radio = settings.radios[0] if settings.radios else config.Radio(hat=None)
+    hat = args.hat or radio.hat
+    if hat is None:
+        raise ConfigError(
+            "no radio module is named",
+            hint="--hat cc1101-spi0, or --hat virtual to try it with nothing attached",
+        )
+    mode = args.mode or radio.mode or "T+C"
+    deliver = output.printer(args.format)
+    if args.verbose:
+        known = ", ".join(
+            "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
+        )
+        print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
+    if hats.find(hat).platform == hats.VIRTUAL:
+        return _virtual(settings, mode, radio.name, deliver, args.seconds)
+    role = Collector(settings.meters, mode, radio.name)
+    with station.open(hat) as (board, driver):
+        node = Node(board, driver, role, deliver=deliver, wall=station.wall(board))
+        until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
+        return station.until_interrupted(node, lambda: node.run(until_us))
+
+
+def _virtual(settings, mode, radio_name, deliver, seconds):
+    """The meters of the demo, at the speed of real time."""
+    play = scene.Scene(deliver, settings.meters or None, mode, radio_name)
+    return station.until_interrupted(
+        play.collector, lambda: play.run(float("inf") if seconds is None else seconds, time.sleep)
+    )

@@ -1,0 +1,123 @@
+"""`omsnode meter`: be the meter that a configuration file describes."""
+
+import os
+import pathlib
+import sys
+import time
+
+from omsnode.board import hats
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.errors import ConfigError
+from omsnode.firmware.host import config
+from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.node import Node
+from omsnode.firmware.phy import radio
+from omsnode.firmware.roles.meter import Meter
+
+from . import output, scene, station
+
+
+def add_parser(subparsers):
+    parser = subparsers.add_parser(
+        "meter",
+        help="be a meter: send the registers of a configuration file",
+        description="Send the registers of a configuration file, periodically and encrypted if it names a key. The "
+        "access number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
+    )
+    parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records")
+    parser.add_argument(
+        "--hat", metavar="NAME", help="radio module: " + ", ".join(row.name for row in hats.HATS)
+    )
+    parser.add_argument(
+        "--count", type=int, metavar="N", help="stop after N telegrams instead of with Ctrl-C"
+    )
+    parser.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is set up")
+    return parser
+
+
+def run(args):
+    settings = config.load(args.file, "meter")
+    device = settings.meters[0]
+    hat = args.hat or (settings.radios[0].hat if settings.radios else None)
+    if hat is None:
+        raise ConfigError(
+            "no radio module is named", hint="--hat cc1101-spi0, or --hat virtual to see what would be sent"
+        )
+    store = JsonStore(settings.state_dir or default_state_dir(), "meter-" + str(device.profile.address))
+    state = store.load()
+    if store.problem:
+        print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
+    role = _Shown(device.profile, os.urandom(5), state)
+    if args.verbose:
+        profile = device.profile
+        print(
+            "omsnode: {} {} on {}: {} {}, every {} s, {}; state in {}".format(
+                device.name,
+                profile.address,
+                hat,
+                profile.mode,
+                profile.frame_format,
+                profile.nominal_us / 1000000,
+                profile.key or "not encrypted",
+                store.path,
+            ),
+            file=sys.stderr,
+        )
+    if hats.find(hat).platform == hats.VIRTUAL:
+        return _virtual(role, store, args.count)
+    with station.open(hat) as (board, driver):
+        node = Node(board, driver, role, store, wall=station.wall(board))
+        role.wall = node.wall
+
+        def work():
+            while args.count is None or role.counters["sent"] < args.count:
+                node.run(board.now_us() + scene.SLICE_US)
+
+        return station.until_interrupted(node, work)
+
+
+def default_state_dir():
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return pathlib.Path(base) / "omsnode"
+
+
+def _virtual(role, store, count):
+    """On the model of the chip, at the speed of real time; with a count as fast as it goes."""
+    world = World(seed=1)
+    board = world.add_board(name="meter")
+    start_us = time.time_ns() // 1000
+    role.wall = lambda at_us: output.sane(start_us + at_us)
+    driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+    node = Node(board, driver, role, store, wall=role.wall)
+
+    def work():
+        begin = time.monotonic()
+        while count is None or role.counters["sent"] < count:
+            world.run([node], world.now_us + scene.SLICE_US)
+            ahead = begin + world.now_us / 1000000 - time.monotonic()
+            if count is None and ahead > 0:
+                time.sleep(ahead)
+
+    return station.until_interrupted(node, work)
+
+
+class _Shown(Meter):
+    """The meter role, whose telegrams are printed once they have been sent."""
+
+    wall = None
+    _last = None
+
+    def tick(self, now_us, wall_us=None):
+        actions = super().tick(now_us, wall_us)
+        if actions:
+            self._last = actions[-1]
+        return actions
+
+    def feed(self, event, now_us, wall_us=None):
+        if event.kind == radio.SENT:
+            stamp = output.timestamp(self.wall(event.at_us)) or "time unknown"
+            print(stamp, self._last.mode, self._last.telegram.hex().upper(), flush=True)
+        else:
+            print("omsnode: {}".format(event), file=sys.stderr, flush=True)
+        return super().feed(event, now_us, wall_us)

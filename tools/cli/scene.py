@@ -1,0 +1,140 @@
+"""The town in which the demo plays: meters, a collector, and the air between them, all virtual.
+
+The same roles, node and driver as on a Pi run here on the model of the chip. Keys and addresses are made up.
+"""
+
+import random
+import time
+
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.host.store import MemoryStore
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.node import Node
+from omsnode.firmware.roles.collector import Collector, KnownMeter
+from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register
+from omsnode.firmware.security.keys import Key
+
+from . import output
+
+SLICE_US = 200000  # virtual time between two looks at the real clock
+_S = 1000000
+
+
+def _key(text):
+    """A made-up key that is nobody's: the demo's meters and its collector derive it from a name."""
+    return Key((text.encode() * 16)[:16])
+
+
+def meters():
+    """(name, place in metres, Profile, key that the collector believes in) of the four meters."""
+    return (
+        (
+            "kitchen_water",
+            (12, 3),
+            Profile(
+                Address.parse("12345678.M=KAM.V=1b.T=16"),
+                [
+                    Register(b"\x04", b"\x13", 6408, 700000),  # volume 0.001 m3
+                    Register(b"\x04", b"\x6d", CLOCK),
+                    Register(b"\x02", b"\x3b", 127),  # volume flow 0.001 m3/h
+                ],
+                mode="T1",
+                nominal_us=4 * _S,
+                key=_key("kitchen"),
+                security_mode=5,
+            ),
+            _key("kitchen"),
+        ),
+        (
+            "flat_heat",
+            (20, -9),
+            Profile(
+                Address.parse("60512344.M=LUG.V=0a.T=04"),
+                [
+                    Register(b"\x0c", b"\x06", 18734, 400000),  # energy kWh, 8 digits
+                    Register(b"\x0a", b"\x5a", 615),  # flow temperature 0.1 °C
+                    Register(b"\x0a", b"\x5e", 412),  # return temperature 0.1 °C
+                    Register(b"\x0b", b"\x2d", 23),  # power 0.1 kW
+                ],
+                mode="C1",
+                nominal_us=5 * _S,
+                key=_key("flat"),
+                security_mode=5,
+                with_ell=True,
+            ),
+            _key("flat"),
+        ),
+        (
+            "house_electricity",
+            (4, 30),
+            Profile(
+                Address.parse("07345991.M=EMH.V=02.T=02"),
+                [
+                    Register(b"\x04", b"\x03", 4711815, 3100000),  # energy Wh
+                    Register(b"\x04", b"\x83\x3c", 120442, 900000),  # energy Wh backward
+                    Register(b"\x02", b"\x2b", 384),  # power W
+                ],
+                mode="C1",
+                frame_format="B",
+                nominal_us=3 * _S,
+                with_ell=True,
+            ),
+            None,
+        ),
+        (
+            "cellar_gas",
+            (-40, 25),
+            Profile(
+                Address.parse("51002773.M=ELS.V=40.T=03"),
+                [Register(b"\x0c", b"\x14", 829340, 200000)],  # volume 0.01 m3, 8 digits
+                mode="T1",
+                nominal_us=6 * _S,
+                key=_key("cellar"),
+                security_mode=5,
+            ),
+            _key("misprint"),
+        ),
+    )
+
+
+class Scene:
+    """deliver: called with each reading. known: what the collector is configured with, None for the demo's own."""
+
+    def __init__(self, deliver, known=None, mode="T+C", radio_name="main", seed=1):
+        self.world = World(seed)
+        self.start_us = time.time_ns() // 1000
+        rng = random.Random(seed)
+        self.senders = []
+        believed = []
+        for name, place, profile, key in meters():
+            self.senders.append(
+                self._node(name, place, Meter(profile, rng.randbytes(5)), store=MemoryStore())
+            )
+            believed.append(KnownMeter(name, profile.address, key))
+        role = Collector(believed if known is None else known, mode, radio_name)
+        self.collector = self._node("collector", (0, 0), role, deliver=deliver)
+
+    def _node(self, name, place, role, **more):
+        board = self.world.add_board(name=name, position=place)
+        driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+        return Node(board, driver, role, wall=self._wall, **more)
+
+    def _wall(self, at_us):
+        return output.sane(self.start_us + at_us)
+
+    @property
+    def nodes(self):
+        return [*self.senders, self.collector]
+
+    def run(self, seconds, sleep=None, speed=1, each=None):
+        """Let `seconds` of virtual time pass; with `sleep`, `speed` times as fast as real time. each(): now and then."""
+        begin = time.monotonic()
+        while self.world.now_us < seconds * _S:
+            self.world.run(self.nodes, min(self.world.now_us + SLICE_US, seconds * _S))
+            if each:
+                each()
+            if sleep:
+                ahead = begin + self.world.now_us / _S / speed - time.monotonic()
+                if ahead > 0:
+                    sleep(ahead)

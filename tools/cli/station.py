@@ -1,0 +1,40 @@
+"""A radio on this machine: board and driver together, the clock, and a clean end."""
+
+import contextlib
+import sys
+import time
+
+from omsnode.board import hats
+from omsnode.drivers.cc1101 import Cc1101
+
+from . import output
+
+
+@contextlib.contextmanager
+def open(hat_name):
+    """(board, driver) of a HAT of this machine; RadioError with a hint what is missing."""
+    from omsnode.board import linux
+
+    hat = hats.find(hat_name)
+    with linux.open_board(hat) as board:
+        yield board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"], hat=hat)
+
+
+def wall(board):
+    """Function from an instant of the board's clock to UTC in us, None while the system clock is not set."""
+
+    def utc_us(at_us):
+        return output.sane(time.time_ns() // 1000 - (board.now_us() - at_us))
+
+    return utc_us
+
+
+def until_interrupted(node, work):
+    """Run until it ends or Ctrl-C is pressed; then counters on standard error. Returns the exit status 0."""
+    try:
+        work()
+    except KeyboardInterrupt:
+        pass
+    finally:
+        print(output.summary(node), file=sys.stderr)
+    return 0
