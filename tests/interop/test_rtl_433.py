@@ -18,7 +18,6 @@ import shutil
 import subprocess
 
 import pytest
-
 from omsnode.firmware.link import frame_a, frame_b
 from omsnode.tools import cli
 from omsnode.tools.iq import render, virtual
