@@ -123,6 +123,8 @@ def _variable(data, kind):
     if kind == "X" or lvar >= 0xF0:
         return _nothing("raw data")
     if lvar < 0xC0:
+        if kind == "N" and body and not (min(body) >= 0x20 and max(body) < 0x7F):
+            return _nothing("raw data")
         return None, None, "".join([chr(b) for b in reversed(body)]), None
     if not body:
         return _nothing("no data")

@@ -205,7 +205,7 @@ FD_FD = """
 # T turns the record into a date or time, E power of ten, A constant 10**x added, C D X kind of data, S content in a
 # form of its own (bytes, unless the VIF says bits), N a unit that the code does not tell.
 VIFE = """
-00:0
+00:0 |
 01:0 too many DIFE|F
 02:0 storage number not implemented|F
 03:0 subunit not implemented|F
