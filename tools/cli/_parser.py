@@ -5,8 +5,9 @@ import re
 
 
 def masked(text):
-    """Text without what could be a key: runs of hex digits, and long words other than options and paths."""
-    text = re.sub(r"[0-9A-Fa-f]{8,}", "…", text)
+    """Text without what could be a key: runs of hex digits, with blanks or colons between them or not, and long words
+    that are neither option nor path."""
+    text = re.sub(r"(?:[0-9A-Fa-f]{2}[ :.-]?){6,}[0-9A-Fa-f]*", "…", text)
     return re.sub(r"(?<![^\s'\"=])(?!--)[^\s'\"=/]{24,}", "…", text)
 
 

@@ -1,0 +1,78 @@
+"""Every byte is told, in order, once; whatever the telegram is."""
+
+import pytest
+import support_telegram as known
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from omsnode.firmware.application.telegram import decode
+from omsnode.firmware.host.explain import explain, with_crcs
+from omsnode.firmware.host.lines import frame_or_telegram
+from omsnode.firmware.security.keys import Key
+from support_link import ANNEX_N_5_3, SAMPLE_A, SAMPLE_B, SAMPLE_B3
+
+
+def covers(spans, length):
+    at = 0
+    for span in spans:
+        assert span.start == at and span.end > at and span.layer and span.meaning
+        assert span.plain is None or len(span.plain) == span.end - span.start
+        at = span.end
+    assert at == length
+
+
+def find(spans, word):
+    return [span for span in spans if word in span.meaning]
+
+
+@pytest.mark.parametrize("text", known.ALL)
+@pytest.mark.parametrize("key", [known.KEY_0, known.KEY_A, None])
+def test_covers_known_telegrams(text, key):
+    key = Key.from_hex(key) if key else None
+    data = bytes.fromhex(text)
+    for cut in (len(data), 9, 10, 11, 12, 20, 1, 0):
+        covers(explain(decode(data[:cut], lambda address: key)), min(cut, len(data)))
+
+
+def test_annex_n_partial_encryption():
+    """Offsets as the byte table of OMS Vol.2 Annex N.5.3 has them."""
+    spans = explain(decode(bytes.fromhex(known.PARTIAL), lambda address: Key.from_hex(known.KEY_0)))
+    assert all(span.known for span in spans)
+    (check,) = find(spans, "check bytes")
+    assert (check.start, check.plain) == (26, b"\x2f\x2f")
+    first, second = find(spans, "HCA")[1::2]
+    assert (first.meaning, first.plain.hex()) == ("1234 HCA", "341200")
+    assert (second.meaning, second.plain.hex()) == ("23456 HCA", "563402")
+    location = find(spans, "12345678")[-1]
+    assert location.plain is None and location.end == 49
+
+
+def test_what_nobody_can_say_is_marked():
+    spans = explain(decode(bytes.fromhex(known.N_2_1)))
+    assert [(span.start, span.end) for span in spans if not span.known] == [(15, 47)]
+    spans = explain(decode(bytes.fromhex(known.MANUFACTURER)))
+    assert [(span.start, span.end) for span in spans if not span.known] == [(11, 42)]
+
+
+@pytest.mark.parametrize("frame", [SAMPLE_A, ANNEX_N_5_3, SAMPLE_B, SAMPLE_B3])
+def test_crcs_stand_where_they_are_on_the_air(frame):
+    line = frame_or_telegram(frame)
+    spans = with_crcs(explain(decode(line.telegram)), line.frame_format)
+    covers(spans, len(frame))
+    crcs = [span.start for span in find(spans, "CRC of block")]
+    expected = {20: [10, 18], 21: [19], 135: [126, 133], 57: [10, 28, 46, 55]}
+    assert crcs == expected[len(frame)]
+
+
+@settings(max_examples=300)
+@given(st.sampled_from(known.ALL), st.lists(st.integers(8, 8 * 110), max_size=4), st.integers(0, 120))
+def test_covers_damaged_telegrams(text, bits, cut):
+    data = bytearray.fromhex(text)
+    for bit in bits:
+        data[bit // 8 % len(data)] ^= 1 << bit % 8
+    if cut > 10:
+        data = data[:cut]
+        data[0] = len(data) - 1
+    for key in (None, Key.from_hex(known.KEY_0)):
+        spans = explain(decode(data, lambda address, key=key: key))
+        covers(spans, len(data))
+        covers(with_crcs(spans, "A"), len(data) + 2 * len(range(10, len(data), 16)) + 2 if data else 0)

@@ -1,0 +1,177 @@
+"""`omsnode decode` and `omsnode analyze` as a user runs them."""
+
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+import support_telegram as known
+from support_link import ANNEX_N_2_1, SAMPLE_B
+
+LINES = "\n".join(["# two meters", ANNEX_N_2_1.hex(), "", SAMPLE_B.hex(), ""])
+
+
+def omsnode(*arguments, text="", encoding="utf-8"):
+    command = [sys.executable, "-m", "omsnode.tools.cli", *map(str, arguments)]
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60)
+    return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
+
+
+def test_json_from_standard_input():
+    status, out, err = omsnode("decode", "--key", known.KEY_A, text=LINES)
+    first, second = [json.loads(line) for line in out.splitlines()]
+    assert (status, err) == (0, "")
+    assert first["id"] == "12345678" and first["records"][0]["value"] == 28504.27
+    assert first["link"]["format"] == "A" and second["link"]["format"] == "B"
+    assert second["records"][0]["value"] == 876.543
+
+
+def test_refused_lines_keep_their_place(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_bytes(b"garbage\n" + LINES.encode() + b"\xff\xfe\x00\n" + known.MANUFACTURER.encode())
+    status, out, err = omsnode("decode", path)
+    codes = [(json.loads(line)["error"] or {}).get("code") for line in out.splitlines()]
+    assert (status, err) == (1, "")
+    assert codes == ["line", "no_key", None, "line", "unsupported_ci"]
+
+
+def test_key_file(tmp_path):
+    path = tmp_path / "keys"
+    path.write_text("# gas\n12345678.M=ELS {}\n55667788 {}\n".format(known.KEY_A, known.KEY_0))
+    status, out, _ = omsnode("decode", "--keys", path, text="\n".join((known.N_2_1, known.PARTIAL)))
+    assert status == 0 and all(json.loads(line)["error"] is None for line in out.splitlines())
+
+
+def test_table():
+    status, out, _ = omsnode("decode", "--format", "table", "--key", known.KEY_A, text=LINES + "junk")
+    assert status == 1
+    assert "12345678  ELS  gas" in out and "28504.27 m3" in out and "refused: line" in out
+
+
+def test_one_line_at_a_time():
+    """Each object is out before the next line is read."""
+    command = [sys.executable, "-m", "omsnode.tools.cli", "decode"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        for _ in range(3):
+            process.stdin.write(known.NO_HEADER.encode() + b"\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["id"] == "12345678"
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
+def test_reader_that_goes_away():
+    command = [sys.executable, "-m", "omsnode.tools.cli", "decode"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as process:
+        process.stdout.close()
+        try:
+            process.stdin.write((known.NO_HEADER + "\n").encode() * 20000)
+            process.stdin.close()
+        except BrokenPipeError:
+            pass
+        assert process.stderr.read() == b""
+        process.wait(60)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("decode", "no/such/file"),
+        ("decode", "."),
+        ("decode", "--keys", "no/such/file"),
+        ("decode", "--key", "00"),
+        ("decode", "--format", "xml"),
+        ("decode", "--key", known.KEY_A, "--keys", "x"),
+        ("analyze", "no/such/file"),
+        ("analyze",),
+    ],
+)
+def test_wrong_use(arguments):
+    status, out, err = omsnode(*arguments)
+    assert status == 2 and out == "" and err and "Traceback" not in err
+
+
+SECRET = "A1B2C3D4E5F60718293A4B5C6D7E8F90"
+FORMS = [
+    SECRET,
+    SECRET.lower(),
+    SECRET[:-1],
+    SECRET + "0",
+    "0x" + SECRET,
+    SECRET[:16] + "zz" + SECRET[18:],
+    " ".join(SECRET[i : i + 2] for i in range(0, 32, 2)),
+    ":".join(SECRET[i : i + 2] for i in range(0, 32, 2)),
+    '"' + SECRET + '"',
+]
+PLACES = [
+    ["decode", "--key", "{}"],
+    ["decode", "--key={}"],
+    ["decode", "--kye={}"],
+    ["decode", "--ke={}"],
+    ["decode", "--kye", "{}"],
+    ["decode", "--key", "{}", "--keys", "{}"],
+    ["decode", "--format", "{}"],
+    ["decode", "{}"],
+    ["--key", "{}", "decode"],
+    ["{}"],
+    ["analyze", "--key", "{}", known.N_2_1],
+    ["analyze", "--keys", "{}", known.N_2_1],
+]
+
+
+@pytest.mark.parametrize("place", PLACES, ids=" ".join)
+def test_a_key_never_comes_back(place, capfd, monkeypatch):
+    from omsnode.tools import cli
+
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES.encode())))
+    for form in FORMS:
+        try:
+            cli.main([argument.format(form) for argument in place])
+        except SystemExit:
+            pass
+        seen = "".join(capfd.readouterr()).upper()
+        assert_hidden(seen)
+
+
+def assert_hidden(seen):
+    for part in (SECRET[:6], SECRET[-8:-2], "A1:B2:C3", "A1 B2 C3"):
+        assert part not in seen.upper()
+
+
+def test_a_key_never_comes_back_from_a_process(tmp_path):
+    """As a user sees it, tracebacks included."""
+    path = tmp_path / "keys"
+    for form in FORMS:
+        path.write_text("12345678 {}\n{} 12345678\n".format(form, form))
+        for arguments in (["decode", "--keys", path], ["decode", "--key", form]):
+            _, out, err = omsnode(*arguments, text=LINES)
+            assert_hidden(out + err)
+            assert "Traceback" not in err
+
+
+# --- analyze ---
+
+
+def test_analyze_a_frame():
+    frame = "30449344443322115537A3528C0075728877665593445508000410051B2F00DFE2A782146D1513581CD2F83F3904D757"
+    status, out, _ = omsnode("analyze", "--key", known.KEY_0, frame + "0CFD1078563412FB35")
+    rows = out.splitlines()
+    assert status == 0 and rows[-1] == "57 bytes, none not explained"
+    assert any("00 DF" in row and "2F 2F" in row and "check bytes" in row for row in rows)
+    assert any(row.split()[:2] == ["46", "D7"] and "CRC of block 3" in row for row in rows)
+    told = [row for row in rows if row[:6].strip().isdigit() and row[6:8] == "  "]
+    assert bytes.fromhex("".join(row[8:31] for row in told)) == bytes.fromhex(frame + "0CFD1078563412FB35")
+
+
+def test_analyze_without_key_marks_what_is_unknown():
+    status, out, _ = omsnode("analyze", known.N_2_1)
+    assert status == 1 and "??" in out and "47 bytes, 32 not explained" in out and "no_key" in out
+
+
+def test_analyze_a_file(tmp_path):
+    path = tmp_path / "lines.txt"
+    path.write_text(LINES + "\njunk\n")
+    status, out, _ = omsnode("analyze", path, "--key", known.KEY_A)
+    assert status == 1 and out.count("bytes, ") == 2 and "refused: line" in out
