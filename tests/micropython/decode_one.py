@@ -4,16 +4,12 @@ OMS Vol.2 Annex N.2.1 (gas meter, security profile A); the chips are its 55 byte
 EN 13757-4 Table 9, behind the sync word.
 """
 
-import sys
-
 from omsnode.firmware.application import telegram
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy.framing import Deframer
 from omsnode.firmware.security.keys import Key
 
-FRAME = (
-    "2E44931578563412330333637A2A0020255923C95AAA26D1B2E7493BC2AD013EC4A6F6D3529B520EDFF0EA6DEFC955B29D6D69EBF3EC8A"
-)
+FRAME = "2E44931578563412330333637A2A0020255923C95AAA26D1B2E7493BC2AD013EC4A6F6D3529B520EDFF0EA6DEFC955B29D6D69EBF3EC8A"
 CODE = "16 0D 0E 0B 1C 19 1A 13 2C 25 26 23 34 31 32 29"
 KEY = "0102030405060708090A0B0C0D0E0F11"
 
@@ -46,9 +42,3 @@ assert (volume.quantity, volume.mantissa, volume.exponent, volume.unit) == ("vol
 assert when.text == "2008-05-31T23:50"
 assert flags.mantissa == 0
 print("ok")
-try:
-    import micropython
-
-    micropython.mem_info()
-except (ImportError, AttributeError):
-    pass

@@ -2,8 +2,7 @@
 
 import sys
 
-sys.path.insert(0, __file__.rsplit("/", 1)[0])
-import transcript  # noqa: E402
+import transcript
 
 with open(sys.argv[1], "rb") as record:
     player = transcript.Player(record)
@@ -11,9 +10,3 @@ with open(sys.argv[1], "rb") as record:
     assert node.store.saved == transcript.TELEGRAMS
     assert not record.read(1), "the record goes on"
 print(player.calls, "calls", player.spi_bytes, "SPI bytes")
-try:
-    import micropython
-
-    micropython.mem_info()
-except (ImportError, AttributeError):
-    pass

@@ -103,7 +103,9 @@ class Player:
         self.pins = {name: _PlayedPin(self, index) for index, name in enumerate(LINES)}
 
     def _take(self, n):
-        assert self.file.readinto(memoryview(self.buffer)[:n]) == n, "the record ends at call {}".format(self.calls)
+        assert self.file.readinto(memoryview(self.buffer)[:n]) == n, "the record ends at call {}".format(
+            self.calls
+        )
         return self.buffer
 
     def _expect(self, letter):
@@ -139,7 +141,9 @@ class Player:
     def wait(self, until_us):
         self._expect(87)
         expected_us = self._value()
-        assert until_us == expected_us, "call {}: wait {} instead of {}".format(self.calls, until_us, expected_us)
+        assert until_us == expected_us, "call {}: wait {} instead of {}".format(
+            self.calls, until_us, expected_us
+        )
         count, lost = self._take(2)[:2]
         edges = []
         for _ in range(count):
