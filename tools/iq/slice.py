@@ -78,7 +78,7 @@ def slice_iq(data, rate, center_hz=0, full_scale_dbm=0.0, source="recording"):
 
 
 def _active(data):
-    """Yield (first sample, last sample, mean power in squared half steps) of every stretch above the noise floor."""
+    """Yield (first sample, last sample, power in squared half steps, without noise) of every stretch above the floor."""
     step = 2 * _BLOCK
     powers = [
         sum(map(_SQUARE.__getitem__, data[at : at + step])) / _BLOCK for at in range(0, len(data), step)
@@ -99,7 +99,11 @@ def _active(data):
             if len(loud) > 2:
                 middle = stretch[loud[0] + 1 : loud[-1]]
                 first, last = begin + loud[0] - 1, begin + loud[-1] + 2
-                yield max(0, first) * _BLOCK, min(last * _BLOCK, len(data) // 2), sum(middle) / len(middle)
+                yield (
+                    max(0, first) * _BLOCK,
+                    min(last * _BLOCK, len(data) // 2),
+                    max(1.0, sum(middle) / len(middle) - floor),
+                )
             begin = None
 
 
@@ -155,10 +159,12 @@ def _edges(turns, middle, window):
 
 
 def _clock(edges, start, period, end):
-    """-> chip boundaries in samples, from `start` on. A loop follows the edges: each pulls phase and period a little."""
+    """-> chip boundaries in samples. From the edge `start` on a loop follows the edges: each pulls phase and period a
+    little. Before it, the preamble is counted back to the block in which the burst begins.
+    """
     slowest, fastest = 1.03 * period, 0.97 * period
     mark = min(edges, key=lambda edge: abs(edge - start))
-    marks = [mark]
+    marks = [mark - period * n for n in range(max(0, int((mark - _BLOCK) / period)), 0, -1)] + [mark]
     for edge in edges:
         chips = round((edge - mark) / period)
         if chips < 1:
@@ -185,7 +191,16 @@ def _tones(turns, marks):
 
 
 def _levels(tones, middle):
-    """Mean of the high chips and of the low chips."""
-    high = [tone for tone in tones if tone > middle] or [middle]
-    low = [tone for tone in tones if tone <= middle] or [middle]
-    return sum(high) / len(high), sum(low) / len(low)
+    """(high, low): the two tones, from chips between equal ones, where no filter rounds them off."""
+    sides = [tone > middle for tone in tones]
+    inner = [
+        tone
+        for tone, before, now, after in zip(tones[1:], sides, sides[1:], sides[2:], strict=False)
+        if before == now == after
+    ]
+    found = []
+    for side in (True, False):
+        alike = [tone for tone in inner if (tone > middle) == side]
+        alike = alike or [tone for tone in tones if (tone > middle) == side] or [middle]
+        found.append(sum(alike) / len(alike))
+    return found
