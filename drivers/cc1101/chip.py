@@ -6,7 +6,7 @@ because the datasheet promises no second header behind a burst access (SWRS061 s
 
 from . import registers
 
-READY_POLLS = 500  # at least 1.6 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
+READY_POLLS = 250  # at least 0.8 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
 STABLE_READS = 8
 
 _FIFOTHR = registers.ADDRESS["FIFOTHR"]

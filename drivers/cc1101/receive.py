@@ -25,6 +25,7 @@ class Receiver:
         self._calibrating = False
         self._armed_us = 0
         self._in_row = 0  # faults since the last sign of health
+        self._next_look_us = 0
         self._clear()
 
     def _clear(self):
@@ -43,6 +44,7 @@ class Receiver:
         self._block = block
         self._byte_us = profiles.air_time_us(block, 8, driver.crystal_hz)
         self._in_row = 0
+        self._next_look_us = now_us + driver.health_us
         driver.load(block, profiles.RX, now_us)
         deframer.reset()
         self._arm(now_us)
@@ -75,8 +77,10 @@ class Receiver:
             return
         status = self._chip.stable(registers.RXBYTES)
         n = status & 0x7F
-        if status & 0x80 or n >= registers.FIFO_BYTES:
-            self._drain(min(n, registers.FIFO_BYTES), True, now_us)
+        if n > registers.FIFO_BYTES:
+            self.fail(None, now_us)
+        elif status & 0x80 or n == registers.FIFO_BYTES:
+            self._drain(n, True, now_us)
         elif n > 1 or (n and n == self._remaining):
             self._drain(n, False, now_us)
         elif self._received or n or (self._sync_us is not None and driver.gdo2.read()):
@@ -207,16 +211,25 @@ class Receiver:
                 self.fail("pll", now_us)
                 return
             self._calibrating = False
-        if self._checked:
+        self._checked = True
+        if now_us >= self._next_look_us:
             if chip.mismatch() is not None:
                 self.fail("registers", now_us)
                 return
             self._in_row = 0
+            self._next_look_us = now_us + driver.health_us
             if driver.outdated(now_us) and not driver.gdo2.read():
-                self._arm(now_us)
+                self._restart(now_us)
                 return
-        self._checked = True
-        driver.due_us = now_us + driver.health_us
+        driver.due_us = self._next_look_us
+
+    def _restart(self, now_us):
+        """Calibrate although no frame came; also the only way to find a state machine that stands still in RX."""
+        self._chip.strobe(registers.SIDLE)
+        if self._chip.stable(registers.MARCSTATE) & 0x1F == registers.IDLE:
+            self._arm(now_us)
+        else:
+            self.fail("stuck", now_us)
 
     def fail(self, code, now_us):
         """Count a fault and restart. code None: find out. The first restart is immediate; each further one in a row
@@ -228,7 +241,7 @@ class Receiver:
             code = "registers" if altered else "rx_stalled" if state == registers.RX else "rx_state"
         driver.fault(code, now_us)
         self._in_row += 1
-        if altered or self._in_row > 1:
+        if altered or code == "stuck" or self._in_row > 1:
             driver.reset_chip(now_us)
             driver.load(self._block, profiles.RX, now_us)
         if altered or code in ("pll", "rx_state"):

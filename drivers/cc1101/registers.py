@@ -122,7 +122,7 @@ REGISTERS = (
     ),
     Register("ADDR", 0x09, 0x00, (("DEVICE_ADDR", 7, 0),)),
     Register("CHANNR", 0x0A, 0x00, (("CHAN", 7, 0),)),
-    Register("FSCTRL1", 0x0B, 0x0F, (("FREQ_IF", 4, 0),)),
+    Register("FSCTRL1", 0x0B, 0x0F, (("RESERVED", 5, 5), ("FREQ_IF", 4, 0))),
     Register("FSCTRL0", 0x0C, 0x00, (("FREQOFF", 7, 0),)),
     Register("FREQ2", 0x0D, 0x1E, (("FREQ[21:16]", 5, 0),)),
     Register("FREQ1", 0x0E, 0xC4, (("FREQ[15:8]", 7, 0),)),

@@ -244,6 +244,6 @@ class Transmitter:
         driver = self._driver
         driver.fault(code, now_us)
         self.on_air = False
+        driver.reset_chip(now_us)
         driver.load(self._block, profiles.TX, now_us)
-        self._chip.strobe(registers.SFTX)
         driver.rest()
