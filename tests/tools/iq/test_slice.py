@@ -115,7 +115,24 @@ def test_a_recording_played_into_the_virtual_air_is_received():
     frame = bytes.fromhex(
         "294468502300207172F03840A0009F21000000A07D220200010000005B9400000000000000000400030203020000 2B75"
     )
-    words = ["16", "0D", "0E", "0B", "1C", "19", "1A", "13", "2C", "25", "26", "23", "34", "31", "32", "29"]  # 3-of-6, link sheet 2.2
+    words = [
+        "16",
+        "0D",
+        "0E",
+        "0B",
+        "1C",
+        "19",
+        "1A",
+        "13",
+        "2C",
+        "25",
+        "26",
+        "23",
+        "34",
+        "31",
+        "32",
+        "29",
+    ]  # 3-of-6, link sheet 2.2
     coded = "".join("{:06b}".format(int(words[int(digit, 16)], 16)) for digit in frame.hex())
     chips = "01" * 19 + "0000111101" + coded + "01" + "0" * 16
     sent = sending("", 99_750, 868_941_000, 47_000)
