@@ -51,13 +51,22 @@ class Config:
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
 
 
+_LIKE_A_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}[ :_.-]?){16,}")
+
+
+def _masked(text):
+    """A key that was written into the wrong place is not repeated."""
+    return _LIKE_A_KEY.sub("(looks like a key)", text)
+
+
 class Source:
     """The text of a configuration file, to say where something is."""
 
     def __init__(self, path, text):
         self.path = pathlib.Path(path)
-        self.lines = {}  # (table path, key): line number
-        table, counts = "", {}
+        self.lines: dict[tuple, int] = {}  # (table path, key): line number
+        table = ""
+        counts: dict[str, int] = {}
         for number, line in enumerate(text.splitlines(), 1):
             if match := re.match(r"\s*\[\[\s*([\w.\"-]+?)\s*\]\]", line):
                 table = self._inside(match[1], counts)
@@ -92,7 +101,7 @@ class Source:
             table = table.rpartition(".")[0]
             line = self.lines.get((table, None))
         where = "{}:{}: ".format(self.path, line) if line else "{}: ".format(self.path)
-        return ConfigError(where + message, position=line, hint=hint)
+        return ConfigError(where + _masked(message), position=line, hint=_masked(hint))
 
 
 def check(source, table, values, schema):
@@ -106,6 +115,10 @@ def check(source, table, values, schema):
                 key,
                 "did you mean '{}'?".format(near[0]) if near else "known here: " + ", ".join(sorted(schema)),
             )
+        if isinstance(value, str) and key not in ("key", "data") and _LIKE_A_KEY.search(value):
+            raise source.error("{} looks like a key".format(key), table, key, "only `key` names one")
+        if isinstance(value, decimal.Decimal) and not (value.is_finite() and abs(value.adjusted()) < 40):
+            raise source.error("{} = {} is no usable number".format(key, value), table, key)
         wanted = schema[key]
         if isinstance(wanted, tuple) and isinstance(wanted[0], str):
             if value not in wanted:
@@ -197,7 +210,7 @@ def key(source, table, values):
     name = values.get("key")
     if name is None:
         return None
-    if re.fullmatch(r"[0-9A-Fa-f]{32}", name.strip()):
+    if _LIKE_A_KEY.search(name):
         raise source.error(
             "the key itself stands in the configuration",
             table,

@@ -175,8 +175,7 @@ def _described(values, nominal_us):
     exponent = 0
     if not isinstance(value, str):
         value = Decimal(value)
-        exponent = (Decimal(values["resolution"]) if "resolution" in values else value).as_tuple().exponent
-        exponent += prefix
+        exponent = prefix + int(Decimal(values.get("resolution", value)).as_tuple().exponent)
     field = values.get("field") or _CLOCK_FIELDS.get(
         quantity, "variable" if isinstance(value, str) else "int32"
     )

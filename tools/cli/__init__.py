@@ -32,16 +32,16 @@ def main(argv=None):
         epilog="`omsnode COMMAND --help` explains one command. With nothing attached, try `omsnode demo`.",
     )
     subparsers = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    module = None
+    modules = {}
     for name, purpose in COMMANDS.items():
         if argv[:1] == [name]:
-            module = importlib.import_module("." + name, __name__)
-            module.add_parser(subparsers)
+            modules[name] = importlib.import_module("." + name, __name__)
+            modules[name].add_parser(subparsers)
         else:
             subparsers.add_parser(name, help=purpose, add_help=False)
     args = parser.parse_args(argv)
     try:
-        return module.run(args) or 0
+        return modules[args.command].run(args) or 0
     except OmsError as error:
         print("omsnode: {}".format(error), file=sys.stderr)
         if error.hint:

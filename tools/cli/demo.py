@@ -37,13 +37,14 @@ def run(args):
 
     play = scene.Scene(deliver)
     counters = play.collector.role.counters
-
-    def draw():
-        seconds = play.world.now_us // 1000000
-        live.draw("{} s of {}, {} telegrams".format(seconds, SECONDS, counters["delivered"]))
-
     if live:
-        play.run(SECONDS, time.sleep, SPEED, draw)
+        footer = "{{}} s of {}, {{}} telegrams".format(SECONDS)
+        play.run(
+            SECONDS,
+            time.sleep,
+            SPEED,
+            lambda: live.draw(footer.format(play.world.now_us // 1000000, counters["delivered"])),
+        )
     else:
         play.run(SECONDS)
     sent = sum(node.role.counters["sent"] for node in play.senders)

@@ -48,7 +48,7 @@ def run(args):
     state = store.load()
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    role = _Shown(device.profile, os.urandom(5), state)
+    role = Shown(device.profile, os.urandom(5), state)
     if args.verbose:
         profile = device.profile
         print(
@@ -68,7 +68,6 @@ def run(args):
         return _virtual(role, store, args.count)
     with station.open(hat) as (board, driver):
         node = Node(board, driver, role, store, wall=station.wall(board))
-        role.wall = node.wall
 
         def work():
             while args.count is None or role.counters["sent"] < args.count:
@@ -87,9 +86,8 @@ def _virtual(role, store, count):
     world = World(seed=1)
     board = world.add_board(name="meter")
     start_us = time.time_ns() // 1000
-    role.wall = lambda at_us: output.sane(start_us + at_us)
     driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
-    node = Node(board, driver, role, store, wall=role.wall)
+    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us))
 
     def work():
         begin = time.monotonic()
@@ -102,22 +100,23 @@ def _virtual(role, store, count):
     return station.until_interrupted(node, work)
 
 
-class _Shown(Meter):
+class Shown(Meter):
     """The meter role, whose telegrams are printed once they have been sent."""
 
-    wall = None
-    _last = None
+    def __init__(self, profile, entropy, state):
+        super().__init__(profile, entropy, state)
+        self.last = []
 
     def tick(self, now_us, wall_us=None):
         actions = super().tick(now_us, wall_us)
-        if actions:
-            self._last = actions[-1]
+        self.last = actions or self.last
         return actions
 
     def feed(self, event, now_us, wall_us=None):
         if event.kind == radio.SENT:
-            stamp = output.timestamp(self.wall(event.at_us)) or "time unknown"
-            print(stamp, self._last.mode, self._last.telegram.hex().upper(), flush=True)
+            transmit = self.last[-1]
+            stamp = output.timestamp(wall_us) or "time unknown"
+            print(stamp, transmit.mode, transmit.telegram.hex().upper(), flush=True)
         else:
             print("omsnode: {}".format(event), file=sys.stderr, flush=True)
         return super().feed(event, now_us, wall_us)

@@ -1,0 +1,196 @@
+"""`omsnode collect` and `omsnode meter` on the virtual board, their configuration, and that no key ever shows."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+KEY = "DEADBEEF0102030405060708090A0B0C"
+OMSNODE = [sys.executable, "-m", "omsnode.tools.cli"]
+
+METER = """\
+[node]
+role = "meter"
+state_dir = "state"
+[radio.main]
+hat = "virtual"
+[[meter]]
+name = "kitchen_water"
+id = "12345678.M=KAM.V=1b.T=16"
+key = "@kitchen.key"
+mode = "T1"
+interval_s = 2
+[[meter.record]]
+quantity = "volume"
+unit = "m3"
+value = 6.408
+growth_per_hour = 1.8
+"""
+
+COLLECTOR = """\
+[radio.main]
+hat = "virtual"
+[[meter]]
+name = "my_water"
+id = "12345678"
+key = "@kitchen.key"
+"""
+
+
+@pytest.fixture
+def here(tmp_path):
+    (tmp_path / "kitchen.key").write_text(KEY + "\n")
+    (tmp_path / "meter.toml").write_text(METER)
+    (tmp_path / "collector.toml").write_text(COLLECTOR)
+    return tmp_path
+
+
+def omsnode(here, *arguments):
+    done = subprocess.run([*OMSNODE, *arguments], cwd=here, capture_output=True, text=True, timeout=60)
+    for stream in (done.stdout, done.stderr):
+        assert KEY.lower() not in re.sub(r"[^0-9a-z]", "", stream.lower())
+        assert "Traceback" not in stream, stream
+    return done
+
+
+def test_meter_prints_what_it_sends_and_decode_reads_it(here):
+    done = omsnode(here, "meter", "meter.toml", "--count", "3", "-v")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert [(line[1], line[2][:20]) for line in lines] == [("T1", "1E442D2C785634121B16")] * 3
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", lines[0][0])
+    assert "sent=3" in done.stderr
+    (here / "sent.txt").write_text("".join(line[2] + "\n" for line in lines))
+    (here / "keys").write_text("12345678 " + KEY + "\n")
+    read = omsnode(here, "decode", "--keys", "keys", "sent.txt")
+    readings = [json.loads(line) for line in read.stdout.splitlines()]
+    assert [one["records"][0]["value"] for one in readings] == [6.408, 6.409, 6.410]
+
+
+def test_a_restart_of_the_meter_continues(here):
+    def numbers():
+        lines = omsnode(here, "meter", "meter.toml", "--count", "3").stdout.splitlines()
+        return [int(line.split()[2][22:24], 16) for line in lines]
+
+    first, second = numbers(), numbers()
+    start = first[0]
+    assert first + second == [(start + i) % 256 for i in range(6)]
+    (state,) = (here / "state").iterdir()
+    assert json.loads(state.read_text())["access_number"] == second[-1]
+    state.write_text("{broken")
+    done = omsnode(here, "meter", "meter.toml", "--count", "1")
+    assert done.returncode == 0 and "damaged" in done.stderr and "starting afresh" in done.stderr
+    assert state.with_suffix(".damaged").read_text() == "{broken"
+
+
+def test_collect_hears_the_virtual_meters(here):
+    done = omsnode(here, "collect", "--hat", "virtual", "--seconds", "4")
+    assert done.returncode == 0, done.stderr
+    readings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert {one["name"] for one in readings} >= {"kitchen_water", "house_electricity", "cellar_gas"}
+    assert "frames=" in done.stderr
+
+
+def test_collect_with_a_configuration_names_its_own_meters(here):
+    done = omsnode(here, "collect", "--config", "collector.toml", "--seconds", "4", "-v")
+    readings = [json.loads(line) for line in done.stdout.splitlines()]
+    mine = [one for one in readings if one["id"] == "12345678"]
+    assert mine and mine[0]["name"] == "my_water" and mine[0]["security"]["verdict"] == "wrong_key_or_altered"
+    assert [one for one in readings if one["name"] is None]  # strangers are reported too
+    assert "my_water" in done.stderr
+
+
+def test_collect_prints_rtlwmbus_lines(here):
+    done = omsnode(here, "collect", "--hat", "virtual", "--format", "rtlwmbus", "--seconds", "3")
+    for line in done.stdout.splitlines():
+        # ecosystem habits: MODE;CRC_OK;3OUTOF6OK;time with a blank;RSSI;CUR_RSSI;ID;0xHEX
+        assert re.fullmatch(
+            r"[TC]1;1;1;\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3};-\d{1,3};;;0x[0-9a-f]+", line, re.ASCII
+        )
+    assert done.stdout.endswith("\n")
+
+
+def test_ctrl_c_ends_cleanly_with_counters(here):
+    process = subprocess.Popen(
+        [*OMSNODE, "collect", "--hat", "virtual"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=here,
+    )
+    assert json.loads(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "role: delivered=" in errors and "Traceback" not in errors
+
+
+def test_a_reader_that_goes_away_is_no_error(here):
+    start = time.monotonic()
+    done = subprocess.run(
+        "{} demo --json | head -n 1".format(" ".join(OMSNODE)),
+        shell=True,
+        capture_output=True,
+        text=True,
+        cwd=here,
+    )
+    assert json.loads(done.stdout) and "Traceback" not in done.stderr and "Exception" not in done.stderr
+    assert time.monotonic() - start < 15
+
+
+@pytest.mark.parametrize(
+    "arguments, says, hint",
+    [
+        (("collect",), "no radio module is named", "--hat virtual"),
+        (("collect", "--hat", "cc1102"), "no HAT cc1102", "cc1101-spi0"),
+        (("collect", "--config", "none.toml"), "none.toml: No such file", "--config"),
+        (("collect", "--config", "meter.toml"), "meter.toml:2: role is 'meter'", ""),
+        (("collect", "--config", "broken.toml"), "broken.toml:5: unknown key 'nam'", "did you mean 'name'?"),
+        (("collect", "--config", "literal.toml"), "literal.toml:6: the key itself", "put the 32 digits"),
+        (("meter", "collector.toml"), "collector.toml", ""),
+        (("meter", "swapped.toml"), "swapped.toml:9: key file", "32 hex digits"),
+    ],
+)
+def test_misuse_is_told_with_a_hint_and_status_2(here, arguments, says, hint):
+    (here / "broken.toml").write_text(COLLECTOR.replace("name", "nam").replace("[radio", "\n[radio"))
+    (here / "literal.toml").write_text(COLLECTOR.replace("@kitchen.key", KEY))
+    (here / "swapped.toml").write_text(METER.replace("@kitchen.key", "@" + KEY[:8] + ".key"))
+    done = omsnode(here, *arguments)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("omsnode: ") and says in done.stderr
+    assert hint in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "old, new",
+    [
+        ('"@kitchen.key"', '"@{}"'.format(KEY)),
+        ('"@kitchen.key"', '"{}"'.format(" ".join(KEY[i : i + 2] for i in range(0, 32, 2)))),
+        ('"12345678"', '"{}"'.format(KEY)),
+        ('"virtual"', '"{}"'.format(KEY)),
+        ("hat =", "{} =".format(KEY)),
+        ("hat =", "mode = '{}'\nhat =".format(KEY)),
+        ('"my_water"', '"{}'.format(KEY)),
+        ('"my_water"', KEY),
+    ],
+)
+def test_a_key_in_the_wrong_place_is_not_repeated(here, old, new):
+    (here / "collector.toml").write_text(COLLECTOR.replace(old, new))
+    done = omsnode(here, "collect", "--config", "collector.toml", "--seconds", "0.1", "-v")
+    assert done.returncode == 2
+    assert KEY[:12] not in done.stderr.replace(" ", "")
+
+
+def test_no_radio_is_told_with_a_hint(here, require):
+    import pathlib
+
+    if pathlib.Path("/dev/spidev0.0").exists():
+        pytest.skip("this machine has an SPI device")
+    done = omsnode(here, "collect", "--hat", "cc1101-spi0")
+    assert done.returncode == 1
+    assert "omsnode: " in done.stderr and "\n  " in done.stderr
