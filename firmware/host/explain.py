@@ -200,7 +200,7 @@ def _record(spans, record):
     details = table.details(record)
     name = "DIF" if len(record.dib) == 1 else "DIF, DIFE"
     spans.add(len(record.dib), "data", "{}: {}{}".format(name, field, ", " + details if details else ""))
-    unit = " in {}".format(record.unit) if record.unit else ""
+    unit = " in {}".format(table.printable(record.unit)) if record.unit else ""
     name = "VIF" if len(record.vib) == 1 else "VIF, VIFE"
     spans.add(len(record.vib), "data", "{}: {}{}".format(name, table.quantity(record), unit))
     spans.add(len(record.data), "data", table.value(record) or "(no value)")

@@ -24,11 +24,18 @@ def heading(telegram):
     return "  ".join(parts)
 
 
+def printable(text):
+    """Text from the air without what could steer a terminal."""
+    return "".join(char if char.isprintable() else "\\x{:02x}".format(ord(char)) for char in text)
+
+
 def value(record):
     """Value and unit as a person reads them, or why there is none."""
-    text = record.text or ""
+    text = printable(record.text or "")
     if record.mantissa is not None:
-        text = "{} {}".format(decimal(record.mantissa, record.exponent), record.unit or "").rstrip()
+        text = "{} {}".format(
+            decimal(record.mantissa, record.exponent), printable(record.unit or "")
+        ).rstrip()
     return "{} ({})".format(text, record.flag).lstrip() if record.flag is not None else text
 
 
@@ -45,7 +52,7 @@ def details(record):
 
 
 def quantity(record):
-    return ", ".join((record.quantity, *record.qualifiers))
+    return printable(", ".join((record.quantity, *record.qualifiers)))
 
 
 def complaint(error):

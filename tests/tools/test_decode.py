@@ -49,6 +49,14 @@ def test_table():
     assert "12345678  ELS  gas" in out and "28504.27 m3" in out and "refused: line" in out
 
 
+def test_output_is_utf_8_in_every_locale(monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    body = "AE0C785634120107" + "78" + "025AD200"  # flow temperature
+    for arguments in (["decode"], ["decode", "--format", "table"], ["analyze", "-"]):
+        status, out, _ = omsnode(*arguments, text="0E44" + body)
+        assert status == 0 and "21.0" in out and "°C" in out
+
+
 def test_one_line_at_a_time():
     """Each object is out before the next line is read."""
     command = [sys.executable, "-m", "omsnode.tools.cli", "decode"]

@@ -43,6 +43,12 @@ def key_ring(args):
     return ring
 
 
+def utf8_output():
+    """Our output is UTF-8 whatever the terminal's locale says: JSON is, and units have a degree sign."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
 def input_lines(path):
     """Text lines of a file, or of standard input if the path is "-". ConfigError if it cannot be read.
 

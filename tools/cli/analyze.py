@@ -39,6 +39,7 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
+    _telegrams.utf8_output()
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
     is_file = is_file or "." in args.telegram or "/" in args.telegram

@@ -32,6 +32,7 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
+    _telegrams.utf8_output()
     as_json = args.format == "json"
     refused = False
     for text in _telegrams.input_lines(args.file):

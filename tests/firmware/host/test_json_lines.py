@@ -167,3 +167,11 @@ def test_invalid_value_keeps_its_place():
     first, second = parse(decode(data))["records"]
     assert first["value"] is None and first["flag"] and first["data"] == "FFFFFF"
     assert second["value"] == Decimal("876.543") and second["flag"] is None
+
+
+def test_text_from_the_air_cannot_steer_a_terminal():
+    """A customer location (FD 10) with an escape sequence, sent as text."""
+    body = bytes.fromhex("AE0C785634120107" + "78" + "0DFD1004") + bytes.fromhex("1B5B324A")[::-1]
+    telegram = decode(bytes((len(body) + 1, 0x44)) + body)
+    assert parse(telegram)["records"][0]["value"] == "\x1b[2J"
+    assert "\\x1b[2J" in to_table(telegram) and "\x1b" not in to_table(telegram)
