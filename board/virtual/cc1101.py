@@ -19,6 +19,8 @@ from .transmitter import Transmitter
 
 _A = R.ADDRESS
 _IOCFG = (_A["IOCFG2"], _A["IOCFG0"])
+_FACTORY = (_A["PTEST"], _A["AGCTEST"])  # never to be changed
+_SHORTEST_BYTE_NS = 1230  # 6.5 MHz [1.3]
 _GDO = (*_IOCFG, _A["FIFOTHR"])
 
 
@@ -68,7 +70,7 @@ class Cc1101(Radio):
         self.tx_fifo = deque()
         self.last_read = 0
         self.rx_overflow = self.tx_underflow = self.tx_full = 0
-        self.in_packet = self.end_of_packet = 0
+        self.in_packet = self.rx_waiting = 0
         self.crc_ok = self.crc_ok_unread = 0
         self.rx_threshold, self.tx_threshold = 32, 33
         self._modem = None
@@ -110,7 +112,7 @@ class Cc1101(Radio):
             self.rx_fifo.clear()
             self.tx_fifo.clear()
             self.rx_overflow = self.tx_underflow = self.tx_full = 0
-            self.end_of_packet = self.crc_ok_unread = 0
+            self.rx_waiting = self.crc_ok_unread = 0
             self._modem = None
         self._wire_pins()
         self.changed()
@@ -121,6 +123,8 @@ class Cc1101(Radio):
         """One chip-select period: bytes in on SI, the same number out on SO. The world moves on meanwhile."""
         world = self.world
         byte_ns = int(8e9 / (hz or self.byte_hz))
+        if byte_ns < _SHORTEST_BYTE_NS and len(data) > 2:
+            self.violation("burst faster than 6.5 MHz")
         world.advance(world.now_ns + self.transfer_ns // 2)
         self.slave.select()
         answer = self.slave.exchange_all(data, byte_ns)
@@ -153,6 +157,8 @@ class Cc1101(Radio):
     def write_register(self, address, value):
         self.registers[address] = value & R.MASK[address]
         self._modem = None
+        if value != self.registers[address] or address in _FACTORY and value != R.RESET[address]:
+            self.violation("{:02X} written to register {:02X}".format(value, address))
         if address == _A["FIFOTHR"]:
             step = value & 0x0F
             self.rx_threshold, self.tx_threshold = 4 + 4 * step, 61 - 4 * step
@@ -178,6 +184,8 @@ class Cc1101(Radio):
         """A byte from the packet engine. False: it found no room and reception has ended."""
         if len(self.rx_fifo) < R.FIFO_BYTES and not self.rx_overflow:
             self.rx_fifo.append(value)
+            if len(self.rx_fifo) >= self.rx_threshold:
+                self.rx_waiting = 1
             return True
         if not self.options.overflow_state:
             return True
@@ -190,7 +198,7 @@ class Cc1101(Radio):
         self.last_read = self.rx_fifo.popleft()
         left = len(self.rx_fifo)
         if not left:
-            self.end_of_packet = 0
+            self.rx_waiting = 0
         if not left or left == self.rx_threshold - 1 or self.crc_ok_unread:
             self.crc_ok_unread = 0
             self.drive_pins()

@@ -15,9 +15,7 @@ def _lna_pd(chip):
 
 SIGNALS = {
     0x00: lambda chip: int(len(chip.rx_fifo) >= chip.rx_threshold),
-    0x01: lambda chip: int(
-        len(chip.rx_fifo) >= chip.rx_threshold or (chip.end_of_packet and len(chip.rx_fifo) > 0)
-    ),
+    0x01: lambda chip: chip.rx_waiting,
     0x02: lambda chip: int(len(chip.tx_fifo) >= chip.tx_threshold),
     0x03: lambda chip: chip.tx_full,
     0x04: lambda chip: chip.rx_overflow,

@@ -55,7 +55,7 @@ class Radio:
             self.violation("SFRX in state {:02X}".format(self.marc))
             return
         self.rx_fifo.clear()
-        self.rx_overflow = self.end_of_packet = self.crc_ok_unread = 0
+        self.rx_overflow = self.rx_waiting = self.crc_ok_unread = 0
         if self.marc == R.RXFIFO_OVERFLOW:
             self.enter(R.IDLE)
 
@@ -95,6 +95,8 @@ class Radio:
         elif self.marc == R.RX and self.options.srx_in_rx == "restart":
             self.receiver.stop()
             self.receiver.start()
+        elif self.marc != R.RX:
+            self.violation("SRX in state {:02X}".format(self.marc))
 
     def _stx(self):
         if self.marc == R.IDLE:
@@ -104,6 +106,8 @@ class Radio:
         elif self.marc == R.RX and self._cca_allows():
             self._leave()
             self._run(((R.RXTX_SWITCH, _RX_TO_TX_NS),), self._enter_tx)
+        elif self.marc not in _LIVE:
+            self.violation("STX in state {:02X}".format(self.marc))
 
     def _sfstxon(self):
         if self.marc == R.IDLE:
@@ -148,11 +152,23 @@ class Radio:
         self.transmitter.abort()
         self.in_packet = 0
 
+    def _check_modelled(self):
+        """What this model cannot do must not look as if it worked."""
+        for name in ("MANCHESTER_EN", "FEC_EN", "PKT_FORMAT"):
+            if R.field(self.registers, name):
+                self.violation("not modelled: " + name)
+        if self.modem().modulation not in ("2-FSK", "2-GFSK", "MSK", "OOK"):
+            self.violation("not modelled: MOD_FORMAT")
+
     def _enter_rx(self):
+        self._check_modelled()
         self.enter(R.RX)
         self.receiver.start()
 
     def _enter_tx(self):
+        self._check_modelled()
+        if 0x61 <= self.patable[R.field(self.registers, "PA_POWER")] <= 0x6F:
+            self.violation("PATABLE 61..6F")
         self.enter(R.TX)
         self.transmitter.start()
         self.changed()

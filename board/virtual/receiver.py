@@ -214,7 +214,6 @@ class Receiver:
             modem = chip.modem()
             offset = hearing.offset_hz if modem.offset_limit_hz else 0
             self.freqest = round(offset / (modem.xosc_hz / 16384)) & 0xFF
-        chip.end_of_packet = 0
         chip.crc_ok = chip.crc_ok_unread = 0
         if sync:
             chip.in_packet = 1
@@ -323,6 +322,7 @@ class Receiver:
             chip.crc_ok = chip.crc_ok_unread = int(self.crc == 0)
             if not chip.crc_ok and chip.registers[_PKTCTRL1] & 8:
                 chip.rx_fifo.clear()
+                chip.rx_waiting = 0
                 self.end_packet(append=False)
             else:
                 self.end_packet()
@@ -337,7 +337,7 @@ class Receiver:
             for value in (self.rssi, self.lqi | chip.crc_ok << 7):
                 if not chip.push_rx(value):
                     return
-        chip.end_of_packet = 1
+        chip.rx_waiting = int(bool(chip.rx_fifo))
         chip.packet_received()
 
     def restart(self):

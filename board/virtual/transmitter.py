@@ -102,7 +102,7 @@ class Transmitter:
     def _data(self):
         chip = self.chip
         if not self.first and self._complete():
-            if chip.registers[_PKTCTRL0] & 4 and chip.modem().sync_mode:
+            if chip.registers[_PKTCTRL0] & 4:
                 self.phase = _CRC
                 self._emit(self.whitening.apply(value) if self._white() else value for value in self._crc())
                 return
