@@ -15,13 +15,6 @@ _BLANKS = frozenset(" \t_|")  # for reading only
 _MODE = re.compile(r"[A-Z][0-9](?:-[a-zA-Z])?\Z")
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\d*Z?\Z", re.ASCII)
 _LEVEL = re.compile(r"[+-]?\d{1,3}\Z", re.ASCII)
-_OTHERS = (
-    (re.compile(r"\s*[{\[]"), "this is JSON, no telegram line"),
-    (
-        re.compile(r"\s*68(..)\1 ?68", re.IGNORECASE),
-        "this is a wired M-Bus frame, wireless telegrams are read here",
-    ),
-)
 
 
 @dataclass
@@ -71,7 +64,9 @@ def _bytes(text, column):
     if not _HEX.issuperset(text):
         for index, char in enumerate(text):
             if char not in _HEX and char not in _BLANKS:
-                _complain(text, column + index)
+                json = text[0] in "{["
+                message = "this is JSON, no telegram line" if json else "not a hex digit"
+                raise LineError(message, position=column + index)
         text = "".join(char for char in text if char not in _BLANKS)
     if len(text) % 2:
         message = "odd number of hex digits ({})".format(len(text))
@@ -81,11 +76,15 @@ def _bytes(text, column):
     return bytes.fromhex(text)
 
 
-def _complain(text, position):
-    for pattern, message in _OTHERS:
-        if pattern.match(text):
-            raise LineError(message, position=position)
-    raise LineError("not a hex digit", position=position)
+def _is_wired(data):
+    """A wired M-Bus long frame: 68 L L 68 ... checksum 16."""
+    return (
+        len(data) > 8
+        and data[0] == data[3] == 0x68
+        and data[1] == data[2] == len(data) - 6
+        and data[-1] == 0x16
+        and sum(data[4:-2]) & 0xFF == data[-2]
+    )
 
 
 def frame_or_telegram(data):
@@ -93,6 +92,10 @@ def frame_or_telegram(data):
 
     Without CRCs there are L bytes behind the L-field. The same holds for format B with its CRCs; then the CRCs decide.
     """
+    if not data:
+        raise LengthError("no bytes", position=0)
+    if _is_wired(data):
+        raise LineError("this is a wired M-Bus frame, wireless telegrams are read here", position=0)
     length = data[0]
     blocks = -((9 - length) // 16) if length > 9 else 0
     if len(data) == length + 1:
@@ -102,8 +105,6 @@ def frame_or_telegram(data):
             return Line(data)
     if length >= 9 and len(data) == length + 1 + 2 * (1 + blocks):
         return Line(bytes(frame_a.strip(data)), "A", data)
-    if re.match(rb"\x68(.)\1\x68", data, re.DOTALL):
-        raise LineError(_OTHERS[1][1], position=0)
     message = "L = {} announces {} bytes, or {} with link CRCs, but there are {}".format(
         length, length + 1, length + 3 + 2 * blocks, len(data)
     )
