@@ -31,7 +31,7 @@ def test_from_register_to_reading():
     )
     meter = node("meter", Meter(profile, bytes((41, 0, 0, 0, 0))), store=MemoryStore())
     collector = node("collector", Collector([KnownMeter("kitchen", ADDRESS, KEY)]), deliver=readings.append)
-    world.run([meter, collector], 10000000, stop=lambda: len(readings) == 1)
+    world.run([meter, collector], 10000000, stop=lambda: readings and meter.role.counters["sent"])
     (reading,) = readings
     assert (reading.mode, reading.frame_format, reading.name) == ("T1", "A", "kitchen")
     assert reading.telegram.access_number == 42

@@ -20,9 +20,7 @@ def add_parser(subparsers):
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
-    parser.add_argument(
-        "--hat", metavar="NAME", help="radio module: " + ", ".join(row.name for row in hats.HATS)
-    )
+    parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
     parser.add_argument("--format", choices=output.FORMATS, default="json", help="default: json")
     parser.add_argument(

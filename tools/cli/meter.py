@@ -26,9 +26,7 @@ def add_parser(subparsers):
         "access number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
     )
     parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records")
-    parser.add_argument(
-        "--hat", metavar="NAME", help="radio module: " + ", ".join(row.name for row in hats.HATS)
-    )
+    parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument(
         "--count", type=int, metavar="N", help="stop after N telegrams instead of with Ctrl-C"
     )

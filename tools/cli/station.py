@@ -6,16 +6,24 @@ import time
 
 from omsnode.board import hats
 from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.errors import ConfigError
 
 from . import output
+
+HATS = tuple(row.name for row in hats.HATS if row.platform in (hats.LINUX, hats.VIRTUAL))
 
 
 @contextlib.contextmanager
 def open(hat_name):
     """(board, driver) of a HAT of this machine; RadioError with a hint what is missing."""
+    hat = hats.find(hat_name)
+    if hat.platform != hats.LINUX:
+        raise ConfigError(
+            "{} is wired to a microcontroller, not to this machine".format(hat_name),
+            hint="here: " + ", ".join(HATS),
+        )
     from omsnode.board import linux
 
-    hat = hats.find(hat_name)
     with linux.open_board(hat) as board:
         yield board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"], hat=hat)
 
