@@ -93,6 +93,19 @@ def test_decodes_with_noise_and_carrier_error(name, rtl_433, tmp_path):
     assert len(rtl_433(recording, rate, decoder, detector)) == len(sent)
 
 
+def test_the_judge_judges(rtl_433, tmp_path):
+    """With the two tones exchanged it reads nothing."""
+    mode, frame_format, build, _, decoder, _, detector, rate = CASES["T"]
+    on_air = virtual.send(
+        mode, [build(telegram) for telegram in telegrams(range(20, 60, 5), 1)], frame_format
+    )
+    for one in on_air:
+        one.chips = bytearray(1 - chip for chip in one.chips)
+    recording = tmp_path / "air.cu8"
+    recording.write_bytes(render.render(on_air, rate, gap_ms=5))
+    assert rtl_433(recording, rate, decoder, detector) == []
+
+
 @pytest.mark.parametrize("letter, frame_format", [("T", "A"), ("C", "A"), ("C", "B"), ("S", "A")])
 def test_the_command(letter, frame_format, rtl_433, tmp_path):
     """`omsnode iq`: hex lines in, rtl_433 reads the file."""
