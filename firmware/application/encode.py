@@ -105,9 +105,9 @@ def build(
     """
     rows = _rows(VIBS, quantity + "|" + (unit or "") + "|")
     if not rows:
-        units = [row[0] or "none" for row in _rows(VIBS, quantity + "|")]
+        units = {row[0] or "none" for row in _rows(VIBS, quantity + "|")}
         if units:
-            hint = "use one of: " + ", ".join(units)
+            hint = "use one of: " + ", ".join(sorted(units))
             raise MisuseError(quantity + " has no unit " + str(unit), None, hint)
         raise MisuseError("no quantity " + quantity, None, "give DIB and VIB in hex instead")
     vib = None

@@ -171,11 +171,11 @@ def _kind(meaning, field):
     return meaning.kind
 
 
-def _add(mantissa, exponent, constant):
-    """mantissa * 10**exponent + 10**constant, exactly."""
+def _add(mantissa, exponent, constant, sign=1):
+    """mantissa * 10**exponent + sign * 10**constant, exactly."""
     if exponent <= constant:
-        return mantissa + 10 ** (constant - exponent), exponent
-    return mantissa * 10 ** (exponent - constant) + 1, constant
+        return mantissa + sign * 10 ** (constant - exponent), exponent
+    return mantissa * 10 ** (exponent - constant) + sign, constant
 
 
 def _walk(payload, at, end, field):
@@ -201,25 +201,41 @@ def encode(dib, vib, value, exponent=None):
     ISO date or time for a VIB that says so (types F, G, I, J); int is the raw value, or, with `exponent`, the physical
     value * 10**exponent in the VIB's unit. Raises MisuseError when the data field cannot hold it exactly.
     """
-    if isinstance(value, (bytes, bytearray)):
-        return bytes(dib) + bytes(vib) + bytes(value)
+    dib = bytes(dib)
+    vib = bytes(vib)
     try:
-        field = _dib.parse(dib, 0, len(dib))[1]
-        meaning = vif.resolve(bytes(vib))
+        behind, field = _dib.parse(dib, 0, len(dib))[:2]
+        if behind != len(dib) or vif.scan(vib, 0, len(vib))[0] != len(vib):
+            raise MisuseError("bytes behind the end of DIB or VIB")
+        meaning = vif.resolve(vib)
     except ApplicationError as error:
         raise MisuseError(error.message, error.position)
-    if isinstance(value, str):
-        data = _encode.time_text(field, value) if meaning.kind == "T" else _encode.text(value)
+    if isinstance(value, (bytes, bytearray)):
+        size = _dib.SIZES[field]
+        if size < 0:
+            size = 1 + _dib.lvar_bytes(value[0]) if value else 1
+        if len(value) != size:
+            raise MisuseError("data of another length than the DIB says")
+        data = bytes(value)
+    elif isinstance(value, str):
         if (meaning.kind == "T") == (field == 13):
             raise MisuseError("text does not fit this data field")
-    elif value is None:
-        data = _encode.data(field, None)
+        data = _encode.time_text(field, value) if meaning.kind == "T" else _encode.text(value)
+    elif value is None or exponent is None:
+        kind = meaning.kind
+        data = _encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
     else:
-        if field == 5:
-            data = _encode.real(value, 0 if exponent is None else exponent - meaning.exponent)
-        else:
-            if exponent is not None:
-                value = _encode.rescale(value, exponent, meaning.exponent)
-            kind = meaning.kind
-            data = _encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
-    return bytes(dib) + bytes(vib) + data
+        data = _scaled(field, value, exponent, meaning)
+    return dib + vib + data
+
+
+def _scaled(field, mantissa, exponent, meaning):
+    """The data for a physical value: what `_record` does to the raw value, backwards."""
+    for constant in meaning.constants:
+        mantissa, exponent = _add(mantissa, exponent, constant, -1)
+    if meaning.twelfth:
+        mantissa *= 4096
+    if field == 5:
+        return _encode.real(mantissa, exponent - meaning.exponent)
+    mantissa = _encode.rescale(mantissa, exponent, meaning.exponent)
+    return _encode.data(field, mantissa, meaning.kind in ("C", "D"), meaning.kind in ("", "C"))

@@ -1,0 +1,226 @@
+"""Data types of EN 13757-3 Annex A. Values from OMS Annex N, captures named in the sheet, and struct for reals."""
+
+import datetime
+import random
+import struct
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omsnode.firmware.application import encode, types
+
+INT8, INT16, INT24, INT32, REAL, INT48, INT64 = 1, 2, 3, 4, 5, 6, 7
+BCD8, VARIABLE = 12, 13
+
+
+def number(field, text, kind=""):
+    mantissa, exponent, _, flag = types.value(field, bytes.fromhex(text), kind)
+    return flag if mantissa is None else mantissa * 10**exponent
+
+
+def text(field, hexadecimal, kind="T"):
+    return types.value(field, bytes.fromhex(hexadecimal), kind)[2:]
+
+
+@pytest.mark.parametrize(
+    "field, data, kind, expected",
+    [
+        (INT8, "9C", "", -100),  # OMS-P 8.4.5.2: -100 dBm
+        (INT8, "A0", "C", 160),  # OMS-P Annex K: tariff descriptor
+        (INT8, "80", "", "invalid"),
+        (INT8, "80", "N", -128),
+        (INT8, "FF", "C", "invalid"),
+        (INT8, "FF", "D", 255),
+        (INT16, "0080", "", "invalid"),
+        (INT16, "FFFF", "", -1),
+        (INT24, "000080", "", "invalid"),
+        (INT24, "393000", "", 12345),  # OMS-N N.9
+        (INT32, "00000080", "", "invalid"),
+        (INT48, "FFFFFFFFFF7F", "", 2**47 - 1),
+        (INT64, "FFFFFFFFFFFFFFFF", "C", "invalid"),
+        (BCD8, "27048502", "", 2850427),  # OMS-N N.2
+        (11, "2001F0", "", -120),
+        (11, "BDEBDD", "", "error digits DDEBBD"),  # Hydrometer capture
+        (BCD8, "DDB4EBDD", "", "error digits DDEBB4DD"),  # ABB F95 capture
+        (9, "F1", "", -1),
+        (9, "1F", "", "error digits 1F"),
+        (9, "FF", "", "error digits FF"),
+        (0, "", "", "no data"),
+        (8, "", "", "selection for readout"),
+        (VARIABLE, "C2" + "3412", "", 1234),
+        (VARIABLE, "D2" + "3412", "", -1234),
+        (VARIABLE, "D1" + "AA", "", "error digits AA"),
+        (VARIABLE, "C0", "", "no data"),
+        (VARIABLE, "E2" + "FEFF", "", -2),
+        (VARIABLE, "E2" + "FEFF", "C", 65534),
+        (VARIABLE, "F0" + "00" * 16, "", "raw data"),
+        (VARIABLE, "E2" + "0330", "T", "type M"),  # OMS-N N.13
+        (VARIABLE, "EB" + "00" * 11, "L", "type L"),
+        (INT32, "00000000", "K", "type K"),
+        (INT64, "785634123A630A07", "X", "raw data"),
+    ],
+)
+def test_numbers(field, data, kind, expected):
+    assert number(field, data, kind) == expected
+
+
+def test_text_is_sent_last_character_first():
+    assert text(VARIABLE, "04" + "34474B42", "") == ("BKG4", None)  # OMS-N N.7
+    assert text(VARIABLE, "02" + "C3B0", "") == ("°Ã", None)
+    assert text(VARIABLE, "00", "") == ("", None)
+
+
+# --- dates ---
+
+
+@pytest.mark.parametrize(
+    "field, data, expected",
+    [
+        (INT32, "32371F15", ("2008-05-31T23:50", None)),  # OMS-N N.2
+        (INT32, "2B0B6918", ("2011-08-09T11:43", None)),  # Landis+Gyr T230 capture
+        (INT32, "0000E1F1", ("****-01-01T00:00", "wildcard")),  # same
+        (INT32, "00000000", (None, "not set")),  # same
+        (INT32, "A115E917", (None, "invalid")),  # relay Padpuls2 capture, IV bit
+        (INT32, "3F1FE0FF", ("****-**-**T**:**", "wildcard")),
+        (INT32, "3C371F15", (None, "invalid date")),  # minute 60
+        (INT32, "32381F15", (None, "invalid date")),  # hour 24
+        (INT32, "32371F10", (None, "invalid date")),  # month 0
+        (INT32, "32373E12", (None, "invalid date")),  # February 30
+        (INT16, "BF2C", ("2021-12-31", None)),  # QUNDIS capture
+        (INT16, "E1F1", ("****-01-01", "wildcard")),  # Sontex capture
+        (INT16, "FFFF", (None, "invalid")),
+        (INT16, "0000", (None, "not set")),
+        (INT16, "9D12", ("2012-02-29", None)),
+        (INT16, "BD12", (None, "invalid date")),  # 2013 is no leap year
+        (INT16, "FDF2", ("****-02-29", "wildcard")),
+        (INT16, "81D1", (None, "invalid date")),  # year 108
+        (INT48, "0000A0411135", ("2010-01-01T00:00:00", None)),  # EN 13757-3 F.2.6
+        (INT48, "0B0C8D59130C", ("2010-03-25T13:12:11", None)),  # same
+        (INT48, "2D0C0DD62C33", ("2022-12-22T13:12:45", None)),  # wmbusmeters test
+        (INT48, "2D8C0DD62C33", (None, "invalid")),
+        (INT48, "000000000000", (None, "not set")),
+        (INT48, "3F3F1FE0F000", ("****-**-**T**:**:**", "wildcard")),
+        (INT48, "3D0C0DD62C33", (None, "invalid date")),  # second 61
+        (INT24, "320100", ("00:01:50", None)),  # OMS-N N.8.2
+        (INT24, "FFFFFF", (None, "invalid")),
+        (INT24, "3F3F1F", ("**:**:**", "wildcard")),
+        (INT24, "00003C", (None, "invalid date")),
+        (INT8, "00", (None, "data field does not fit")),
+        (BCD8, "00000000", (None, "data field does not fit")),
+    ],
+)
+def test_dates(field, data, expected):
+    assert text(field, data) == expected
+
+
+@given(st.dates(datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)))
+def test_type_g_is_read_back(day):
+    data = encode.date(day.year, day.month, day.day)
+    assert types.date_g(data) == (day.isoformat(), None)
+    assert encode.time_text("int16", day.isoformat()) == data
+
+
+@given(st.datetimes(datetime.datetime(1981, 1, 1), datetime.datetime(2299, 12, 31)), st.booleans())
+def test_type_f_is_read_back(moment, summer):
+    data = encode.date_time(moment.year, moment.month, moment.day, moment.hour, moment.minute, summer)
+    assert types.date_f(data) == (moment.isoformat()[:16], None)
+
+
+@given(st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2099, 12, 31)))
+def test_type_i_is_read_back(moment):
+    data = encode.time_text("int48", moment.isoformat()[:19])
+    assert types.date_i(data) == (moment.isoformat()[:19], None)
+
+
+def test_wildcards_are_written_and_read():
+    assert types.date_g(encode.date(None, 1, 1)) == ("****-01-01", "wildcard")
+    assert types.date_f(encode.time_text(4, "****-**-**T**:**")) == ("****-**-**T**:**", "wildcard")
+    assert types.date_i(encode.time_text(6, "****-**-**T**:**:**")) == ("****-**-**T**:**:**", "wildcard")
+    assert types.time_j(encode.time_text(3, "**:00:00")) == ("**:00:00", "wildcard")
+
+
+@given(st.binary(min_size=6, max_size=6))
+def test_any_bytes_are_a_date_or_a_reason(data):
+    for decoder, size in ((types.date_g, 2), (types.time_j, 3), (types.date_f, 4), (types.date_i, 6)):
+        iso, flag = decoder(data[:size])
+        if flag is None:
+            assert datetime.time.fromisoformat(iso) if size == 3 else datetime.datetime.fromisoformat(iso)
+        else:
+            assert (iso is not None) == (flag == "wildcard")
+
+
+# --- reals ---
+
+
+def nearest(mantissa, exponent):
+    return struct.pack("<f", float("%de%d" % (mantissa, exponent)))
+
+
+def shortest_digits(data):
+    """Number of digits that are needed to name this float, by trying."""
+    (value,) = struct.unpack("<f", data)
+    for digits in range(9):
+        try:
+            if struct.pack("<f", float("%.*e" % (digits, value))) == data:
+                return digits + 1
+        except OverflowError:
+            pass
+    return 9
+
+
+EDGES = (
+    "01000000",
+    "FFFF7F00",
+    "00008000",
+    "FFFF7F7F",
+    "0000004B",
+    "0000804B",
+    "0000803F",
+    "CDCCCC3D",
+    "22F32642",
+)
+
+
+def test_reals_are_the_shortest_decimal_that_names_them():
+    draw = random.Random(1)
+    cases = [bytes.fromhex(text) for text in EDGES]
+    cases += [draw.getrandbits(32).to_bytes(4, "little") for _ in range(3000)]
+    for data in cases:
+        mantissa, exponent, _, flag = types.real(data)
+        if flag:
+            assert not -1e39 < struct.unpack("<f", data)[0] < 1e39
+            continue
+        if (
+            data[:3] != b"\xff\xff\x7f"
+        ):  # the largest: its shortest decimal is above it, float() refuses to pack that
+            assert nearest(mantissa, exponent) == data
+            assert len(str(abs(mantissa)).rstrip("0")) <= shortest_digits(data)
+        assert encode.real(mantissa, exponent) == data
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        ("00000000", (0, 0)),
+        ("00000080", (0, 0)),
+        ("0000803F", (1, 0)),
+        ("9A196B43", (2351, -1)),
+        ("0000C0BF", (-15, -1)),
+        ("22F32642", (41737434, -6)),  # libmbus example_data_01
+    ],
+)
+def test_reals(data, expected):
+    assert types.real(bytes.fromhex(data))[:2] == expected
+
+
+@pytest.mark.parametrize(
+    "data, flag", [("0000C07F", "not a number"), ("0000807F", "infinite"), ("000080FF", "infinite")]
+)
+def test_reals_without_value(data, flag):
+    assert types.real(bytes.fromhex(data)) == (None, None, None, flag)
+
+
+@given(st.integers(-(10**9), 10**9), st.integers(-40, 28))
+def test_encoded_reals_are_the_nearest(mantissa, exponent):
+    # float() rounds twice on the way to a single, but a value this short does not meet such a tie
+    assert encode.real(mantissa, exponent) in (nearest(mantissa, exponent), b"\0\0\0\x80")
