@@ -44,7 +44,7 @@ class Cc1101(Radio):
         self.miso_stuck = None  # 0x00 or 0xFF: what SO shows instead
         self.stuck = False  # the state machine hangs: strobes but SRES do nothing
         self.crystal = True  # False: never ready again after the next start
-        self.violations = []  # (at_ns, text): what a careful host never does
+        self.violations = deque(maxlen=1000)  # (at_ns, text): what a careful host never does
         self.ready_ns = NEVER
         self.registers = bytearray(R.RESET)
         self.outputs = ()
