@@ -3,9 +3,8 @@
 import math
 
 import pytest
-from support_cc1101_bytes import S_RX, T_RX, T_TX, listen, marc, send, setup, sleep, spi, status, strobe
-
 from omsnode.board.virtual import Transmission, World, pack, unpack
+from support_cc1101_bytes import S_RX, T_RX, T_TX, listen, marc, send, setup, sleep, spi, status, strobe
 
 FRAME = b"\x55" * 4 + b"\x54\x3d"
 DATA = bytes(range(60))

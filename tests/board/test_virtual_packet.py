@@ -3,6 +3,7 @@
 import random
 
 import pytest
+from omsnode.board.virtual import Transmission, World, unpack
 from support_cc1101_bytes import (
     C_TX,
     RAW_TX,
@@ -20,8 +21,6 @@ from support_cc1101_bytes import (
     status,
     strobe,
 )
-
-from omsnode.board.virtual import Transmission, World, unpack
 
 FIXED = {0x08: 0x00}
 INFINITE = {0x08: 0x02}

@@ -1,9 +1,8 @@
 """Radio states and their times, calibration, GDO pins (CC1101 sheet sections 4, 8, 9)."""
 
 import pytest
-from support_cc1101_bytes import T_RX, T_TX, listen, marc, read, setup, sleep, spi, status, strobe
-
 from omsnode.board.virtual import OPTIONS, World
+from support_cc1101_bytes import T_RX, T_TX, listen, marc, read, setup, sleep, spi, status, strobe
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
 """SPI side of the CC1101 model against the datasheet facts (CC1101 sheet sections 1-3, 5): bytes written by hand."""
 
 import pytest
-from support_cc1101_bytes import C_TX, S_RX, T_RX, T_TX, listen, marc, read, setup, sleep, spi, status, strobe
-
 from omsnode.board.virtual import World
+from support_cc1101_bytes import C_TX, S_RX, T_RX, T_TX, listen, marc, read, setup, sleep, spi, status, strobe
 
 
 @pytest.fixture

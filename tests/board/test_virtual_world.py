@@ -4,10 +4,9 @@ import random
 import time
 
 import pytest
-from support_cc1101_bytes import T_RX, T_TX, listen, setup, sleep, spi, strobe
-
 from omsnode.board.virtual import Transmission, World, unpack
 from omsnode.firmware.errors import MisuseError
+from support_cc1101_bytes import T_RX, T_TX, listen, setup, sleep, spi, strobe
 
 FRAME = b"\x55" * 4 + b"\x54\x3d"
 
