@@ -135,7 +135,7 @@ def test_dates_and_reals_out_of_range(function, arguments):
 
 
 def test_a_sender_does_not_load_the_tables():
-    code = "import sys; import omsnode.firmware.application.encode; print('omsnode.firmware.application.vif' in sys.modules)"
+    code = "import sys; import omsnode.firmware.application.encode; print('omsnode.firmware.application.units' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
 
