@@ -134,8 +134,10 @@ class Receiver:
             if self._threshold == FIRST_BYTES and missing > driver.threshold_bytes > FIRST_BYTES:
                 self._threshold = driver.threshold_bytes
                 self._chip.set_threshold(self._threshold)
-        # Without the edge, or if fewer bytes are missing than the threshold has: one byte time after they are here.
-        driver.due_us = now_us + (max(1, min(missing, self._threshold) - left) + 1) * self._byte_us
+        # The threshold edge comes first, unless it gets lost or fewer bytes are missing than that.
+        wait = min(missing, self._threshold) - left
+        driver.due_us = now_us + max(1, wait) * self._byte_us
+        driver.due_us += self._byte_us >> 2 if missing <= self._threshold else self._byte_us
         # The FIFO may have reached the threshold again while it was read: then no edge will come.
         self._edge = bool(driver.gdo0.read())
 

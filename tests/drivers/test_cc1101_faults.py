@@ -1,0 +1,255 @@
+"""What breaks is counted, told as a FAULT event with a stable code, and healed within a bounded time."""
+
+import pytest
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.errors import RadioError
+from support_stations import Station, chips, frame, pair
+
+HEALTH_US = 100000
+
+
+def beacons(world, sender, receiver, for_us):
+    """A short T1 frame every 15 ms; the instants at which frames were heard."""
+    heard = []
+    until_us = world.now_us + for_us
+    while world.now_us < until_us:
+        before = len(receiver.frames)
+        sender.send("T1", chips("T1", frame(20)), in_us=4500)
+        world.run([sender, receiver], world.now_us + 15000)
+        if len(receiver.frames) > before:
+            heard.append(world.now_us)
+    return heard
+
+
+def listening(driver=None, seed=0):
+    world, sender, receiver = pair(seed=seed, receiver=driver)
+    receiver.listen("T+C")
+    world.run([sender, receiver], world.now_us + 150000)
+    return world, sender, receiver
+
+
+def codes(station):
+    return {event.code for event in station.kinds("fault")}
+
+
+def heal(world, sender, receiver, expected, within_us, total_us=600000):
+    """Something was broken just now."""
+    start_us = world.now_us
+    heard = beacons(world, sender, receiver, total_us)
+    assert set(receiver.faults) == set(expected)
+    assert codes(receiver) == set(expected)
+    back = [at_us for at_us in heard if at_us - start_us <= within_us]
+    assert back, heard
+    # Once back, nothing more is lost.
+    assert len(heard) >= (total_us - within_us) // 15000 - 1
+
+
+def test_brown_out_of_the_receiver():
+    world, sender, receiver = listening()
+    receiver.board.chip.brown_out()
+    heal(world, sender, receiver, {"registers"}, HEALTH_US + 20000)
+
+
+@pytest.mark.parametrize("address", (0x02, 0x04, 0x08, 0x0E, 0x10, 0x2D))
+def test_a_register_that_changed(address):
+    world, sender, receiver = listening()
+    receiver.board.chip.write_register(address, receiver.board.chip.registers[address] ^ 0x01)
+    heal(world, sender, receiver, {"registers"}, HEALTH_US + 20000)
+
+
+def test_a_state_machine_that_stands_still():
+    """It answers everything with "receiving": only a restart shows it, which the recalibration does."""
+    world, sender, receiver = listening({"recalibrate": 150000})
+    receiver.board.chip.hang()
+    heal(world, sender, receiver, {"stuck"}, 150000 + HEALTH_US + 20000)
+
+
+@pytest.mark.parametrize("level", (0x00, 0xFF))
+def test_spi_that_goes_and_comes_back(level):
+    world, sender, receiver = listening()
+    receiver.board.chip.miso_stuck = level
+    world.run([receiver], world.now_us + 400000)
+    assert {"no_answer"} <= codes(receiver)
+    assert receiver.radio.counters["faults"]["no_answer"] < 20  # the driver does not storm
+    receiver.board.chip.miso_stuck = None
+    before = dict(receiver.faults)
+    assert beacons(world, sender, receiver, 300000)
+    after = receiver.radio.counters["faults"]
+    assert after["no_answer"] <= before["no_answer"] + 1
+
+
+@pytest.mark.parametrize("failures", (1, 3))
+def test_synthesizer_that_does_not_lock(failures):
+    world, sender, receiver = pair()
+    receiver.board.chip.options.pll_lock_failures = failures
+    receiver.listen("T+C")
+    world.run([sender, receiver], world.now_us + 30000)
+    assert receiver.faults == {"pll": failures}
+    assert beacons(world, sender, receiver, 100000)
+    assert receiver.faults == {"pll": failures}
+
+
+@pytest.mark.parametrize("lines", (("gdo0",), ("gdo2",), ("gdo0", "gdo2")))
+def test_lost_edges(lines):
+    """One line alone costs no frame. Both: the frame stays in the FIFO until the look, longer ones overflow there."""
+    world, sender, receiver = listening()
+    for line in lines:
+        receiver.board.lose_edges(4, line)
+    heard = beacons(world, sender, receiver, 600000)
+    assert heard[0] - world.now_us + 600000 <= HEALTH_US + 20000
+    if len(lines) == 1:
+        assert len(heard) == 40
+        assert not receiver.faults
+    else:
+        assert len(heard) >= 30
+        assert receiver.faults["missed_interrupt"] >= 1
+
+
+def test_every_edge_lost_is_still_no_deafness():
+    world, sender, receiver = listening()
+    receiver.board.lose_edges(100000, "gdo0")
+    receiver.board.lose_edges(100000, "gdo2")
+    heard = beacons(world, sender, receiver, 2000000)
+    assert len(heard) >= 15  # one per look
+    assert set(receiver.faults) <= {"missed_interrupt", "rx_overflow"}
+
+
+def test_lost_edges_in_mid_frame():
+    """From the sync edge on the driver knows when bytes are due."""
+    world, sender, receiver = listening()
+    receiver.board.lose_edges(1000, "gdo0")
+    for _ in range(5):
+        sender.send("T1", chips("T1", frame(255)))
+        world.run([sender, receiver], world.now_us + 60000)
+    assert len(receiver.frames) == 5
+    world, sender, receiver = listening()
+    sender.board.lose_edges(1000, "gdo0")
+    for _ in range(5):
+        sender.send("T1", chips("T1", frame(255)))
+        world.run([sender, receiver], world.now_us + 60000)
+    assert len(receiver.frames) == 5
+    assert sender.radio.counters["sent"] == 5
+
+
+@pytest.mark.parametrize("overflow_state", (True, False))
+def test_overflow(overflow_state):
+    world, sender, receiver = listening()
+    receiver.board.chip.options.overflow_state = overflow_state
+    at_us = sender.send("T1", chips("T1", frame(255)))
+    deaf = [True]
+    world.at(at_us + 20000, lambda: deaf.clear())
+    world.run(
+        [sender, receiver], at_us + 60000, delay_us=lambda node: 9000 if node is receiver and deaf else 0
+    )
+    assert "rx_overflow" in receiver.faults
+    assert len(beacons(world, sender, receiver, 90000)) == 6
+
+
+def test_frame_that_ends_in_nothing():
+    """A sender that dies in mid-frame: the rest is noise, the deframer says so, and the next frame is heard."""
+    world, sender, receiver = listening(seed=7)
+    at_us = sender.send("T1", chips("T1", frame(255)))
+    world.run([sender, receiver], at_us + 6000)
+    sender.radio.standby(sender.board.now_us())
+    world.run([sender, receiver], world.now_us + 40000)
+    assert not receiver.frames
+    assert sum(receiver.radio.counters["rejects"].values()) >= 1
+    assert len(beacons(world, sender, receiver, 90000)) == 6
+
+
+def test_chip_that_stops_in_mid_frame():
+    for fault in ("hang", "brown_out"):
+        world, sender, receiver = listening(seed=7)
+        at_us = sender.send("T1", chips("T1", frame(255)))
+        world.at(at_us + 6000, getattr(receiver.board.chip, fault))
+        world.run([sender, receiver], at_us + 200000)
+        assert codes(receiver) & {"rx_stalled", "registers"}
+        assert len(beacons(world, sender, receiver, 90000)) == 6
+
+
+def test_underflow():
+    world, sender, receiver = listening()
+    at_us = sender.send("T1", chips("T1", frame(255)))
+    slow = []
+    world.at(at_us + 3000, lambda: slow.append(1))
+    world.at(at_us + 15000, slow.clear)
+    world.run([sender, receiver], at_us + 60000, delay_us=lambda node: 9000 if node is sender and slow else 0)
+    assert sender.faults.keys() == {"tx_underflow"} or sender.faults.keys() == {
+        "tx_underflow",
+        "missed_interrupt",
+    }
+    assert not sender.kinds("sent")
+    assert len(beacons(world, sender, receiver, 90000)) == 6
+
+
+@pytest.mark.parametrize(
+    ("fault", "before_us", "expected"),
+    (
+        ("brown_out", 5500, {"registers"}),
+        ("brown_out", 3000, {"registers"}),
+        ("brown_out", -10000, {"tx_stalled"}),
+        ("hang", -10000, {"tx_stalled"}),
+    ),
+)
+def test_faults_around_a_transmission(fault, before_us, expected):
+    """Before the strobe it is loaded again and sent in time; on the air it is lost, and told. The next one goes out."""
+    world, sender, receiver = listening()
+    at_us = sender.send("T1", chips("T1", frame(255)), in_us=7000)
+    world.at(at_us - before_us, getattr(sender.board.chip, fault))
+    world.run([sender, receiver], at_us + 60000)
+    assert codes(sender) == expected
+    assert len(sender.kinds("sent")) == (1 if before_us > 0 else 0)
+    assert len(receiver.frames) == (1 if before_us > 0 else 0)
+    assert len(beacons(world, sender, receiver, 90000)) == 6
+
+
+def test_synthesizer_that_does_not_lock_before_a_transmission():
+    world, sender, receiver = listening()
+    sender.board.chip.options.pll_lock_failures = 3
+    sender.send("T1", chips("T1", frame(20)), in_us=10000)
+    world.run([sender, receiver], world.now_us + 30000)
+    assert sender.faults == {"pll": 3}
+    assert len(receiver.frames) == 1
+    sender.radio.forget_calibration()
+    sender.board.chip.options.pll_lock_failures = 1000
+    sender.send("T1", chips("T1", frame(20)), in_us=20000)
+    world.run([sender, receiver], world.now_us + 60000)
+    assert len(sender.kinds("sent")) == 1  # never sent from an unlocked synthesizer
+    assert sender.radio.due_us is None
+
+
+def test_no_chip():
+    world = World()
+    board = world.add_board(name="bare")
+    for level in (0x00, 0xFF):
+        board.chip.miso_stuck = level
+        with pytest.raises(RadioError) as caught:
+            Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"]).start(board.now_us())
+        assert "0x{:02X}".format(level) in str(caught.value)
+        assert "SPI" in caught.value.hint
+        assert "MISO" in caught.value.hint
+
+
+def test_spi_that_damages_what_is_written():
+    world = World()
+    board = world.add_board(name="long leads")
+
+    class Bad:
+        def transfer(self, tx, rx):
+            board.spi.transfer(tx, rx)
+            if len(rx) > 40:
+                rx[20] ^= 0x10
+
+    with pytest.raises(RadioError) as caught:
+        Cc1101(Bad(), board.pins["gdo0"], board.pins["gdo2"]).start(board.now_us())
+    assert "MDMCFG1" in str(caught.value)  # data byte 20 is address 0x13
+    assert "leads" in caught.value.hint
+
+
+@pytest.mark.parametrize("version", (0x04, 0x03, 0x17))
+def test_unknown_version_is_only_recorded(version):
+    world = World()
+    station = Station(world, "clone", options={"version": version})
+    assert station.radio.chip.version == version
+    assert station.radio.chip.partnum == 0
