@@ -176,6 +176,8 @@ def _described(values, nominal_us):
     if not isinstance(value, str):
         value = Decimal(value)
         exponent = prefix + int(Decimal(values.get("resolution", value)).as_tuple().exponent)
+    elif unit is not None:
+        raise MisuseError("the value of {} is a number".format(quantity), None, "write it without quotes")
     field = values.get("field") or _CLOCK_FIELDS.get(
         quantity, "variable" if isinstance(value, str) else "int32"
     )

@@ -73,7 +73,9 @@ class Collector:
     due_us = None
 
     def __init__(self, meters=(), mode=modes.T_AND_C, radio_name="main", window_us=WINDOW_US):
-        self.meters = meters
+        self._known = {}  # printed number: the KnownMeters that have it
+        for meter in meters:
+            self._known.setdefault(meter.address.ident, []).append(meter)
         self.mode = mode
         self.radio_name = radio_name
         self.window_us = window_us
@@ -104,7 +106,7 @@ class Collector:
 
     def known(self, address):
         """The first KnownMeter whose pattern covers the address, or None."""
-        for meter in self.meters:
+        for meter in self._known.get(address.ident, ()):
             if meter.address.matches(address):
                 return meter
         return None

@@ -114,7 +114,8 @@ def test_collect_prints_rtlwmbus_lines(here):
     assert done.stdout.endswith("\n")
 
 
-def test_ctrl_c_ends_cleanly_with_counters(here):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_cleanly_with_counters(here, number):
     process = subprocess.Popen(
         [*OMSNODE, "collect", "--hat", "virtual"],
         stdout=subprocess.PIPE,
@@ -123,7 +124,7 @@ def test_ctrl_c_ends_cleanly_with_counters(here):
         cwd=here,
     )
     assert json.loads(process.stdout.readline())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "role: delivered=" in errors and "Traceback" not in errors

@@ -1,12 +1,13 @@
 """A radio on this machine: board and driver together, the clock, and a clean end."""
 
 import contextlib
+import signal
 import sys
 import time
 
 from omsnode.board import hats
 from omsnode.drivers.cc1101 import Cc1101
-from omsnode.firmware.errors import ConfigError
+from omsnode.firmware.errors import ConfigError, OmsError
 
 from . import output
 
@@ -25,7 +26,13 @@ def open(hat_name):
     from omsnode.board import linux
 
     with linux.open_board(hat) as board:
-        yield board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"], hat=hat)
+        driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"], hat=hat)
+        try:
+            yield board, driver
+        finally:
+            # Whatever ended us: a radio that is left alone neither sends nor draws current.
+            with contextlib.suppress(OmsError, OSError):
+                driver.sleep(board.now_us())
 
 
 def wall(board):
@@ -38,7 +45,8 @@ def wall(board):
 
 
 def until_interrupted(node, work):
-    """Run until it ends or Ctrl-C is pressed; then counters on standard error. Returns the exit status 0."""
+    """Run until it ends, or Ctrl-C or SIGTERM come; then counters on standard error. Returns the exit status 0."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         work()
     except KeyboardInterrupt:

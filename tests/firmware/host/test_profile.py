@@ -146,6 +146,7 @@ def test_behind_an_adapter(load):
             "no usable number",
         ),
         (record('quantity = "volume"\nunit = "m3"\nvalue = 1e99999999'), 10, "no usable number"),
+        (record('quantity = "volume"\nunit = "m3"\nvalue = "1"'), 7, "the value of volume is a number"),
         (record('dib = "2"\nvib = "13"\ndata = "00"'), 7, "'2' is not hex"),
         (record('dib = "02"\nvib = "13"'), 7, "data is missing"),
         (record('dib = "02"\nvib = "13"\ndata = "00"').replace("T=16", "T="), 6, "no meter address"),

@@ -4,7 +4,6 @@ import json
 import os
 
 import pytest
-
 from omsnode.firmware.errors import StoreError
 from omsnode.firmware.host.store import JsonStore
 
