@@ -223,14 +223,14 @@ class Cc1101(Radio):
 
     def changed(self):
         """Something happened: the pins follow, and the instant of the next event."""
-        self.next_ns = min(
-            self.state_ns,
-            self.receiver.timer_ns,
-            self.transmitter.timer_ns,
-            NEVER if self.ready else self.ready_ns,
-        )
-        if self.stuck:
-            self.next_ns = NEVER
+        due = self.state_ns
+        if self.receiver.timer_ns < due:
+            due = self.receiver.timer_ns
+        if self.transmitter.timer_ns < due:
+            due = self.transmitter.timer_ns
+        if not self.ready and self.ready_ns < due:
+            due = self.ready_ns
+        self.next_ns = NEVER if self.stuck else due
         self.drive_pins()
 
     def drive_pins(self):

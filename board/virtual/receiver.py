@@ -187,10 +187,21 @@ class Receiver:
     # --- behind the sync word ---
 
     def advance(self):
-        if self.receiving:
-            self._take(8 - self.have)
-        else:
+        if not self.receiving:
             self._begin_packet(1)
+            return
+        signal = self.signal
+        if signal is None or self.have or self.error_left < 8 or self.index + 8 > len(signal.chips):
+            self._take(8 - self.have)
+            return
+        # the hot path of _take: eight right chips of one signal
+        index = self.index
+        self.error_left -= 8
+        self.index = index + 8
+        self._byte(BYTE_OF[bytes(signal.chips[index : index + 8])])
+        if self.receiving and self.have == 0 and self.signal is signal:
+            self.timer_ns = signal.start_ns + int((self.index + 8) * signal.period_ns + 0.5)
+        self.chip.changed()
 
     def _begin_packet(self, sync):
         chip = self.chip
@@ -201,7 +212,6 @@ class Receiver:
         self.count = 0
         self.first = True
         self.length = None
-        self.held = None
         self.crc_left = 0
         self.crc = 0xFFFF
         self.whitening = Whitening()
@@ -248,10 +258,6 @@ class Receiver:
                 if signal is None:
                     self.noise_ns += need * 1e9 / self.chip.modem().chip_rate_cps
                 self.index = 0 if signal is None else self.index + need
-            elif need == 8 and self.error_left >= 8:
-                value = BYTE_OF[bytes(signal.chips[self.index : self.index + 8])]
-                self.error_left -= 8
-                self.index += 8
             else:
                 value = 0
                 for bit in signal.chips[self.index : self.index + need]:
