@@ -2,10 +2,11 @@
 virtual air. Nothing is decoded: the chip rate is taken from the alternating preamble, no sync word is looked for.
 """
 
+import cmath
 import math
 from collections import namedtuple
-from itertools import accumulate
-from operator import sub
+from itertools import accumulate, cycle
+from operator import mul, sub
 
 from omsnode.firmware.errors import MisuseError
 
@@ -33,6 +34,8 @@ _FULL_SCALE = 255**2
 _BLOCK = 32  # samples per power reading
 _SMOOTH = 8  # readings averaged to tell a burst from noise
 _ABOVE_FLOOR = 2.2  # a burst is this much above the quietest stretch
+_SHORTEST_MS = 1  # the shortest frame of all, C with L = 9, has 160 chips
+_ROUND = 1024
 _CHANNEL_HZ = 350_000  # width of the moving average in front of the discriminator
 _WINDOW = 0.6  # of a chip: what an edge is looked for with
 _ALTERNATING = 16  # edges one chip apart that make a preamble; the shortest of S and T have 29 and 37
@@ -52,7 +55,9 @@ def slice_iq(data, rate, center_hz=0, full_scale_dbm=0.0, source="recording"):
         raise MisuseError("{} samples per second are too few".format(rate), hint="record with 400000 or more")
     found = []
     for first, last, power in _active(data):
-        turns = _unwrapped(data, first, last, rate)
+        if (last - first) * 1000 < rate * _SHORTEST_MS:
+            continue
+        turns, carrier = _unwrapped(data, first, last, rate)
         period, start, middle = _preamble(turns, rate)
         if period is None:
             continue
@@ -67,7 +72,7 @@ def slice_iq(data, rate, center_hz=0, full_scale_dbm=0.0, source="recording"):
                 round((first + marks[0]) * 1e9 / rate),
                 [1 if tone > middle else 0 for tone in tones],
                 rate * len(tones) / (marks[-1] - marks[0]),
-                center_hz + middle * scale,
+                center_hz + (carrier + middle) * scale,
                 (high - low) / 2 * scale,
                 "2-FSK",
                 full_scale_dbm + 10 * math.log10(power / _FULL_SCALE),
@@ -108,21 +113,26 @@ def _active(data):
 
 
 def _unwrapped(data, first, last, rate):
-    """Phase of every sample in radians, running on; behind a moving average as wide as the channel."""
-    width = max(1, round(rate / _CHANNEL_HZ))
-    rails = []
-    for rail in (0, 1):
-        sums = list(
-            accumulate((2 * value - 255 for value in data[2 * first + rail : 2 * last : 2]), initial=0)
-        )
-        rails.append(list(map(sub, sums[width:], sums)))
-    angles = list(map(math.atan2, rails[1], rails[0]))
+    """-> (phase of every sample in radians, running on; the tone in radians per sample that was taken out of it).
+
+    The burst is turned to the middle of the band by its mean tone, and then goes through a moving average as wide as
+    the channel.
+    """
+    rails = [[2 * value - 255 for value in data[2 * first + rail : 2 * last : 2]] for rail in (0, 1)]
+    samples = list(map(complex, *rails))
+    mean = sum(after * before.conjugate() for before, after in zip(samples, samples[1:], strict=False))
     whole = 2 * math.pi
+    # In steps of a circle, so that the turning repeats.
+    step = round(cmath.phase(mean) / whole * _ROUND)
+    turning = [cmath.rect(1, -whole * (step * n % _ROUND) / _ROUND) for n in range(_ROUND)]
+    sums = list(accumulate(map(mul, samples, cycle(turning)), initial=0j))
+    width = max(1, round(rate / _CHANNEL_HZ))
+    angles = list(map(cmath.phase, map(sub, sums[width:], sums)))
     turns = [
         (later - earlier + math.pi) % whole - math.pi
         for earlier, later in zip(angles, angles[1:], strict=False)
     ]
-    return list(accumulate(turns, initial=0.0))
+    return list(accumulate(turns, initial=0.0)), whole * step / _ROUND
 
 
 def _preamble(turns, rate):

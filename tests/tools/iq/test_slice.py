@@ -79,6 +79,14 @@ def test_several_in_order():
     assert bursts[1].start_ns - bursts[0].start_ns == pytest.approx(4_000_000, abs=300_000)
 
 
+def test_beside_the_centre():
+    """S and T in one recording centred between them, as for rtl-wmbus."""
+    sent = [sending(T), sending(S, 32_768, 868_300_000, start_ns=4_000_000)]
+    bursts = slice_iq(render(sent, RATE, 868_625_000, ecn0_db=25), RATE, 868_625_000)
+    assert [holds(burst, one) for burst, one in zip(bursts, sent, strict=True)] == [True] * 2
+    assert [round(burst.frequency_hz / 1e4) for burst in bursts] == [86895, 86830]
+
+
 def test_lengths_do_not_drift_apart():
     """The longest frame, with long runs: the clock follows the edges."""
     source = random.Random(7)
