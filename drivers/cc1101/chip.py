@@ -13,7 +13,7 @@ _FIFOTHR = registers.ADDRESS["FIFOTHR"]
 _PKTLEN = registers.ADDRESS["PKTLEN"]
 _MCSM0 = registers.ADDRESS["MCSM0"]
 _FSCAL3 = registers.ADDRESS["FSCAL3"]
-N_REGISTERS = len(registers.REGISTERS)
+N_REGISTERS = len(registers.RESET)
 
 AUTOCAL = 0x18  # MCSM0: calibrate from IDLE to RX or TX; PO_TIMEOUT 64
 NO_AUTOCAL = 0x08
@@ -29,7 +29,7 @@ class Chip:
         self._all_tx, self._all_rx = bytearray(1 + N_REGISTERS), bytearray(1 + N_REGISTERS)
         self._read_all = bytearray(1 + N_REGISTERS)
         self._read_all[0] = registers.READ_BURST
-        self._masks = registers.read_back_masks()
+        self._masks = registers.READ_BACK
         self.block = memoryview(self._all_tx)[1:]
         # RX -> IDLE takes 0.1 us and a byte of SPI more than 1 us: flush and restart can follow in one transfer.
         self._listen_tx = bytearray((registers.SIDLE, _MCSM0, 0, registers.SFRX, _FIFOTHR, 0, registers.SRX))

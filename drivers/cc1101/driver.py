@@ -86,7 +86,7 @@ class Cc1101:
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
         address = self.chip.mismatch()
         if address is not None:
-            name = registers.REGISTERS[address].name
+            name = registers.describe(self.chip.block)[address].split()[0]
             raise RadioError("{} does not read back as written".format(name), hint=_HINT_WIRES)
         self.state = STANDBY
         self.due_us = None

@@ -173,7 +173,7 @@ def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
     word = freq_word(row.frequency_hz + offset_hz, crystal_hz)
     sync = sync_word(row)
     tuning = _TUNING[(row.family, direction)]
-    out = bytearray(reg.reset for reg in registers.REGISTERS)
+    out = bytearray(registers.RESET)
     values = _COMMON + (
         ("SYNC1", sync >> 8),
         ("SYNC0", sync & 0xFF),

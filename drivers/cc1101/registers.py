@@ -1,8 +1,4 @@
-"""The registers of the TI CC1101 as its datasheet lists them (SWRS061 sections 10 and 29; sheet 2 to 4).
-
-Each register is declared once: name, address, value after reset, and its fields as (name, highest bit, lowest bit). Bits
-that no field names are unused and read 0.
-"""
+"""The registers of the TI CC1101 as its datasheet lists them (SWRS061 sections 10 and 29; sheet 2 to 4)."""
 
 from collections import namedtuple
 
@@ -43,53 +39,30 @@ TXBYTES = 0x3A
 RXBYTES = 0x3B
 RCCTRL1_STATUS = 0x3C
 RCCTRL0_STATUS = 0x3D
-STATUS = (
-    ("PARTNUM", PARTNUM),
-    ("VERSION", VERSION),
-    ("FREQEST", FREQEST),
-    ("LQI", LQI),
-    ("RSSI", RSSI),
-    ("MARCSTATE", MARCSTATE),
-    ("WORTIME1", WORTIME1),
-    ("WORTIME0", WORTIME0),
-    ("PKTSTATUS", PKTSTATUS),
-    ("VCO_VC_DAC", VCO_VC_DAC),
-    ("TXBYTES", TXBYTES),
-    ("RXBYTES", RXBYTES),
-    ("RCCTRL1_STATUS", RCCTRL1_STATUS),
-    ("RCCTRL0_STATUS", RCCTRL0_STATUS),
-)
 
-# MARCSTATE (sheet 4.1): the index is the code
-MARC = (
-    "SLEEP",
-    "IDLE",
-    "XOFF",
-    "VCOON_MC",
-    "REGON_MC",
-    "MANCAL",
-    "VCOON",
-    "REGON",
-    "STARTCAL",
-    "BWBOOST",
-    "FS_LOCK",
-    "IFADCON",
-    "ENDCAL",
-    "RX",
-    "RX_END",
-    "RX_RST",
-    "TXRX_SWITCH",
-    "RXFIFO_OVERFLOW",
-    "FSTXON",
-    "TX",
-    "TX_END",
-    "RXTX_SWITCH",
-    "TXFIFO_UNDERFLOW",
-)
+# MARCSTATE (sheet 4.1)
+SLEEP = 0x00
 IDLE = 0x01
+XOFF = 0x02
+VCOON_MC = 0x03
+REGON_MC = 0x04
+MANCAL = 0x05
+VCOON = 0x06
+REGON = 0x07
+STARTCAL = 0x08
+BWBOOST = 0x09
+FS_LOCK = 0x0A
+IFADCON = 0x0B
+ENDCAL = 0x0C
 RX = 0x0D
+RX_END = 0x0E
+RX_RST = 0x0F
+TXRX_SWITCH = 0x10
 RXFIFO_OVERFLOW = 0x11
+FSTXON = 0x12
 TX = 0x13
+TX_END = 0x14
+RXTX_SWITCH = 0x15
 TXFIFO_UNDERFLOW = 0x16
 
 # What a GDO pin shows (table 41; sheet 8)
@@ -98,122 +71,79 @@ GDO_TX_THRESHOLD = 0x02
 GDO_SYNC = 0x06
 GDO_HIGH_IMPEDANCE = 0x2E
 
-Register = namedtuple("Register", ("name", "address", "reset", "fields"))
+# Each register once: name, address and value after reset in hex, then its fields with their bits. Bits that no field
+# names are unused and read 0. One string, because as objects this would be 20 KB of a small device's heap.
+_TABLE = """\
+IOCFG2   00 29  GDO2_INV 6  GDO2_CFG 5:0
+IOCFG1   01 2E  GDO_DS 7  GDO1_INV 6  GDO1_CFG 5:0
+IOCFG0   02 3F  TEMP_SENSOR_ENABLE 7  GDO0_INV 6  GDO0_CFG 5:0
+FIFOTHR  03 07  ADC_RETENTION 6  CLOSE_IN_RX 5:4  FIFO_THR 3:0
+SYNC1    04 D3  SYNC[15:8] 7:0
+SYNC0    05 91  SYNC[7:0] 7:0
+PKTLEN   06 FF  PACKET_LENGTH 7:0
+PKTCTRL1 07 04  PQT 7:5  CRC_AUTOFLUSH 3  APPEND_STATUS 2  ADR_CHK 1:0
+PKTCTRL0 08 45  WHITE_DATA 6  PKT_FORMAT 5:4  CRC_EN 2  LENGTH_CONFIG 1:0
+ADDR     09 00  DEVICE_ADDR 7:0
+CHANNR   0A 00  CHAN 7:0
+FSCTRL1  0B 0F  RESERVED 5  FREQ_IF 4:0
+FSCTRL0  0C 00  FREQOFF 7:0
+FREQ2    0D 1E  FREQ[21:16] 5:0
+FREQ1    0E C4  FREQ[15:8] 7:0
+FREQ0    0F EC  FREQ[7:0] 7:0
+MDMCFG4  10 8C  CHANBW_E 7:6  CHANBW_M 5:4  DRATE_E 3:0
+MDMCFG3  11 22  DRATE_M 7:0
+MDMCFG2  12 02  DEM_DCFILT_OFF 7  MOD_FORMAT 6:4  MANCHESTER_EN 3  SYNC_MODE 2:0
+MDMCFG1  13 22  FEC_EN 7  NUM_PREAMBLE 6:4  CHANSPC_E 1:0
+MDMCFG0  14 F8  CHANSPC_M 7:0
+DEVIATN  15 47  DEVIATION_E 6:4  DEVIATION_M 2:0
+MCSM2    16 07  RX_TIME_RSSI 4  RX_TIME_QUAL 3  RX_TIME 2:0
+MCSM1    17 30  CCA_MODE 5:4  RXOFF_MODE 3:2  TXOFF_MODE 1:0
+MCSM0    18 04  FS_AUTOCAL 5:4  PO_TIMEOUT 3:2  PIN_CTRL_EN 1  XOSC_FORCE_ON 0
+FOCCFG   19 36  FOC_BS_CS_GATE 5  FOC_PRE_K 4:3  FOC_POST_K 2  FOC_LIMIT 1:0
+BSCFG    1A 6C  BS_PRE_KI 7:6  BS_PRE_KP 5:4  BS_POST_KI 3  BS_POST_KP 2  BS_LIMIT 1:0
+AGCCTRL2 1B 03  MAX_DVGA_GAIN 7:6  MAX_LNA_GAIN 5:3  MAGN_TARGET 2:0
+AGCCTRL1 1C 40  AGC_LNA_PRIORITY 6  CARRIER_SENSE_REL_THR 5:4  CARRIER_SENSE_ABS_THR 3:0
+AGCCTRL0 1D 91  HYST_LEVEL 7:6  WAIT_TIME 5:4  AGC_FREEZE 3:2  FILTER_LENGTH 1:0
+WOREVT1  1E 87  EVENT0[15:8] 7:0
+WOREVT0  1F 6B  EVENT0[7:0] 7:0
+WORCTRL  20 F8  RC_PD 7  EVENT1 6:4  RC_CAL 3  WOR_RES 1:0
+FREND1   21 56  LNA_CURRENT 7:6  LNA2MIX_CURRENT 5:4  LODIV_BUF_CURRENT_RX 3:2  MIX_CURRENT 1:0
+FREND0   22 10  LODIV_BUF_CURRENT_TX 5:4  PA_POWER 2:0
+FSCAL3   23 A9  FSCAL3[7:6] 7:6  CHP_CURR_CAL_EN 5:4  FSCAL3[3:0] 3:0
+FSCAL2   24 0A  VCO_CORE_H_EN 5  FSCAL2 4:0
+FSCAL1   25 20  FSCAL1 5:0
+FSCAL0   26 0D  FSCAL0 6:0
+RCCTRL1  27 41  RCCTRL1 6:0
+RCCTRL0  28 00  RCCTRL0 6:0
+FSTEST   29 59  FSTEST 7:0
+PTEST    2A 7F  PTEST 7:0
+AGCTEST  2B 3F  AGCTEST 7:0
+TEST2    2C 88  TEST2 7:0
+TEST1    2D 31  TEST1 7:0
+TEST0    2E 0B  TEST0[7:2] 7:2  VCO_SEL_CAL_EN 1  TEST0[0] 0
+"""
 
-REGISTERS = (
-    Register("IOCFG2", 0x00, 0x29, (("GDO2_INV", 6, 6), ("GDO2_CFG", 5, 0))),
-    Register("IOCFG1", 0x01, 0x2E, (("GDO_DS", 7, 7), ("GDO1_INV", 6, 6), ("GDO1_CFG", 5, 0))),
-    Register("IOCFG0", 0x02, 0x3F, (("TEMP_SENSOR_ENABLE", 7, 7), ("GDO0_INV", 6, 6), ("GDO0_CFG", 5, 0))),
-    Register("FIFOTHR", 0x03, 0x07, (("ADC_RETENTION", 6, 6), ("CLOSE_IN_RX", 5, 4), ("FIFO_THR", 3, 0))),
-    Register("SYNC1", 0x04, 0xD3, (("SYNC[15:8]", 7, 0),)),
-    Register("SYNC0", 0x05, 0x91, (("SYNC[7:0]", 7, 0),)),
-    Register("PKTLEN", 0x06, 0xFF, (("PACKET_LENGTH", 7, 0),)),
-    Register(
-        "PKTCTRL1",
-        0x07,
-        0x04,
-        (("PQT", 7, 5), ("CRC_AUTOFLUSH", 3, 3), ("APPEND_STATUS", 2, 2), ("ADR_CHK", 1, 0)),
-    ),
-    Register(
-        "PKTCTRL0",
-        0x08,
-        0x45,
-        (("WHITE_DATA", 6, 6), ("PKT_FORMAT", 5, 4), ("CRC_EN", 2, 2), ("LENGTH_CONFIG", 1, 0)),
-    ),
-    Register("ADDR", 0x09, 0x00, (("DEVICE_ADDR", 7, 0),)),
-    Register("CHANNR", 0x0A, 0x00, (("CHAN", 7, 0),)),
-    Register("FSCTRL1", 0x0B, 0x0F, (("RESERVED", 5, 5), ("FREQ_IF", 4, 0))),
-    Register("FSCTRL0", 0x0C, 0x00, (("FREQOFF", 7, 0),)),
-    Register("FREQ2", 0x0D, 0x1E, (("FREQ[21:16]", 5, 0),)),
-    Register("FREQ1", 0x0E, 0xC4, (("FREQ[15:8]", 7, 0),)),
-    Register("FREQ0", 0x0F, 0xEC, (("FREQ[7:0]", 7, 0),)),
-    Register("MDMCFG4", 0x10, 0x8C, (("CHANBW_E", 7, 6), ("CHANBW_M", 5, 4), ("DRATE_E", 3, 0))),
-    Register("MDMCFG3", 0x11, 0x22, (("DRATE_M", 7, 0),)),
-    Register(
-        "MDMCFG2",
-        0x12,
-        0x02,
-        (("DEM_DCFILT_OFF", 7, 7), ("MOD_FORMAT", 6, 4), ("MANCHESTER_EN", 3, 3), ("SYNC_MODE", 2, 0)),
-    ),
-    Register("MDMCFG1", 0x13, 0x22, (("FEC_EN", 7, 7), ("NUM_PREAMBLE", 6, 4), ("CHANSPC_E", 1, 0))),
-    Register("MDMCFG0", 0x14, 0xF8, (("CHANSPC_M", 7, 0),)),
-    Register("DEVIATN", 0x15, 0x47, (("DEVIATION_E", 6, 4), ("DEVIATION_M", 2, 0))),
-    Register("MCSM2", 0x16, 0x07, (("RX_TIME_RSSI", 4, 4), ("RX_TIME_QUAL", 3, 3), ("RX_TIME", 2, 0))),
-    Register("MCSM1", 0x17, 0x30, (("CCA_MODE", 5, 4), ("RXOFF_MODE", 3, 2), ("TXOFF_MODE", 1, 0))),
-    Register(
-        "MCSM0",
-        0x18,
-        0x04,
-        (("FS_AUTOCAL", 5, 4), ("PO_TIMEOUT", 3, 2), ("PIN_CTRL_EN", 1, 1), ("XOSC_FORCE_ON", 0, 0)),
-    ),
-    Register(
-        "FOCCFG",
-        0x19,
-        0x36,
-        (("FOC_BS_CS_GATE", 5, 5), ("FOC_PRE_K", 4, 3), ("FOC_POST_K", 2, 2), ("FOC_LIMIT", 1, 0)),
-    ),
-    Register(
-        "BSCFG",
-        0x1A,
-        0x6C,
-        (
-            ("BS_PRE_KI", 7, 6),
-            ("BS_PRE_KP", 5, 4),
-            ("BS_POST_KI", 3, 3),
-            ("BS_POST_KP", 2, 2),
-            ("BS_LIMIT", 1, 0),
-        ),
-    ),
-    Register(
-        "AGCCTRL2", 0x1B, 0x03, (("MAX_DVGA_GAIN", 7, 6), ("MAX_LNA_GAIN", 5, 3), ("MAGN_TARGET", 2, 0))
-    ),
-    Register(
-        "AGCCTRL1",
-        0x1C,
-        0x40,
-        (("AGC_LNA_PRIORITY", 6, 6), ("CARRIER_SENSE_REL_THR", 5, 4), ("CARRIER_SENSE_ABS_THR", 3, 0)),
-    ),
-    Register(
-        "AGCCTRL0",
-        0x1D,
-        0x91,
-        (("HYST_LEVEL", 7, 6), ("WAIT_TIME", 5, 4), ("AGC_FREEZE", 3, 2), ("FILTER_LENGTH", 1, 0)),
-    ),
-    Register("WOREVT1", 0x1E, 0x87, (("EVENT0[15:8]", 7, 0),)),
-    Register("WOREVT0", 0x1F, 0x6B, (("EVENT0[7:0]", 7, 0),)),
-    Register("WORCTRL", 0x20, 0xF8, (("RC_PD", 7, 7), ("EVENT1", 6, 4), ("RC_CAL", 3, 3), ("WOR_RES", 1, 0))),
-    Register(
-        "FREND1",
-        0x21,
-        0x56,
-        (
-            ("LNA_CURRENT", 7, 6),
-            ("LNA2MIX_CURRENT", 5, 4),
-            ("LODIV_BUF_CURRENT_RX", 3, 2),
-            ("MIX_CURRENT", 1, 0),
-        ),
-    ),
-    Register("FREND0", 0x22, 0x10, (("LODIV_BUF_CURRENT_TX", 5, 4), ("PA_POWER", 2, 0))),
-    Register("FSCAL3", 0x23, 0xA9, (("FSCAL3[7:6]", 7, 6), ("CHP_CURR_CAL_EN", 5, 4), ("FSCAL3[3:0]", 3, 0))),
-    Register("FSCAL2", 0x24, 0x0A, (("VCO_CORE_H_EN", 5, 5), ("FSCAL2", 4, 0))),
-    Register("FSCAL1", 0x25, 0x20, (("FSCAL1", 5, 0),)),
-    Register("FSCAL0", 0x26, 0x0D, (("FSCAL0", 6, 0),)),
-    Register("RCCTRL1", 0x27, 0x41, (("RCCTRL1", 6, 0),)),
-    Register("RCCTRL0", 0x28, 0x00, (("RCCTRL0", 6, 0),)),
-    Register("FSTEST", 0x29, 0x59, (("FSTEST", 7, 0),)),
-    Register("PTEST", 0x2A, 0x7F, (("PTEST", 7, 0),)),
-    Register("AGCTEST", 0x2B, 0x3F, (("AGCTEST", 7, 0),)),
-    Register("TEST2", 0x2C, 0x88, (("TEST2", 7, 0),)),
-    Register("TEST1", 0x2D, 0x31, (("TEST1", 7, 0),)),
-    Register("TEST0", 0x2E, 0x0B, (("TEST0[7:2]", 7, 2), ("VCO_SEL_CAL_EN", 1, 1), ("TEST0[0]", 0, 0))),
-)
-
-ADDRESS = {row.name: row.address for row in REGISTERS}
-PATABLE_RESET = (0xC6, 0, 0, 0, 0, 0, 0, 0)
+Register = namedtuple(
+    "Register", ("name", "address", "reset", "fields")
+)  # fields: (name, highest bit, lowest bit)
 
 # Every calibration overwrites these bits (section 18.2 and 29; sheet 3), so that they read back as its result.
 CALIBRATED = {"FSCAL3": 0x0F, "FSCAL2": 0x1F, "FSCAL1": 0x3F}
 NOT_LOCKED = 0x3F  # FSCAL1 after a calibration that failed (errata SWRZ020; sheet 9)
+
+PATABLE_RESET = (0xC6, 0, 0, 0, 0, 0, 0, 0)
+
+
+def table():
+    """Every Register, in the order of the addresses, one after the other."""
+    for line in _TABLE.split("\n"):
+        words = line.split()
+        if words:
+            fields = []
+            for i in range(3, len(words), 2):
+                bits = words[i + 1].split(":")
+                fields.append((words[i], int(bits[0]), int(bits[-1])))
+            yield Register(words[0], int(words[1], 16), int(words[2], 16), fields)
 
 
 def used_bits(register):
@@ -224,15 +154,15 @@ def used_bits(register):
     return mask
 
 
-def read_back_masks():
-    """One byte per configuration register: the bits that must read back as they were written."""
-    return bytes(used_bits(row) & ~CALIBRATED.get(row.name, 0) & 0xFF for row in REGISTERS)
+ADDRESS = {row.name: row.address for row in table()}
+RESET = bytes(row.reset for row in table())
+READ_BACK = bytes(used_bits(row) & ~CALIBRATED.get(row.name, 0) & 0xFF for row in table())
 
 
 def describe(block):
     """Readable lines of 47 configuration bytes, for the self-test's dump: "MDMCFG4 0x10 = 5B  CHANBW_E=1 ..."."""
     lines = []
-    for row in REGISTERS:
+    for row in table():
         value = block[row.address]
         fields = " ".join(
             "{}={}".format(name, value >> low & ((2 << high - low) - 1)) for name, high, low in row.fields
