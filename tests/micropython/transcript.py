@@ -1,7 +1,7 @@
 """A node, a meter and the CC1101 driver that send ten encrypted telegrams: everything the board is asked, on record.
 
-`Recorder` wraps a board and writes what crosses the contract; `Player` is a board that answers from such a file and
-fails at the first call that differs. One file, read by CPython (recording) and MicroPython (playing).
+`Player` is a board that answers from such a record (support_record.Recorder made it) and fails at the first call that
+differs. Runs on either interpreter.
 
 Record: one letter, then N value | P line level | X count tx rx | W until edges lost (each edge: line level value).
 Values are 6 bytes, most significant first, plus 1 (0 is None).
@@ -54,45 +54,6 @@ def send(board):
     return sender
 
 
-def _value(number):
-    return (0 if number is None else number + 1).to_bytes(6, "big")
-
-
-class Recorder:
-    def __init__(self, board, out):
-        self.board = board
-        self.out = out
-        self.spi = self
-        self.pins = {name: _RecordedPin(self, index) for index, name in enumerate(LINES)}
-
-    def now_us(self):
-        now_us = self.board.now_us()
-        self.out.write(b"N" + _value(now_us))
-        return now_us
-
-    def transfer(self, tx, rx):
-        self.board.spi.transfer(tx, rx)
-        self.out.write(b"X" + bytes([len(tx)]) + bytes(tx) + bytes(rx))
-
-    def wait(self, until_us):
-        edges, lost = self.board.wait(until_us)
-        self.out.write(b"W" + _value(until_us) + bytes([len(edges), lost]))
-        for line, level, at_us in edges:
-            self.out.write(bytes([LINES.index(line), level]) + _value(at_us))
-        return edges, lost
-
-
-class _RecordedPin:
-    def __init__(self, recorder, index):
-        self.recorder = recorder
-        self.index = index
-
-    def read(self):
-        level = self.recorder.board.pins[LINES[self.index]].read()
-        self.recorder.out.write(b"P" + bytes([self.index, level]))
-        return level
-
-
 class Player:
     def __init__(self, file):
         self.file = file
@@ -103,9 +64,8 @@ class Player:
         self.pins = {name: _PlayedPin(self, index) for index, name in enumerate(LINES)}
 
     def _take(self, n):
-        assert self.file.readinto(memoryview(self.buffer)[:n]) == n, "the record ends at call {}".format(
-            self.calls
-        )
+        if self.file.readinto(memoryview(self.buffer)[:n]) != n:
+            raise AssertionError("the record ends at call {}".format(self.calls))
         return self.buffer
 
     def _expect(self, letter):
