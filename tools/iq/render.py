@@ -104,7 +104,8 @@ def _placed(heard, rate, lead, gap_ms):
 
 def _overlapping(placed):
     """Lists of neighbours that share samples."""
-    group, end = [], 0
+    group: list[tuple] = []
+    end = 0
     for item in placed:
         if group and item[0] >= end:
             yield group
@@ -116,13 +117,13 @@ def _overlapping(placed):
 
 def _phases(one, start, rate, carrier_hz):
     """One integer phase per sample; continuous, and exact where a chip ends between two samples."""
-    phases = []
+    phases: list[int] = []
     at, phase = start, 0.0
     pieces, samples = _pieces(one), rate / one.chip_rate_cps
     if one.modulation == "2-GFSK":
         samples /= _GAUSS_STEPS
     turn = _TURN / rate
-    steps = {}
+    steps: dict[float, float] = {}
     for piece in pieces:
         step = steps.get(piece)
         if step is None:
