@@ -30,7 +30,9 @@ class Node:
         self.counters = {}
         self._started = False
         self._listening = None
-        self._sending = None  # frequency of the transmission that is armed
+        self._sending = (
+            None  # (frequency in Hz, air time in us, instant in us) of the transmission that is armed
+        )
 
     @property
     def due_us(self):
@@ -60,6 +62,8 @@ class Node:
         if edges or lost or (due_us is not None and due_us <= now_us):
             for event in self.radio.service(now_us, edges):
                 self._event(event)
+            if self._sending and self.radio.due_us is None:
+                self._lost()
         now_us = self.board.now_us()
         due_us = self.role.due_us
         if due_us is not None and due_us <= now_us:
@@ -86,12 +90,25 @@ class Node:
         now_us = self.board.now_us()
         kind = event.kind
         self._count(kind)
-        if kind == radio.SENT:
-            self.ledger.book(self._sending, event.end_us - event.at_us, event.at_us)
+        if kind == radio.SENT and self._sending:
+            self.ledger.book(self._sending[0], event.end_us - event.at_us, event.at_us)
         if kind in (radio.SENT, radio.TOO_LATE):
             self._sending = None
             self._resume(now_us)
         self._do(self.role.feed(event, now_us, self._wall(event.at_us)))
+
+    def _lost(self):
+        """The driver has given up in the middle (it told a FAULT): nobody knows how much was on the air."""
+        self.ledger.book(*self._sending)
+        self._sending = None
+        now_us = self.board.now_us()
+        self._resume(now_us)
+        self._refuse(radio.Event(REFUSED, now_us, code="radio"))
+
+    def _refuse(self, event):
+        self._count("refused." + event.code)
+        now_us = self.board.now_us()
+        self._do(self.role.feed(event, now_us, self._wall(now_us)))
 
     def _resume(self, now_us):
         """After a transmission: hear again, or sleep if nobody listens."""
@@ -115,7 +132,7 @@ class Node:
         self.radio.configure(action.mode, action.direction)
         self.radio.prepare(action.chips, self.board.now_us())
         self.radio.transmit(action.at_us)
-        self._sending = mode.frequency_hz
+        self._sending = (mode.frequency_hz, air_time_us, action.at_us)
 
     def _do(self, actions):
         for action in actions:
@@ -138,7 +155,5 @@ class Node:
                     refused = radio.Event(REFUSED, self.board.now_us(), error=error, code="persist")
             if refused:
                 # The rest of the list relied on this action: it is not done.
-                self._count("refused." + refused.code)
-                now_us = self.board.now_us()
-                return self._do(self.role.feed(refused, now_us, self._wall(now_us)))
-        return None
+                self._refuse(refused)
+                return

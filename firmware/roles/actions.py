@@ -16,5 +16,5 @@ Deliver = namedtuple("Deliver", ("reading",))
 Persist = namedtuple("Persist", ("state",))
 
 # Kind of the event with which a node answers a Transmit that it did not carry out: `code` says why ("duty_cycle",
-# "persist"), `at_us` when it would be allowed (now, if only the role can tell).
+# "persist", "radio": it broke down in the middle), `at_us` when it would be allowed (now, if only the role can tell).
 REFUSED = "refused"

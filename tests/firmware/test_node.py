@@ -123,3 +123,14 @@ def test_lost_edges_are_counted_and_the_radio_looks_for_itself():
     it.step(lost=3)
     assert it.counters["edges_lost"] == 3
     assert it.role.heard == [(radio.FAULT, "x", 0, None)]
+
+
+def test_a_transmission_that_breaks_down_is_booked_and_told():
+    it = node(Script(t10=[Listen("T+C", "up")], t100=[SEND]))
+    it.run(500)
+    it.radio.transmit(None)  # the driver rests
+    it.radio.events = [radio.Event(radio.FAULT, 500, code="tx_underflow")]
+    it.step(lost=1)
+    assert it.role.heard == [(radio.FAULT, "tx_underflow", 500, None), (REFUSED, "radio", 500, None)]
+    assert it.radio.calls[-1] == "listen"
+    assert it.ledger.export(5000) == [1, 0, 4000]  # band of 868.95 MHz, ended at 1000 + 4000 us

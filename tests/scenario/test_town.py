@@ -184,3 +184,31 @@ def test_a_scene_repeats_exactly():
         return [(one.at_us, one.rssi_dbm, one.raw[:11]) for one in readings]
 
     assert play() == play()
+
+
+@pytest.mark.parametrize("at_us", [2250000, 2252500])  # before and amid the second telegram
+@pytest.mark.parametrize(
+    "who, fault, lost",
+    [
+        ("meter", "brown_out", 1),
+        ("meter", "hang", 1),
+        ("meter", "lose_edges", 0),
+        ("collector", "brown_out", 1),
+        ("collector", "hang", 17),  # shows at the next recalibration, 30 s later at most
+        ("collector", "lose_edges", 0),
+    ],
+)
+def test_a_chip_that_breaks_down_heals(who, fault, lost, at_us):
+    world = World(seed=8)
+    readings = []
+    sender = node(world, "meter", Meter(profile(registers=[VOLUME] * 12), bytes(5)), store=MemoryStore())
+    receiver = collector(world, readings)
+    board = world.boards[who]
+    world.at(at_us, (lambda: board.lose_edges(4)) if fault == "lose_edges" else getattr(board.chip, fault))
+    world.run([sender, receiver], 45 * S)
+    numbers = [one.telegram.access_number for one in readings]
+    slots = sender.role.access_number
+    assert slots >= 22 and numbers == sorted(set(numbers))
+    assert numbers[-5:] == list(range(numbers[-1] - 4, numbers[-1] + 1)) and numbers[-1] >= slots - 1
+    assert numbers[-1] - len(numbers) <= lost, (sender.radio.counters, receiver.radio.counters)
+    assert {one.telegram.verdict for one in readings} == {"decrypted"}
