@@ -1,4 +1,4 @@
-"""The whole `omsnode collect` as a user starts it, in a process of its own on the emulated devices."""
+"""`omsnode collect` and `omsnode meter` as a user starts them on a Pi: processes of their own on emulated devices."""
 
 import json
 import subprocess
@@ -33,8 +33,30 @@ def bench(require):
         yield bench
 
 
+METER = """
+[node]
+role = "meter"
+state_dir = "state"
+[[meter]]
+name = "kitchen"
+id = "87654321.M=KAM.V=1b.T=16"
+key = "@gas.key"
+mode = "{mode}"
+interval_s = 2
+[[meter.record]]
+quantity = "volume"
+unit = "m3"
+value = 6.408
+growth_per_hour = 1.8
+"""
+
+
 def collect(bench, *arguments):
-    command = [sys.executable, "-m", "omsnode.tools.cli", "collect", *arguments]
+    return omsnode(bench, "collect", *arguments)
+
+
+def omsnode(bench, *arguments):
+    command = [sys.executable, "-m", "omsnode.tools.cli", *arguments]
     return subprocess.run(
         command, env=bench.environment(), cwd=bench.root, capture_output=True, text=True, timeout=120
     )
@@ -96,3 +118,33 @@ def test_device_vanishes(bench):
     done = collect(bench, "--hat", "cc1101-spi0", "--seconds", "10")
     assert done.returncode == 1
     assert "SPI transfer failed" in done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("mode", ["T1", "C1", "S1"])
+def test_what_a_meter_process_sends_a_collector_process_reads(require, mode):
+    """Two machines, one after the other: what the first one's chip put on the air is played to the second one's."""
+    library = needs(require, "spidev", "gpiod")
+    sender = World(seed=2)
+    with Bench(library) as bench:
+        bench.add_board(sender.add_board(name="meter"), LINES)
+        (bench.root / "gas.key").write_text(KEY)
+        (bench.root / "meter.toml").write_text(METER.format(mode=mode))
+        done = omsnode(bench, "meter", "meter.toml", "--hat", "cc1101-spi0", "--count", "3")
+        assert done.returncode == 0, done.stderr
+    sent = sender.air.log
+    assert len(sent) == 3
+    receiver = World(seed=3)
+    with Bench(library) as bench:
+        bench.add_board(receiver.add_board(name="collector"), LINES)
+        for one in sent:
+            one.start_ns += 1_000_000_000
+            receiver.air.transmit(one)
+        (bench.root / "gas.key").write_text(KEY)
+        (bench.root / "collect.toml").write_text(CONFIG.replace("12345678", "87654321"))
+        listen = "S1" if mode == "S1" else "T+C"
+        done = collect(bench, "--config", "collect.toml", "--mode", listen, "--seconds", "20")
+        assert done.returncode == 0, done.stderr
+    readings = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["records"][0]["value"] for one in readings] == [6.408, 6.409, 6.41]
+    assert {one["security"]["verdict"] for one in readings} == {"decrypted"}
+    assert {one["mode"] for one in readings} == {mode}
