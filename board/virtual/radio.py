@@ -45,7 +45,9 @@ class Radio:
     def _spwd(self):
         self.pending_off = R.SLEEP
 
-    _swor = _spwd
+    def _swor(self):
+        self.violation("not modelled: SWOR")
+        self._spwd()
 
     def _sxoff(self):
         self.pending_off = R.XOFF
@@ -157,6 +159,8 @@ class Radio:
         for name in ("MANCHESTER_EN", "FEC_EN", "PKT_FORMAT"):
             if R.field(self.registers, name):
                 self.violation("not modelled: " + name)
+        if R.field(self.registers, "RX_TIME") != 7:
+            self.violation("not modelled: RX_TIME")
         if self.modem().modulation not in ("2-FSK", "2-GFSK", "MSK", "OOK"):
             self.violation("not modelled: MOD_FORMAT")
 

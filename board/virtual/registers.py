@@ -127,6 +127,7 @@ FIELDS = {
     "CHANSPC_M": ("MDMCFG0", 0, 8),
     "DEVIATION_E": ("DEVIATN", 4, 3),
     "DEVIATION_M": ("DEVIATN", 0, 3),
+    "RX_TIME": ("MCSM2", 0, 3),
     "CCA_MODE": ("MCSM1", 4, 2),
     "RXOFF_MODE": ("MCSM1", 2, 2),
     "TXOFF_MODE": ("MCSM1", 0, 2),

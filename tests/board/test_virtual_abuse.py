@@ -104,7 +104,7 @@ def test_preamble_quality():
 
 def test_what_is_not_modelled_is_said():
     board = World().add_board()
-    setup(board, T_RX, {0x12: 0x0D, 0x08: 0x12, 0x13: 0xA2})
+    setup(board, T_RX, {0x12: 0x0D, 0x08: 0x12, 0x13: 0xA2, 0x16: 0x00})
     listen(board)
     said = [text for _, text in board.chip.violations]
-    assert said == ["not modelled: " + name for name in ("MANCHESTER_EN", "FEC_EN", "PKT_FORMAT")]
+    assert said == ["not modelled: " + name for name in ("MANCHESTER_EN", "FEC_EN", "PKT_FORMAT", "RX_TIME")]
