@@ -284,7 +284,7 @@ class _RpiGpio:
             raise ImportError(str(error))
         self._gpio = GPIO
         self.lines = lines
-        self._edges = queue.SimpleQueue()
+        self._edges: queue.SimpleQueue = queue.SimpleQueue()
         try:
             GPIO.setwarnings(False)
             GPIO.setmode(GPIO.BCM)

@@ -32,6 +32,7 @@ SOURCE = pathlib.Path(__file__).with_name("seam.c")
 REQUEST = struct.Struct("<IIIIQ")  # op, number, length, unused, value
 REPLY = struct.Struct("<iiII")  # result, errno, length, offset of a descriptor
 OP_IOCTL, OP_READ, OP_WRITE, OP_SPI, OP_CLOSE, OP_FLOCK, OP_WAIT = range(1, 8)
+PACKAGES = {"RPi": "rpi-lgpio"}  # where the package is not named as its module
 LAP_NS = 1_000_000_000  # the longest single wait, so that signals reach the process
 
 TRANSFER = struct.Struct("<QQIIHBBBBBB")  # struct spi_ioc_transfer
@@ -419,7 +420,8 @@ def needs(require, *modules):
     require(sys.platform == "linux", "the seam preloads a library: Linux only")
     require(shutil.which("cc"), "no C compiler (cc): apt install gcc libc6-dev")
     for module in modules:
-        require(importlib.util.find_spec(module), "Python package missing: pip install " + module)
+        package = PACKAGES.get(module, module)
+        require(importlib.util.find_spec(module), "Python package missing: pip install " + package)
     return build_library()
 
 
