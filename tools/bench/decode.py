@@ -87,51 +87,52 @@ def measure():
     """Rows of the table: dicts with what, per_second, us, floor_us and ratio; and the shares of the stages."""
     rows, shares = [], []
     for name, data, key in samples():
-        text = data.hex()
-        result = decode(data, lambda address, key=key: key)
-        assert result.error is None and result.records, name
-        finished = json.loads(to_json(result, "A"))
-        key_for = lambda address, key=key: key  # noqa: E731
-        body = data[result.payload_offset :]
-        encrypted = body[: result.encrypted_bytes]
-        iv = bytes(16)
-
-        def line_to_json(text=text, key_for=key_for):
-            line = parse_line(text)
-            return to_json(decode(line.telegram, key_for), line.frame_format)
-
-        def floor(text=text, finished=finished, key=key, encrypted=encrypted, iv=iv):
-            bytes.fromhex(text)
-            if encrypted:
-                aes.cbc_decrypt(key, iv, encrypted)
-            return json.dumps(finished)
-
-        yardstick = seconds_per_call(floor)
-        rows.append(_row("hex line to JSON, " + name, seconds_per_call(line_to_json), yardstick))
-        whole_core = seconds_per_call(lambda data=data, key_for=key_for: decode(data, key_for))
-        rows.append(_row("core decode, " + name, whole_core, yardstick))
-
-        stages = [
-            ("read the line", lambda text=text: parse_line(text)),
-            ("link", lambda data=data: link_telegram.parse(data)),
-        ]
-        if result.tpl:
-            offset = result.link.offset
-            stages.append(("transport header", lambda data=data, offset=offset: header.parse(data, offset)))
-        if encrypted:
-            number = result.tpl.access_number
-            address = result.address
-            stages.append(
-                ("security", lambda k=key, a=address, n=number, e=encrypted: mode5.open(k, a, n, e))
-            )
-        stages.append(("records", lambda payload=result.payload: record.decode(payload)))
-        stages.append(("JSON", lambda result=result: to_json(result, "A")))
-        times = [(stage, seconds_per_call(function, 0.1)) for stage, function in stages]
-        total = sum(spent for _, spent in times)
-        shares.append({"telegram": name, "share": {stage: round(spent / total, 3) for stage, spent in times}})
+        _measure_sample(name, data, key, rows, shares)
     for length in (15, 255):
         rows.append(_deframer_row(length))
     return rows, shares
+
+
+def _measure_sample(name, data, key, rows, shares):
+    text = data.hex()
+
+    def key_for(address):
+        return key
+
+    result = decode(data, key_for)
+    assert result.error is None and result.records, name
+    finished = json.loads(to_json(result, "A"))
+    encrypted = data[result.payload_offset :][: result.encrypted_bytes]
+
+    def line_to_json():
+        line = parse_line(text)
+        return to_json(decode(line.telegram, key_for), line.frame_format)
+
+    def floor():
+        bytes.fromhex(text)
+        if encrypted:
+            aes.cbc_decrypt(key, bytes(16), encrypted)
+        return json.dumps(finished)
+
+    yardstick = seconds_per_call(floor)
+    rows.append(_row("hex line to JSON, " + name, seconds_per_call(line_to_json), yardstick))
+    rows.append(_row("core decode, " + name, seconds_per_call(lambda: decode(data, key_for)), yardstick))
+
+    stages = {
+        "read the line": lambda: parse_line(text),
+        "link": lambda: link_telegram.parse(data),
+        "transport header": lambda: header.parse(data, result.link.offset),
+        "security": lambda: mode5.open(key, result.address, result.tpl.access_number, encrypted),
+        "records": lambda: record.decode(result.payload),
+        "JSON": lambda: to_json(result, "A"),
+    }
+    if not encrypted:
+        del stages["security"]
+    times = {stage: seconds_per_call(function, 0.1) for stage, function in stages.items()}
+    total = sum(times.values())
+    shares.append(
+        {"telegram": name, "share": {stage: round(spent / total, 3) for stage, spent in times.items()}}
+    )
 
 
 def _deframer_row(length):
