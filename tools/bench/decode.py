@@ -85,7 +85,8 @@ def samples():
 
 def measure():
     """Rows of the table: dicts with what, per_second, us, floor_us and ratio; and the shares of the stages."""
-    rows, shares = [], []
+    rows: list[dict] = []
+    shares: list[dict] = []
     for name, data, key in samples():
         _measure_sample(name, data, key, rows, shares)
     for length in (15, 255):
