@@ -5,34 +5,48 @@ return a list of `roles.actions`. Everything a role asks for is carried out here
 Transmit that follows it, and the duty-cycle ledger is asked before each Transmit (link sheet 1.3).
 """
 
-from .errors import DutyCycleError, OmsError
+from .errors import DutyCycleError, MisuseError, OmsError
 from .phy import modes, radio
 from .phy.duty_cycle import Ledger
 from .phy.framing import Deframer
 from .roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
 
+_DUTY_CYCLE = "duty_cycle"  # key in the stored state
+
 
 class Node:
     """board: `now_us()`, `wait(until_us) -> (edges, lost)`. radio: a driver (phy/radio.py). role: see above.
 
-    store: object with `save(state)`, or None if nothing needs to survive. deliver: function called with each reading.
+    store: object with `save(state)`, or None if nothing needs to survive; what is saved is the role's state, and beside
+    it the duty cycle that was used up. state: what was saved last. deliver: function called with each reading.
     wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
     """
 
-    def __init__(self, board, radio, role, store=None, deliver=None, wall=None, ledger=None):
+    def __init__(self, board, radio, role, store=None, deliver=None, wall=None, state=None):
         self.board = board
         self.radio = radio
         self.role = role
         self.store = store
         self.deliver = deliver
         self.wall = wall
-        self.ledger = ledger or Ledger()
+        self.ledger = Ledger()
         self.counters = {}
+        if state:
+            self._restore(state)
         self._started = False
         self._listening = None
         self._sending = (
             None  # (frequency in Hz, air time in us, instant in us) of the transmission that is armed
         )
+
+    def _restore(self, state):
+        """A restart does not give back what was sent before it."""
+        spent = state.get(_DUTY_CYCLE)
+        if isinstance(spent, list) and all([isinstance(number, int) for number in spent]):
+            try:
+                self.ledger.restore(spent, self.board.now_us())
+            except MisuseError:
+                self._count("state_damaged")
 
     @property
     def due_us(self):
@@ -150,7 +164,9 @@ class Node:
                     refused = radio.Event(REFUSED, error.allowed_at_us, error=error, code=error.code)
             elif isinstance(action, Persist) and self.store:
                 try:
-                    self.store.save(action.state)
+                    state = dict(action.state)
+                    state[_DUTY_CYCLE] = self.ledger.export(self.board.now_us())
+                    self.store.save(state)
                 except (OSError, OmsError) as error:
                     refused = radio.Event(REFUSED, self.board.now_us(), error=error, code="persist")
             if refused:

@@ -2,6 +2,7 @@
 
 import pytest
 from omsnode.firmware.errors import DutyCycleError, StoreError
+from omsnode.firmware.host.store import MemoryStore
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
@@ -54,7 +55,7 @@ def test_state_is_stored_before_the_telegram():
     it = node(Script(t100=[Persist({"n": 1}), SEND]))
     it.store = Store(it.radio.calls)
     it.run(5000)
-    assert it.radio.calls == ["start", ("save", {"n": 1}), "transmit", "sleep"]
+    assert it.radio.calls == ["start", ("save", {"n": 1, "duty_cycle": []}), "transmit", "sleep"]
     assert it.role.heard == [(radio.SENT, None, 1000, None)]
 
 
@@ -74,7 +75,8 @@ def test_duty_cycle_is_asked_first():
             assert (frequency_hz, air_time_us, now_us) == (868950000, 4000, 1000)
             raise DutyCycleError("no", 777000)
 
-    it = node(Script(t100=[SEND]), ledger=Ledger())
+    it = node(Script(t100=[SEND]))
+    it.ledger = Ledger()
     it.run(5000)
     assert it.radio.calls == ["start"]
     assert it.role.heard == [(REFUSED, "duty_cycle", 100, None)]
@@ -134,3 +136,19 @@ def test_a_transmission_that_breaks_down_is_booked_and_told():
     assert it.role.heard == [(radio.FAULT, "tx_underflow", 500, None), (REFUSED, "radio", 500, None)]
     assert it.radio.calls[-1] == "listen"
     assert it.ledger.export(5000) == [1, 0, 4000]  # band of 868.95 MHz, ended at 1000 + 4000 us
+
+
+def test_a_restart_does_not_give_back_the_duty_cycle():
+    it = node(Script(t100=[SEND], t9000=[Persist({"n": 1})]))
+    it.store = MemoryStore()
+    it.run(10000)
+    assert it.store.state == {"n": 1, "duty_cycle": [1, 4000, 4000]}  # 868.95 MHz, 4 ms ago, 4 ms long
+    again = node(Script(), state=it.store.state)
+    assert again.ledger.export(0) == [1, 4000, 4000]
+
+
+@pytest.mark.parametrize("spent", [None, 7, ["x"], [1, 2], [99, 1, 1], [1, 2, -3]])
+def test_a_damaged_duty_cycle_state_does_no_harm(spent):
+    it = node(Script(t100=[SEND]), state={"duty_cycle": spent})
+    it.run(5000)
+    assert it.counters["sent"] == 1

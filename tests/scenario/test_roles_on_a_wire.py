@@ -64,7 +64,9 @@ def test_every_mode(mode, frame_format, listen, with_ell, key):
     assert (first.telegram.records[0].quantity, first.telegram.records[0].unit) == ("volume", "m3")
     assert first.telegram.error is None and first.rssi_dbm == -60
     assert collector.role.counters == {"frames": 5, "delivered": 5, "duplicates": 0}
-    assert meter.store.state == {"access_number": 14, "values": [6413000000]}
+    state = meter.store.state
+    assert (state["access_number"], state["values"]) == (14, [6413000000])
+    assert len(state["duty_cycle"]) == 3 * 4  # the four telegrams before this state was stored
 
 
 def test_wrong_key_is_a_reading_with_a_verdict():

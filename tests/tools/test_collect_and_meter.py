@@ -195,3 +195,18 @@ def test_no_radio_is_told_with_a_hint(here, require):
     done = omsnode(here, "collect", "--hat", "cc1101-spi0")
     assert done.returncode == 1
     assert "omsnode: " in done.stderr and "\n  " in done.stderr
+
+
+@pytest.mark.parametrize("command, line", [("meter", "[[meter.record]]"), ("collect", "[[meter]]")])
+def test_the_example_of_the_help_is_a_good_configuration(here, command, line):
+    text = omsnode(here, command, "--help").stdout
+    example = text[text.index("\n\n", text.index("example of")) :]
+    assert line in example
+    (here / "example.toml").write_text(example)
+    arguments = (
+        ["example.toml", "--count", "1"]
+        if command == "meter"
+        else ["--config", "example.toml", "--seconds", "1"]
+    )
+    done = omsnode(here, command, *arguments, "--hat", "virtual")
+    assert done.returncode == 0 and done.stdout, done.stderr

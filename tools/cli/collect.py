@@ -1,5 +1,6 @@
 """`omsnode collect`: receive meters and print their readings until interrupted."""
 
+import argparse
 import sys
 import time
 
@@ -11,13 +12,26 @@ from omsnode.firmware.roles.collector import Collector
 
 from . import output, scene, station
 
+EXAMPLE = """\
+[radio.main]
+hat = "cc1101-spi0"             # or "virtual"
+mode = "T+C"
+
+[[meter]]
+name = "kitchen_water"
+id = "12345678"                 # as printed on it, or whole: 12345678.M=KAM.V=1b.T=16
+key = "@kitchen.key"            # file with 32 hex digits
+"""
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "collect",
         help="receive meters and print their readings",
-        description="Receive meters and print one line per reading. Everything heard is reported; names and keys come "
+        description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
+        epilog="example of a configuration:\n\n" + EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))

@@ -1,5 +1,6 @@
 """`omsnode meter`: be the meter that a configuration file describes."""
 
+import argparse
 import os
 import pathlib
 import sys
@@ -17,13 +18,48 @@ from omsnode.firmware.roles.meter import Meter
 
 from . import output, scene, station
 
+EXAMPLE = """\
+[node]
+role = "meter"
+state_dir = "state"             # access number and registers survive here
+
+[radio.main]
+hat = "cc1101-spi0"             # or "virtual"
+
+[[meter]]
+name = "kitchen_water"
+id = "12345678.M=KAM.V=1b.T=16"
+key = "@kitchen.key"            # file with 32 hex digits; without a key nothing is encrypted
+mode = "T1"                     # T1, C1, S1, S1-m
+frame_format = "A"              # B only in mode C
+interval_s = 60
+
+[[meter.record]]
+quantity = "volume"
+unit = "m3"                     # or with a prefix: l, kWh, GJ, kW, ...
+value = 12.345                  # its decimals are the resolution
+growth_per_hour = 0.120
+field = "bcd8"                  # int8 ... int64, bcd2 ... bcd12, real32; default int32
+
+[[meter.record]]
+quantity = "date and time"
+value = "now"
+
+[[meter.record]]                # anything else: in hex
+dib = "02"
+vib = "FD17"
+data = "0000"
+"""
+
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "meter",
         help="be a meter: send the registers of a configuration file",
-        description="Send the registers of a configuration file, periodically and encrypted if it names a key. The "
-        "access number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
+        description="Send the registers of a configuration file, periodically and encrypted if it names a key.\nThe access "
+        "number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
+        epilog="example of meter.toml:\n\n" + EXAMPLE,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records")
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
@@ -63,9 +99,9 @@ def run(args):
             file=sys.stderr,
         )
     if hats.find(hat).platform == hats.VIRTUAL:
-        return _virtual(role, store, args.count)
+        return _virtual(role, store, state, args.count)
     with station.open(hat) as (board, driver):
-        node = Node(board, driver, role, store, wall=station.wall(board))
+        node = Node(board, driver, role, store, wall=station.wall(board), state=state)
 
         def work():
             while args.count is None or role.counters["sent"] < args.count:
@@ -79,13 +115,13 @@ def default_state_dir():
     return pathlib.Path(base) / "omsnode"
 
 
-def _virtual(role, store, count):
+def _virtual(role, store, state, count):
     """On the model of the chip, at the speed of real time; with a count as fast as it goes."""
     world = World(seed=1)
     board = world.add_board(name="meter")
     start_us = time.time_ns() // 1000
     driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
-    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us))
+    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us), state=state)
 
     def work():
         begin = time.monotonic()
