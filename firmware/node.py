@@ -19,17 +19,17 @@ class Node:
 
     store: object with `save(state)`, or None if nothing needs to survive; what is saved is the role's state, and beside
     it the duty cycle that was used up. state: what was saved last. deliver: function called with each reading.
-    wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
+    ledger: phy.duty_cycle.Ledger, or what takes its place. wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
     """
 
-    def __init__(self, board, radio, role, store=None, deliver=None, wall=None, state=None):
+    def __init__(self, board, radio, role, store=None, deliver=None, wall=None, state=None, ledger=None):
         self.board = board
         self.radio = radio
         self.role = role
         self.store = store
         self.deliver = deliver
         self.wall = wall
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
         self.counters = {}
         if state:
             self._restore(state)

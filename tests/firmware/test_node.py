@@ -75,8 +75,7 @@ def test_duty_cycle_is_asked_first():
             assert (frequency_hz, air_time_us, now_us) == (868950000, 4000, 1000)
             raise DutyCycleError("no", 777000)
 
-    it = node(Script(t100=[SEND]))
-    it.ledger = Ledger()
+    it = node(Script(t100=[SEND]), ledger=Ledger())
     it.run(5000)
     assert it.radio.calls == ["start"]
     assert it.role.heard == [(REFUSED, "duty_cycle", 100, None)]
