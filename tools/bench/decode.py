@@ -84,14 +84,25 @@ def samples():
 
 
 def measure():
-    """Rows of the table: dicts with what, per_second, us, floor_us and ratio; and the shares of the stages."""
+    """{"rows": dicts with what, per_second, us, floor_us and ratio; "shares": of the stages, per telegram}."""
     rows: list[dict] = []
     shares: list[dict] = []
     for name, data, key in samples():
         _measure_sample(name, data, key, rows, shares)
     for length in (15, 255):
         rows.append(_deframer_row(length))
-    return rows, shares
+    return {"rows": rows, "shares": shares}
+
+
+def lines(found):
+    """What `measure` found, to read."""
+    yield "{:<40} {:>10} {:>9} {:>9} {:>7}".format("", "per second", "us", "floor us", "ratio")
+    for row in found["rows"]:
+        yield "{what:<40} {per_second:>10} {us:>9} {floor_us:>9} {ratio:>7}".format(**row)
+    for one in found["shares"]:
+        yield "\nCPU share of each stage, {}:".format(one["telegram"])
+        for stage, share in one["share"].items():
+            yield "  {:<20} {:>6.1%}".format(stage, share)
 
 
 def _measure_sample(name, data, key, rows, shares):

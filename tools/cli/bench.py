@@ -1,18 +1,19 @@
-"""`omsnode bench`: how fast this machine reads telegrams."""
+"""`omsnode bench`: how fast this machine reads telegrams, and how late it may serve its radio."""
 
 import json
 
-from omsnode.tools.bench import decode
+from omsnode.tools.bench import decode, radio
 
-_BENCHES = {"decode": decode.measure}
+_BENCHES = {"decode": decode, "radio": radio}
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "bench",
-        help="measure how fast telegrams are read",
-        description="Telegrams per second from hex line to JSON, of the core alone and of the deframer, each beside a "
-        "floor measured in the same run, and the share of each stage.",
+        help="measure how fast telegrams are read, or what the radio asks of its host",
+        description="decode: telegrams per second from hex line to JSON, of the core alone and of the deframer, each "
+        "beside a floor measured in the same run, and the share of each stage. radio: dead time of the CC1101 driver, "
+        "smallest spacing of frames, and the service delay at which loss begins, on the chip model.",
     )
     parser.add_argument("what", nargs="?", choices=sorted(_BENCHES), default="decode")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of tables")
@@ -20,15 +21,11 @@ def add_parser(subparsers):
 
 
 def run(args):
-    rows, shares = _BENCHES[args.what]()
+    bench = _BENCHES[args.what]
+    found = bench.measure()
     if args.json:
-        print(json.dumps({"rows": rows, "shares": shares}))
-        return 0
-    print("{:<40} {:>10} {:>9} {:>9} {:>7}".format("", "per second", "us", "floor us", "ratio"))
-    for row in rows:
-        print("{what:<40} {per_second:>10} {us:>9} {floor_us:>9} {ratio:>7}".format(**row))
-    for one in shares:
-        print("\nCPU share of each stage, {}:".format(one["telegram"]))
-        for stage, share in one["share"].items():
-            print("  {:<20} {:>6.1%}".format(stage, share))
+        print(json.dumps(found))
+    else:
+        for line in bench.lines(found):
+            print(line)
     return 0
