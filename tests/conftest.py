@@ -42,3 +42,17 @@ def require():
             missing(message)
 
     return check
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Figures that tests print: everything a test hands to `record_property` appears below the test results."""
+    figures = [
+        figure
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.stats.get(outcome, [])
+        for figure in report.user_properties
+    ]
+    if figures:
+        terminalreporter.section("figures")
+        for name, value in figures:
+            terminalreporter.write_line("{}: {}".format(name, value))
