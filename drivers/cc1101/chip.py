@@ -51,6 +51,13 @@ class Chip:
         self._transfer(self._tx1, self._rx1)
         return self._rx1[0]
 
+    def idle(self):
+        """SIDLE; True if the chip then is in IDLE. A strobe may be followed by the next header (sheet 1.1)."""
+        self._tx2[0] = registers.SIDLE
+        self._tx2[1] = registers.SNOP
+        self._transfer(self._tx2, self._rx2)
+        return self._rx2[1] & 0xF0 == 0
+
     def write(self, address, value):
         self._tx2[0] = address
         self._tx2[1] = value
@@ -143,8 +150,6 @@ class Chip:
 
     def reset(self, polls=READY_POLLS):
         """SRES, to IDLE with every register at its reset value. False if the chip does not answer."""
-        # A chip that sleeps loses what is sent before its crystal runs.
-        if not self.wait_ready(polls):
-            return False
+        self.wait_ready(polls)  # a chip that sleeps loses what is sent before its crystal runs
         self.strobe(registers.SRES)
         return self.wait_ready(polls)

@@ -14,6 +14,9 @@ _SETTLED_US = 200
 _CALIBRATED_US = 1000
 _RETRIES = 4
 
+_RESTART_US = 2000000  # a silent receiver is restarted this often
+_CS = 0x40  # PKTSTATUS: carrier sense
+
 
 class Receiver:
     def __init__(self, driver):
@@ -36,6 +39,7 @@ class Receiver:
         self._remaining = 0  # bytes, 0 while the length is unknown
         self._threshold = FIRST_BYTES
         self._tries = 0
+        self._put_off = 0
         self._rssi_dbm = self._lqi = self._offset_hz = None
 
     def listen(self, deframer, block, now_us):
@@ -53,6 +57,7 @@ class Receiver:
         driver = self._driver
         self._calibrating = driver.stale(now_us)
         self._chip.listen(self._calibrating)
+        self._restart_us = now_us + _RESTART_US
         self._armed_us = now_us
         self._clear()
         self._settle(now_us + (_CALIBRATED_US if self._calibrating else _SETTLED_US))
@@ -78,7 +83,8 @@ class Receiver:
         status = self._chip.stable(registers.RXBYTES)
         n = status & 0x7F
         if n > registers.FIFO_BYTES:
-            self.fail(None, now_us)
+            if now_us >= self._settled_us:
+                self.fail(None, now_us)
         elif status & 0x80 or n == registers.FIFO_BYTES:
             self._drain(n, True, now_us)
         elif n > 1 or (n and n == self._remaining):
@@ -220,15 +226,20 @@ class Receiver:
                 return
             self._in_row = 0
             self._next_look_us = now_us + driver.health_us
-            if driver.outdated(now_us) and not driver.gdo2.read():
+            if now_us >= self._restart_us or driver.outdated(now_us):
                 self._restart(now_us)
                 return
         driver.due_us = self._next_look_us
 
     def _restart(self, now_us):
-        """Calibrate although no frame came; also the only way to find a state machine that stands still in RX."""
-        self._chip.strobe(registers.SIDLE)
-        if self._chip.stable(registers.MARCSTATE) & 0x1F == registers.IDLE:
+        """Although no frame came: calibrate if it is time to, and see that the state machine moves. One that stands
+        still in RX looks healthy otherwise. While somebody sends it waits for the next look, a few times."""
+        driver, chip = self._driver, self._chip
+        self._put_off += 1
+        if self._put_off <= _RETRIES and (chip.status(registers.PKTSTATUS) & _CS or driver.gdo2.read()):
+            driver.due_us = self._next_look_us
+            return
+        if chip.idle():
             self._arm(now_us)
         else:
             self.fail("stuck", now_us)

@@ -59,10 +59,25 @@ def test_a_register_that_changed(address):
 
 
 def test_a_state_machine_that_stands_still():
-    """It answers everything with "receiving": only a restart shows it, which the recalibration does."""
-    world, sender, receiver = listening({"recalibrate": 150000})
+    """It answers everything with "receiving": only a restart shows it, which comes every 2 s."""
+    world, sender, receiver = listening()
     receiver.board.chip.hang()
-    heal(world, sender, receiver, {"stuck"}, 150000 + HEALTH_US + 20000)
+    heal(world, sender, receiver, {"stuck"}, 2000000 + HEALTH_US + 20000, 3000000)
+
+
+def test_a_chip_that_does_not_wake():
+    """Its crystal stays off, so that nothing gets through to it: told, and over with the next power cycle."""
+    world, sender, receiver = listening()
+    sender.radio.sleep(sender.board.now_us())
+    world.advance_us(1000)
+    sender.board.chip.hang()
+    for _ in range(3):
+        sender.send("T1", chips("T1", frame(20)), in_us=40000)
+        world.run([sender, receiver], world.now_us + 60000)
+        assert "no_answer" in codes(sender)
+        assert sender.radio.due_us is None
+    sender.board.chip.brown_out()
+    assert len(beacons(world, sender, receiver, 90000)) == 6
 
 
 @pytest.mark.parametrize("level", (0x00, 0xFF))

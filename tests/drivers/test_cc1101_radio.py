@@ -34,6 +34,17 @@ def packed(transmission):
     return bytes(virtual.pack(transmission.chips))
 
 
+def on_air(world, mode, data, at_ns, direction="up", frame_format="A"):
+    """A frame from nowhere, with the values of the mode table; returns the instant of its end in ns."""
+    row = modes.find(mode, direction)
+    bits = bytearray(virtual.unpack(chips(mode, data, direction, frame_format)))
+    rate_cps, deviation_hz = float(row.chip_rate_cps), float(row.deviation_hz)
+    world.air.transmit(
+        virtual.Transmission(int(at_ns), bits, rate_cps, float(row.frequency_hz), deviation_hz)
+    )
+    return at_ns + len(bits) * 1e9 / rate_cps
+
+
 def exchange(world, sender, receiver, link, length, delay_us=None):
     """One frame from sender to receiver; True if it was heard as it was and on the air was exactly what was prepared."""
     mode, direction, frame_format = link
@@ -244,6 +255,19 @@ def test_false_sync_is_rejected_at_once():
     assert receiver.frames == [good]
 
 
+@pytest.mark.parametrize("mode", ("T1", "C1"))
+def test_the_restart_of_a_silent_receiver_costs_no_frame(mode):
+    """Frames that begin around the restart, every 50 us: it waits for a carrier, and a header outlasts it."""
+    for after_us in range(-1000, 1000, 50):
+        world = World(seed=2)
+        receiver = Station(world, "receiver")
+        receiver.listen("T+C")
+        at_us = receiver.radio._receiver._restart_us + after_us
+        on_air(world, mode, frame(30), at_us * 1000)
+        world.run([receiver], at_us + 300000)
+        assert len(receiver.frames) == 1, after_us
+
+
 def test_noise_never_gets_it_stuck():
     """Two seconds of random chips at full strength; a frame afterwards is heard."""
     import random
@@ -311,17 +335,11 @@ def test_frames_at_the_spacing_of_the_dead_time(policy, link):
     receiver = Station(world, "receiver", {"recalibrate": "frame"} if policy == "frame" else {})
     receiver.listen(mode, direction)
     world.run([receiver], world.now_us + 2000)
-    row = modes.find(mode, direction)
     at_ns, sent = world.now_us * 1000 + 1000000, []
     for n in range(20):
         sent.append(frame(20 + 11 * n, frame_format, seed=n))
-        bits = bytearray(virtual.unpack(chips(mode, sent[-1], direction, frame_format)))
-        world.air.transmit(
-            virtual.Transmission(
-                int(at_ns), bits, float(row.chip_rate_cps), float(row.frequency_hz), float(row.deviation_hz)
-            )
-        )
-        at_ns += len(bits) * 1e9 / row.chip_rate_cps + receiver.radio.dead_time_us() * 1000
+        at_ns = on_air(world, mode, sent[-1], at_ns, direction, frame_format)
+        at_ns += receiver.radio.dead_time_us() * 1000
     world.run([receiver], int(at_ns // 1000) + 30000)
     assert receiver.frames == sent
 
