@@ -19,7 +19,8 @@ class Node:
 
     store: object with `save(state)`, or None if nothing needs to survive; what is saved is the role's state, and beside
     it the duty cycle that was used up. state: what was saved last. deliver: function called with each reading.
-    ledger: phy.duty_cycle.Ledger, or what takes its place. wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
+    wall: function from an instant of the board's clock (us) to UTC in us since 1970, or None while that is unknown.
+    ledger: phy.duty_cycle.Ledger, or what takes its place.
     """
 
     def __init__(self, board, radio, role, store=None, deliver=None, wall=None, state=None, ledger=None):
