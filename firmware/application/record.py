@@ -20,6 +20,7 @@ class Record:
     times are in `text` (ISO 8601, ** for "every"). Where all are None `flag` says why; with a value `flag` warns.
     `offset` is the first byte's place in the payload; dib + vib + data are the record's bytes, with the LVAR first in
     `data`. `qualifiers` are words for the VIFEs ("backward"); they do not repeat what unit and exponent hold already.
+    `time` is when an entry of a compact profile was valid (see profile.expand).
     """
 
     # What most records share stands here once and not in each of them.
@@ -34,6 +35,7 @@ class Record:
     exponent = None
     text = None
     flag = None
+    time = None
 
     def __init__(self, offset, dib, vib, data, quantity):
         self.offset = offset
@@ -149,12 +151,9 @@ def _record(payload, offset, end, to_meter):
     if mantissa is None:
         record.text = text
     else:
-        exponent += meaning.exponent
-        if meaning.twelfth:  # 2**-12 == 244140625 * 10**-12
-            mantissa *= 244140625
-            exponent -= 12
+        mantissa, exponent = scale(meaning, mantissa, exponent)
         for constant in meaning.constants:
-            mantissa, exponent = _add(mantissa, exponent, constant)
+            mantissa, exponent = add(mantissa, exponent, 1, constant)
         record.mantissa = mantissa
         record.exponent = exponent
     if flag is None:
@@ -171,11 +170,19 @@ def _kind(meaning, field):
     return meaning.kind
 
 
-def _add(mantissa, exponent, constant, sign=1):
-    """mantissa * 10**exponent + sign * 10**constant, exactly."""
-    if exponent <= constant:
-        return mantissa + sign * 10 ** (constant - exponent), exponent
-    return mantissa * 10 ** (exponent - constant) + sign, constant
+def scale(meaning, mantissa, exponent):
+    """A raw value in the unit of its vif.Meaning; the constants of the VIFEs 78-7B are not added yet."""
+    exponent += meaning.exponent
+    if meaning.twelfth:  # 2**-12 == 244140625 * 10**-12
+        return mantissa * 244140625, exponent - 12
+    return mantissa, exponent
+
+
+def add(mantissa, exponent, other, other_exponent):
+    """mantissa * 10**exponent + other * 10**other_exponent, exactly: (mantissa, exponent)."""
+    if exponent <= other_exponent:
+        return mantissa + other * 10 ** (other_exponent - exponent), exponent
+    return mantissa * 10 ** (exponent - other_exponent) + other, other_exponent
 
 
 def _walk(payload, at, end, field):
@@ -232,7 +239,7 @@ def encode(dib, vib, value, exponent=None):
 def _scaled(field, mantissa, exponent, meaning):
     """The data for a physical value: what `_record` does to the raw value, backwards."""
     for constant in meaning.constants:
-        mantissa, exponent = _add(mantissa, exponent, constant, -1)
+        mantissa, exponent = add(mantissa, exponent, -1, constant)
     if meaning.twelfth:
         mantissa *= 4096
     if field == 5:

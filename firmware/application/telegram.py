@@ -4,12 +4,19 @@
 read before it is kept.
 """
 
-from ..errors import IncompleteError, NoKeyError, OmsError, UnsupportedCiError, UnsupportedSecurityError
+from ..errors import (
+    IncompleteError,
+    NoKeyError,
+    OmsError,
+    UnsupportedCiError,
+    UnsupportedSecurityError,
+    WrongKeyError,
+)
 from ..link import telegram as link_telegram
 from ..link.address import Address
 from ..security import mode5, modes
 from ..transport import authentication, header
-from . import record
+from . import profile, record
 
 PLAIN = "plain"
 DECRYPTED = "decrypted"
@@ -17,6 +24,9 @@ NO_KEY = "no_key"
 WRONG_KEY = "wrong_key_or_altered"
 UNSUPPORTED = "unsupported"
 INCOMPLETE = "incomplete"
+
+CONFIGURED = "configured"
+DEFAULT = "default"
 
 # Refusals that say something about the security of the telegram; for others the verdict is not known.
 _VERDICTS = {
@@ -53,8 +63,9 @@ class Telegram:
     whose data these are. verdict: a word of the house ("plain", "decrypted", ...) or None if it got not so far.
     payload_offset: where in `raw` the payload starts. payload: application bytes, decrypted if that was possible, check
     bytes included, so that payload[i] stands for raw[payload_offset + i]. encrypted_bytes: how many of its first bytes
-    are encrypted on the air. records: list of application.record.Record. undecoded: None or a record.Undecoded
-    (offset in the payload, data, reason). error: None or the OmsError of the refusal.
+    are encrypted on the air. records: list of application.record.Record, compact profiles expanded. undecoded: None or
+    a record.Undecoded (offset in the payload, data, reason). error: None or the OmsError of the refusal. key: whose key
+    opened it, CONFIGURED or DEFAULT, or None.
     """
 
     def __init__(self, raw):
@@ -70,6 +81,7 @@ class Telegram:
         self.records = []
         self.undecoded = None
         self.error = None
+        self.key = None
 
     @property
     def mode(self):
@@ -96,11 +108,12 @@ class Telegram:
         return self.link.ell.access_number if self.link and self.link.ell else None
 
 
-def decode(telegram, key_for=None):
+def decode(telegram, key_for=None, default_keys=None):
     """Decode a telegram.
 
     telegram: bytes from the L-field on, without link CRCs. key_for: function of the application Address that returns
-    its Key or None. Returns a Telegram, whatever the bytes are.
+    its Key or None. default_keys: function of the Address that returns the publicly known Keys to try where key_for has
+    none (security.default_keys.of), or None. Returns a Telegram, whatever the bytes are.
     """
     result = Telegram(bytes(telegram))
     try:
@@ -115,7 +128,7 @@ def decode(telegram, key_for=None):
         if link.offset == len(result.raw):
             result.verdict = PLAIN
             return result
-        _upper(result, link.offset, key_for)
+        _upper(result, link.offset, key_for, default_keys)
     except OmsError as error:
         _refuse(result, error)
     return result
@@ -129,7 +142,7 @@ def decode_message(message, address=None, key_for=None):
     result = Telegram(bytes(message))
     result.address = address
     try:
-        _upper(result, 0, key_for)
+        _upper(result, 0, key_for, None)
     except OmsError as error:
         _refuse(result, error)
     return result
@@ -149,7 +162,7 @@ def _refuse(result, error):
         result.undecoded = record.Undecoded(0, result.payload, error.code, None)
 
 
-def _upper(result, offset, key_for):
+def _upper(result, offset, key_for, default_keys):
     """AFL, transport header, security and records from the CI code at `offset` on."""
     raw = result.raw
     result.payload_offset = offset
@@ -168,9 +181,10 @@ def _upper(result, offset, key_for):
         result.address = tpl.address
     elif tpl.direction == header.DOWN and result.link and result.link.ell and result.link.ell.receiver:
         result.address = result.link.ell.receiver
-    _open(result, tpl, key_for)
+    _open(result, tpl, key_for, default_keys)
     if tpl.content == header.RECORDS:
-        result.records, result.undecoded = record.decode(result.payload, tpl.direction == header.DOWN)
+        records, result.undecoded = record.decode(result.payload, tpl.direction == header.DOWN)
+        result.records = profile.expand(records)
     elif tpl.content == header.ERROR and result.payload:
         reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
         reason = "application error {:02X}: {}".format(result.payload[0], reason)
@@ -179,7 +193,7 @@ def _upper(result, offset, key_for):
         result.undecoded = record.Undecoded(0, result.payload, "no records: " + tpl.name, None)
 
 
-def _open(result, tpl, key_for):
+def _open(result, tpl, key_for, default_keys):
     """Decrypt the payload, or raise why not."""
     body = result.raw[tpl.payload_offset :]
     if result.afl and (result.afl.mac or result.afl.control is not None and result.afl.control & 0x0F):
@@ -194,8 +208,23 @@ def _open(result, tpl, key_for):
         result.verdict = PLAIN
         return
     key = key_for(result.address) if key_for and result.address else None
-    if key is None:
-        raise NoKeyError("no key for {}".format(result.address), position=tpl.payload_offset)
-    plain = mode5.open(key, result.address, tpl.access_number, body[:length])
+    if key is not None:
+        plain = mode5.open(key, result.address, tpl.access_number, body[:length])
+        result.key = CONFIGURED
+    else:
+        plain = _try(default_keys, result.address, tpl.access_number, body[:length])
+        if plain is None:
+            raise NoKeyError("no key for {}".format(result.address), position=tpl.payload_offset)
+        result.key = DEFAULT
     result.payload = plain + body[length:]
     result.verdict = DECRYPTED
+
+
+def _try(default_keys, address, access_number, data):
+    """The plain text under the first key that fits, or None."""
+    for key in default_keys(address) if default_keys and address else ():
+        try:
+            return mode5.open(key, address, access_number, data)
+        except WrongKeyError:
+            pass
+    return None

@@ -151,16 +151,19 @@ def _two(number, every):
     return "**" if number == every else "%02d" % number
 
 
+def last_day(year, month):
+    """Last day of a month; None stands for every year or month."""
+    if month == 2 and year is not None and (year % 4 or (year % 100 == 0 and year % 400)):
+        return 28
+    return _DAYS[month] if month else 31
+
+
 def _date(year, month, day):
     """ISO date; None stands for every year, month or day. Returns None when there is no such day."""
     if month is not None and not 1 <= month <= 12:
         return None
-    if day is not None:
-        last = _DAYS[month] if month else 31
-        if month == 2 and year is not None and (year % 4 or (year % 100 == 0 and year % 400)):
-            last = 28
-        if not 1 <= day <= last:
-            return None
+    if day is not None and not 1 <= day <= last_day(year, month):
+        return None
     text = "****" if year is None else "%04d" % year
     text += "-**" if month is None else "-%02d" % month
     return text + ("-**" if day is None else "-%02d" % day)

@@ -6,7 +6,7 @@ No second parser: the layers know where they stand and what they read; this name
 from collections import namedtuple
 
 from ..application.dib import FIELDS
-from ..application.telegram import DECRYPTED
+from ..application.telegram import DECRYPTED, DEFAULT
 from ..link import control, extended
 from ..link.address import device_type_name
 from ..security import modes
@@ -34,6 +34,7 @@ _CF_BITS = (
     (0x0002, "repeated access"),
     (0x0001, "repeated once"),
 )
+_INCREMENTS = ("absolute values", "increments", "decrements", "signed differences")
 _CONTENT = ("standard data", "additional data", "static data", "reserved content")
 
 
@@ -54,6 +55,11 @@ class _Spans:
     def skip_to(self, end, layer, meaning="not explained"):
         if end > self.at:
             self.add(end - self.at, layer, meaning, known=False)
+
+    def rest(self, end):
+        """What is left of a compact profile behind its last value."""
+        if end > self.at:
+            self.add(end - self.at, "data", "no further value")
 
     def _plain(self, start, end):
         telegram = self.telegram
@@ -170,13 +176,20 @@ def _configuration(tpl):
 def _payload(spans, telegram):
     base = telegram.payload_offset
     if telegram.verdict == DECRYPTED:
-        spans.add(2, "security", "check bytes 2F 2F: the key is right")
+        known = "the key is right" if telegram.key != DEFAULT else "a publicly known default key fits"
+        spans.add(2, "security", "check bytes 2F 2F: " + known)
     elif telegram.error is not None and telegram.encrypted_bytes:
         spans.skip_to(base + telegram.encrypted_bytes, "security", "encrypted: " + telegram.error.message)
         spans.skip_to(len(telegram.raw), "data", "in the clear behind the encrypted part, not read")
-    for record in telegram.records:
-        _gap(spans, telegram, base + record.offset)
-        _record(spans, record)
+    end = base  # of the record that was looked at last, its values included
+    for index, record in enumerate(telegram.records):
+        if record.dib:
+            spans.rest(end)
+            _gap(spans, telegram, base + record.offset)
+            end = base + record.offset + len(record.dib) + len(record.vib) + len(record.data)
+        expanded = index + 1 < len(telegram.records) and not telegram.records[index + 1].dib
+        _record(spans, record, expanded and record.dib)
+    spans.rest(end)
     undecoded = telegram.undecoded
     end = base + undecoded.offset if undecoded and telegram.error is None else len(telegram.raw)
     if telegram.error is None:
@@ -195,7 +208,11 @@ def _gap(spans, telegram, end):
         spans.skip_to(end, "data")
 
 
-def _record(spans, record):
+def _record(spans, record, expanded):
+    """expanded: whether it is a compact profile whose values follow as records of their own."""
+    if not record.dib:
+        spans.add(len(record.data), "data", "{}: {}".format(table.details(record), table.value(record)))
+        return
     field = _FIELD_NAMES.get(record.dib[0] & 15, "special function")
     details = table.details(record)
     name = "DIF" if len(record.dib) == 1 else "DIF, DIFE"
@@ -203,7 +220,14 @@ def _record(spans, record):
     unit = " in {}".format(table.printable(record.unit)) if record.unit else ""
     name = "VIF" if len(record.vib) == 1 else "VIF, VIFE"
     spans.add(len(record.vib), "data", "{}: {}{}".format(name, table.quantity(record), unit))
-    spans.add(len(record.data), "data", table.value(record) or "(no value)")
+    if expanded:
+        spans.add(1, "data", "LVAR: {} bytes".format(record.data[0]))
+        spans.add(
+            1, "data", "spacing control {:02X}h: {}".format(record.data[1], _INCREMENTS[record.data[1] >> 6])
+        )
+        spans.add(1, "data", "spacing value {}".format(record.data[2]))
+    else:
+        spans.add(len(record.data), "data", table.value(record) or "(no value)")
 
 
 def with_crcs(spans, frame_format):

@@ -50,7 +50,7 @@ def _record(record):
     quantity = ", ".join((record.quantity, *record.qualifiers))
     return (
         '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
-        '"subunit": {}, "obis": {}, "dib": "{}", "vib": "{}", "data": "{}"}}'
+        '"subunit": {}, "obis": {}, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
     ).format(
         _text(quantity),
         value_text(record),
@@ -64,6 +64,7 @@ def _record(record):
         record.dib.hex().upper(),
         record.vib.hex().upper(),
         record.data.hex().upper(),
+        _optional(record.time),
     )
 
 
@@ -121,7 +122,7 @@ def _undecoded(undecoded):
 _EMPTY = (
     '{"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null, "link": null, '
     '"ci_field": null, "access_number": null, "status": null, '
-    '"security": {"mode": null, "profile": null, "verdict": null}, "records": [], '
+    '"security": {"mode": null, "profile": null, "verdict": null, "key": null}, "records": [], '
     '"undecoded": null, "error": '
 )
 
@@ -150,7 +151,7 @@ def to_json(telegram, frame_format=None, more=()):
         )
     out = (
         '{{{}, "link": {}, "ci_field": {}, "access_number": {}, "status": {}, '
-        '"security": {{"mode": {}, "profile": {}, "verdict": {}}}, "records": {}, "undecoded": {}, "error": {}{}}}'
+        '"security": {{"mode": {}, "profile": {}, "verdict": {}, "key": {}}}, "records": {}, "undecoded": {}, "error": {}{}}}'
     )
     return out.format(
         identity,
@@ -161,6 +162,7 @@ def to_json(telegram, frame_format=None, more=()):
         _number(telegram.mode),
         _optional(telegram.profile),
         _optional(telegram.verdict),
+        _optional(telegram.key),
         _list([_record(record) for record in telegram.records]),
         _undecoded(telegram.undecoded),
         error_json(telegram.error),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ..errors import CrcError, LengthError, LineError
 from ..link import frame_a, frame_b
+from ..link.crc import crc16
 
 _HEX = frozenset("0123456789abcdefABCDEF")
 _BLANKS = frozenset(" \t_|")  # for reading only
@@ -22,34 +23,39 @@ class Line:
     """A telegram out of a text line.
 
     telegram: bytes from the L-field on without link CRCs. frame_format: "A" or "B", None if the line does not tell.
-    frame: the same with its link CRCs, None if the line had none. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp
+    frame: the same with its link CRCs, None if the line had none. error: LengthError if the L-field does not fit; then
+    `telegram` is what there is, with its own number of bytes in the L-field, and `l_field` is what stood there. cut: bytes are missing from it. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp
     (ISO 8601, UTC): None where the line does not tell.
     """
 
     telegram: bytes
     frame_format: str | None = None
     frame: bytes | None = None
+    error: LengthError | None = None
+    l_field: int | None = None
+    cut: bool = False
     mode: str | None = None
     rssi_dbm: int | None = None
     timestamp: str | None = None
 
 
-def parse_line(line):
+def parse_line(line, keep=False):
     """Read one line of text. Returns a Line, or None for a blank line or a comment.
 
-    Raises LineError (position = column), LengthError (position = byte) or CrcError (position = block).
+    Raises LineError (position = column), LengthError (position = byte) or CrcError (position = block). keep: a
+    LengthError is not raised but stands in the Line, if at least the address is there. Never send such a telegram.
     """
     text = line.strip()
     if not text or text[0] == "#":
         return None
     column = line.index(text[0])
     if text.startswith("telegram="):
-        return _wmbusmeters(text, column)
+        return _wmbusmeters(text, column, keep)
     if ";" in text:
-        return _rtlwmbus(text, column)
+        return _rtlwmbus(text, column, keep)
     if text[0] == "b" and (text[1:2] == "Y" or _is_odd(text)):
         return _cul(text, column)
-    return frame_or_telegram(_bytes(text, column))
+    return frame_or_telegram(_bytes(text, column), keep)
 
 
 def _is_odd(text):
@@ -87,10 +93,11 @@ def _is_wired(data):
     )
 
 
-def frame_or_telegram(data):
+def frame_or_telegram(data, keep=False):
     """A Line from bytes that may or may not have link CRCs, in format A or B.
 
     Without CRCs there are L bytes behind the L-field. The same holds for format B with its CRCs; then the CRCs decide.
+    keep: see parse_line.
     """
     if not data:
         raise LengthError("no bytes", position=0)
@@ -108,16 +115,47 @@ def frame_or_telegram(data):
     message = "L = {} announces {} bytes, or {} with link CRCs, but there are {}".format(
         length, length + 1, length + 3 + 2 * blocks, len(data)
     )
-    raise LengthError(message, position=min(len(data), length + 1))
+    error = LengthError(message, position=min(len(data), length + 1))
+    line = _what_there_is(data, error) if keep else None
+    if line is None:
+        raise error
+    return line
 
 
-def _wmbusmeters(text, column):
+def _what_there_is(data, error):
+    """The Line of bytes whose L-field does not fit them, or None if they are less than an address or more than a telegram."""
+    telegram = bytearray(data)
+    announced = data[0] + 1
+    if len(data) >= 12 and crc16(data, 0, 10) == data[10] << 8 | data[11]:
+        telegram = _right_blocks(data)
+    if not 10 <= len(telegram) <= 256:
+        return None
+    cut = len(telegram) < announced
+    telegram[0] = len(telegram) - 1
+    return Line(bytes(telegram), error=error, l_field=data[0], cut=cut)
+
+
+def _right_blocks(data):
+    """The blocks of format A at the beginning of `data` whose CRC is right, no more than the L-field announces."""
+    out = bytearray()
+    start, size = 0, 10
+    while size > 0:
+        block = data[start : start + size + 2]
+        if len(block) < size + 2 or crc16(block, 0, size) != block[size] << 8 | block[size + 1]:
+            break
+        out += block[:size]
+        start += size + 2
+        size = min(16, data[0] + 1 - len(out))
+    return out
+
+
+def _wmbusmeters(text, column, keep):
     """telegram=|HEADER_PAYLOAD|+seconds: one or two parts between bars, the seconds may be missing."""
     start = text.find("|")
     end = text.rfind("|")
     if start < 0 or start == end:
         raise LineError("no bars around the telegram", position=column + len("telegram="))
-    return frame_or_telegram(_bytes(text[start + 1 : end], column + start + 1))
+    return frame_or_telegram(_bytes(text[start + 1 : end], column + start + 1), keep)
 
 
 def _cul(text, column):
@@ -132,7 +170,7 @@ def _cul(text, column):
     return Line(bytes(strip(frame)), "B" if skip == 2 else "A", frame, rssi_dbm=level // 2 - 74)
 
 
-def _rtlwmbus(text, column):
+def _rtlwmbus(text, column, keep):
     """MODE;CRC_OK;3OUTOF6OK;TIME;RSSI;CUR_RSSI;ID;0xHEX, as rtl_wmbus writes it, perhaps behind an algorithm's name."""
     fields = text.split(";")
     first = 0 if _MODE.match(fields[0]) else 1
@@ -142,7 +180,7 @@ def _rtlwmbus(text, column):
     if crc_ok != "1":
         raise CrcError("the receiver says that the link CRC is wrong")
     at = column + sum(len(field) + 1 for field in fields[: first + 7])
-    line = frame_or_telegram(_bytes(fields[first + 7], at))
+    line = frame_or_telegram(_bytes(fields[first + 7], at), keep)
     line.mode = mode
     line.rssi_dbm = int(level) if _LEVEL.match(level) else None
     match = _TIME.match(time)

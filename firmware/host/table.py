@@ -1,5 +1,6 @@
 """A decoded telegram as text for a person: one heading, one indented row per record."""
 
+from ..application.telegram import DEFAULT
 from ..link import control
 from ..link.address import device_type_name
 from .json_lines import decimal
@@ -21,6 +22,8 @@ def heading(telegram):
     if telegram.tpl is not None and telegram.tpl.status_flags():
         parts.append("status: " + ", ".join(telegram.tpl.status_flags()))
     parts.append(telegram.verdict or "refused")
+    if telegram.key == DEFAULT:
+        parts.append("with a publicly known default key: no protection")
     return "  ".join(parts)
 
 
@@ -48,6 +51,8 @@ def details(record):
         number = getattr(record, name)
         if number:
             parts.append("{} {}".format(name, number))
+    if record.time is not None:
+        parts.append("at " + record.time)
     return ", ".join(parts)
 
 

@@ -3,8 +3,11 @@
 import argparse
 import sys
 
-from omsnode.firmware.errors import ConfigError, MisuseError
+from omsnode.firmware.application.telegram import decode
+from omsnode.firmware.errors import ConfigError, MisuseError, NoKeyError
 from omsnode.firmware.host.key_ring import KeyRing
+from omsnode.firmware.host.lines import parse_line
+from omsnode.firmware.security import default_keys
 from omsnode.firmware.security.keys import Key
 
 from ._parser import masked
@@ -33,6 +36,11 @@ def add_key_options(parser):
     group = parser.add_mutually_exclusive_group()
     group.add_argument("--key", type=_key, metavar="HEX", help="AES key for every meter: 32 hex digits")
     group.add_argument("--keys", metavar="FILE", help="file with the keys of several meters")
+    parser.add_argument(
+        "--default-keys",
+        action="store_true",
+        help="where no key is given, try the publicly known default keys of makers (they protect nothing)",
+    )
 
 
 def key_ring(args):
@@ -41,6 +49,23 @@ def key_ring(args):
     if args.keys is not None:
         ring.load(args.keys)
     return ring
+
+
+def read(text, ring, args):
+    """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
+
+    Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
+    encrypted data that is cut is not decrypted. Raises OmsError if there is nothing to be read.
+    """
+    line = parse_line(text, keep=True)
+    if line is None:
+        return None
+    key_for = None if line.cut else ring.key_for
+    telegram = decode(line.telegram, key_for, default_keys.of if args.default_keys and not line.cut else None)
+    if line.cut and isinstance(telegram.error, NoKeyError):
+        telegram.error, telegram.verdict = line.error, None  # it was not even tried
+        telegram.undecoded.reason = line.error.code
+    return line, telegram, line.error or telegram.error
 
 
 def utf8_output():

@@ -4,10 +4,8 @@ import argparse
 import os
 import textwrap
 
-from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.explain import explain, with_crcs
-from omsnode.firmware.host.lines import parse_line
 from omsnode.firmware.host.table import complaint, heading
 
 from . import _telegrams
@@ -46,24 +44,28 @@ def run(args):
     refused = first = False
     for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
         try:
-            line = parse_line(text)
-            if line is None:
+            read = _telegrams.read(text, ring, args)
+            if read is None:
                 continue
             if first:
                 print()
             first = True
-            telegram = decode(line.telegram, ring.key_for)
-            print_analysis(telegram, line)
-            refused = refused or telegram.error is not None
+            print_analysis(*read)
+            refused = refused or read[2] is not None
         except OmsError as error:
             refused = True
             print("refused: " + complaint(error), flush=True)
     return 1 if refused else 0
 
 
-def print_analysis(telegram, line):
+def print_analysis(line, telegram, error):
     """The heading, one row per field, and the refusal if there is one."""
     spans, data = explain(telegram), telegram.raw
+    if line.error is not None:
+        data = bytes([line.l_field]) + data[1:]
+        spans[0] = spans[0]._replace(
+            meaning="L-field: announces {} bytes, but {} follow".format(line.l_field, len(data) - 1)
+        )
     if line.frame is not None:
         spans, data = with_crcs(spans, line.frame_format), line.frame
     print(heading(telegram))
@@ -84,7 +86,7 @@ def print_analysis(telegram, line):
                 span.layer if not row else "", meaning[row] if row < len(meaning) else ""
             )
             print(text.rstrip())
-    if telegram.error is not None:
-        print("refused: " + complaint(telegram.error))
+    if error is not None:
+        print("refused: " + complaint(error))
     unknown = sum(span.end - span.start for span in spans if not span.known)
     print("{} bytes, {} not explained".format(len(data), unknown or "none"), flush=True)

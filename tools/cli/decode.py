@@ -2,10 +2,8 @@
 
 import argparse
 
-from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.json_lines import refused_line, to_json
-from omsnode.firmware.host.lines import parse_line
 from omsnode.firmware.host.table import complaint, to_table
 
 from . import _telegrams
@@ -37,11 +35,12 @@ def run(args):
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            line = parse_line(text)
-            if line is None:
+            read = _telegrams.read(text, ring, args)
+            if read is None:
                 continue
-            telegram = decode(line.telegram, ring.key_for)
-            refused = refused or telegram.error is not None
+            line, telegram, error = read
+            telegram.error = error
+            refused = refused or error is not None
             out = to_json(telegram, line.frame_format) if as_json else to_table(telegram)
         except OmsError as error:
             refused = True
