@@ -103,7 +103,7 @@ def markers(telegram):
     """The same for integers that we flag as invalid, as a program reads them that does not know the markers."""
     found = []
     for record in telegram.records:
-        if record.flag == "invalid" and record.unit:
+        if record.flag == "invalid" and record.unit and record.vib:
             value = int.from_bytes(record.data, "little", signed=True)
             found.append((value * Fraction(10) ** vif.resolve(record.vib).exponent, record.unit))
     return found
