@@ -4,19 +4,21 @@ Every buffer is made once. One transfer is one chip-select period. A status regi
 because the datasheet promises no second header behind a burst access (SWRS061 section 10.3).
 """
 
+from omsnode.firmware.portable import const
+
 from . import registers
 
 READY_POLLS = 250  # at least 0.8 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
-STABLE_READS = 8
+_STABLE_READS = const(8)
 
-_FIFOTHR = registers.ADDRESS["FIFOTHR"]
-_PKTLEN = registers.ADDRESS["PKTLEN"]
-_MCSM0 = registers.ADDRESS["MCSM0"]
-_FSCAL3 = registers.ADDRESS["FSCAL3"]
-N_REGISTERS = len(registers.RESET)
+_FIFOTHR = registers.address("FIFOTHR")
+_PKTLEN = registers.address("PKTLEN")
+_MCSM0 = registers.address("MCSM0")
+_FSCAL3 = registers.address("FSCAL3")
+_N_REGISTERS = const(47)
 
-AUTOCAL = 0x18  # MCSM0: calibrate from IDLE to RX or TX; PO_TIMEOUT 64
-NO_AUTOCAL = 0x08
+_AUTOCAL = const(0x18)  # MCSM0: calibrate from IDLE to RX or TX; PO_TIMEOUT 64
+_NO_AUTOCAL = const(0x08)
 
 
 class Chip:
@@ -26,8 +28,8 @@ class Chip:
         self._transfer = spi.transfer
         self._tx1, self._rx1 = bytearray(1), bytearray(1)
         self._tx2, self._rx2 = bytearray(2), bytearray(2)
-        self._all_tx, self._all_rx = bytearray(1 + N_REGISTERS), bytearray(1 + N_REGISTERS)
-        self._read_all = bytearray(1 + N_REGISTERS)
+        self._all_tx, self._all_rx = bytearray(1 + _N_REGISTERS), bytearray(1 + _N_REGISTERS)
+        self._read_all = bytearray(1 + _N_REGISTERS)
         self._read_all[0] = registers.READ_BURST
         self._masks = registers.READ_BACK
         self.block = memoryview(self._all_tx)[1:]
@@ -62,7 +64,7 @@ class Chip:
         self._tx2[0] = address
         self._tx2[1] = value
         self._transfer(self._tx2, self._rx2)
-        if address < N_REGISTERS:
+        if address < _N_REGISTERS:
             self.block[address] = value
 
     def status(self, address):
@@ -76,7 +78,7 @@ class Chip:
         """A status register that may change while it is read: the value that two reads in a row agree on (errata
         SWRZ020; sheet 5.1)."""
         value = self.status(address)
-        for _ in range(STABLE_READS):
+        for _ in range(_STABLE_READS):
             again = self.status(address)
             if again == value:
                 break
@@ -96,7 +98,7 @@ class Chip:
         """Address of the first configuration register that does not read back as written, or None."""
         self._transfer(self._read_all, self._all_rx)
         written, read, masks = self._all_tx, self._all_rx, self._masks
-        for address in range(N_REGISTERS):
+        for address in range(_N_REGISTERS):
             if (written[address + 1] ^ read[address + 1]) & masks[address]:
                 return address
         return None
@@ -110,7 +112,7 @@ class Chip:
 
     def listen(self, calibrate):
         """From any state: flush the RX FIFO, threshold 4 bytes, receive; with a calibration on the way or without."""
-        mcsm0 = AUTOCAL if calibrate else NO_AUTOCAL
+        mcsm0 = _AUTOCAL if calibrate else _NO_AUTOCAL
         self._listen_tx[2] = self.block[_MCSM0] = mcsm0
         self.block[_FIFOTHR] = 0
         self._transfer(self._listen_tx, self._listen_rx)

@@ -16,7 +16,6 @@ from omsnode.firmware.phy import radio
 
 from . import profiles, registers
 from .chip import Chip
-from .receive import Receiver
 from .transmit import Transmitter
 
 PER_FRAME = "frame"
@@ -70,7 +69,7 @@ class Cc1101:
         self._wanted = None
         self._patable = 0
         self._key = None
-        self._receiver = Receiver(self)
+        self._receiver = None  # made when somebody listens: a sender has no room for it
         self._transmitter = Transmitter(self)
 
     # --- the contract ---
@@ -86,7 +85,7 @@ class Cc1101:
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
         address = self.chip.mismatch()
         if address is not None:
-            name = registers.describe(self.chip.block)[address].split()[0]
+            name = registers.name(address)
             raise RadioError("{} does not read back as written".format(name), hint=_HINT_WIRES)
         self.state = STANDBY
         self.due_us = None
@@ -119,6 +118,10 @@ class Cc1101:
     def listen(self, deframer, now_us):
         self._idle_for("listen")
         self._wake(now_us)
+        if self._receiver is None:
+            from .receive import Receiver
+
+            self._receiver = Receiver(self)
         self.state = LISTENING
         self._receiver.listen(
             deframer, self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.RX), now_us
@@ -160,7 +163,7 @@ class Cc1101:
 
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
-        start = registers.ADDRESS["FREQ2"]
+        start = registers.address("FREQ2")
         self._key = (side, bytes(block[start : start + 3]))
         known = self._calibrations.get(self._key)
         self.chip.load(block, known and known[1])

@@ -5,10 +5,9 @@ the standard is listed below: the common set and the receiver tunings, both from
 from it named.
 """
 
-from collections import namedtuple
-
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.phy import modes
+from omsnode.firmware.portable import const
 
 from . import registers
 
@@ -17,78 +16,88 @@ TX = "tx"
 
 CRYSTAL_HZ = 26000000
 
-# Sheet 10.1. PKTLEN is the largest and never reached: reception is infinite and is ended by the deframer's count.
-# MCSM0: the driver chooses FS_AUTOCAL. MCSM1: IDLE after a packet, no clear channel test.
-_COMMON = (
-    ("IOCFG2", registers.GDO_SYNC),
-    ("IOCFG1", registers.GDO_HIGH_IMPEDANCE),
-    ("IOCFG0", registers.GDO_RX_THRESHOLD),
-    ("FIFOTHR", 0x00),
-    ("PKTLEN", 0xFF),
-    ("PKTCTRL1", 0x00),
-    ("PKTCTRL0", 0x02),
-    ("FSCTRL1", 0x08),
-    ("MDMCFG1", 0x22),
-    ("MDMCFG0", 0xF8),
-    ("MCSM2", 0x07),
-    ("MCSM1", 0x00),
-    ("MCSM0", 0x18),
-    ("FREND1", 0xB6),
-    ("FREND0", 0x10),
-    ("FSCAL3", 0xEA),
-    ("FSCAL2", 0x2A),
-    ("FSCAL1", 0x00),
-    ("FSCAL0", 0x1F),
-    ("TEST2", 0x81),
-    ("TEST1", 0x35),
-    ("TEST0", 0x09),
-)
+# Sheet 10.1. IOCFG2: sync (06). IOCFG1: high impedance (2E). IOCFG0: threshold of the RX FIFO (00; of the TX FIFO: 02).
+# PKTLEN is the largest and never reached: reception is infinite and is ended by the deframer's count. MCSM0: the driver
+# chooses FS_AUTOCAL. MCSM1: IDLE after a packet, no clear channel test.
+_COMMON = """
+IOCFG2   06
+IOCFG1   2E
+IOCFG0   00
+FIFOTHR  00
+PKTLEN   FF
+PKTCTRL1 00
+PKTCTRL0 02
+FSCTRL1  08
+MDMCFG1  22
+MDMCFG0  F8
+MCSM2    07
+MCSM1    00
+MCSM0    18
+FREND1   B6
+FREND0   10
+FSCAL3   EA
+FSCAL2   2A
+FSCAL1   00
+FSCAL0   1F
+TEST2    81
+TEST1    35
+TEST0    09
+"""
 
 # Fixed length; no calibration between the strobe and the first chip: the driver calibrates before.
-_TX_CHANGES = (("IOCFG0", registers.GDO_TX_THRESHOLD), ("PKTCTRL0", 0x00), ("MCSM0", 0x08))
+_TX_CHANGES = """
+IOCFG0   02
+PKTCTRL0 00
+MCSM0    08
+"""
 
-# How a receiver is tuned: the narrowest filter not below bandwidth_hz, the deviation it expects, and loop settings.
+# How a receiver is tuned, by family and direction: the narrowest filter not below so many Hz, the deviation it expects
+# in Hz, and FOCCFG, BSCFG, AGCCTRL2, AGCCTRL1, AGCCTRL0.
 # T, and with it T+C, runs at the nominal rate and not at AN067's 103 kBaud: with BSCFG limit 12.5 % that covers 87.5 to
 # 112.5 kcps, all of the 88 to 112 kcps that EN 13757-4 asks of a receiver (sheet 10.2).
-Tuning = namedtuple(
-    "Tuning", ("bandwidth_hz", "deviation_hz", "foccfg", "bscfg", "agcctrl2", "agcctrl1", "agcctrl0")
-)
-_TUNING = {
-    ("S", modes.UP): Tuning(255000, 47600, 0x2E, 0x6D, 0x04, 0x09, 0xB2),
-    ("S", modes.DOWN): Tuning(255000, 47600, 0x2E, 0x6D, 0x04, 0x09, 0xB2),
-    ("T", modes.UP): Tuning(322000, 38100, 0x2E, 0xBF, 0x43, 0x09, 0xB5),
-    ("C", modes.UP): Tuning(322000, 44400, 0x2E, 0x6D, 0x43, 0x09, 0xB5),
-    ("C", modes.DOWN): Tuning(203000, 25400, 0x2E, 0x6D, 0x43, 0x09, 0xB5),
-}
-
-_MOD_FORMAT = {"2-FSK": 0x00, "2-GFSK": 0x10}
+_TUNING = """
+S up   255000 47600 2E 6D 04 09 B2
+S down 255000 47600 2E 6D 04 09 B2
+T up   322000 38100 2E BF 43 09 B5
+C up   322000 44400 2E 6D 43 09 B5
+C down 203000 25400 2E 6D 43 09 B5
+"""
+_TUNED = ("FOCCFG", "BSCFG", "AGCCTRL2", "AGCCTRL1", "AGCCTRL0")
 
 # MDMCFG2.SYNC_MODE. AN067 lets one of the 16 chips be wrong (5); that makes 17 times as many false syncs, some of them in
 # the preamble of a frame, and gains little: one wrong chip behind the sync loses the frame anyway.
-_SYNC_16_OF_16_AND_CARRIER = 0x06
+_SYNC_16_OF_16_AND_CARRIER = const(0x06)
+_GFSK = const(0x10)  # MDMCFG2.MOD_FORMAT; 0 is 2-FSK
 
-# Highest first: (dBm, PATABLE byte) at 868 MHz (TI DN013; sheet 7.4).
-PATABLE_868 = (
-    (10, 0xC2),
-    (7, 0xCB),
-    (5, 0x81),
-    (0, 0x50),
-    (-10, 0x27),
-    (-15, 0x1E),
-    (-20, 0x0F),
-    (-30, 0x03),
-)
+_MDMCFG4 = registers.address("MDMCFG4")
+_MDMCFG3 = registers.address("MDMCFG3")
+
+# Highest first: dBm, PATABLE byte at 868 MHz (TI DN013; sheet 7.4).
+PATABLE_868 = """
+10 C2
+7 CB
+5 81
+0 50
+-10 27
+-15 1E
+-20 0F
+-30 03
+"""
 POWER_DBM = 10
+
+
+def _rows(table):
+    return [line.split() for line in table.strip().split("\n")]
 
 
 def power(power_dbm=None):
     """PATABLE byte of the highest step not above power_dbm (None: 10 dBm). MisuseError outside -30..10 dBm."""
     if power_dbm is None:
         power_dbm = POWER_DBM
-    if power_dbm <= PATABLE_868[0][0]:
-        for step_dbm, value in PATABLE_868:
-            if step_dbm <= power_dbm:
-                return value
+    if power_dbm <= POWER_DBM:
+        for step_dbm, value in _rows(PATABLE_868):
+            if int(step_dbm) <= power_dbm:
+                return int(value, 16)
     raise MisuseError("a CC1101 cannot send with {} dBm".format(power_dbm), hint="-30 to 10 dBm")
 
 
@@ -129,16 +138,10 @@ def bandwidth(bandwidth_hz, crystal_hz=CRYSTAL_HZ):
     return 0x00
 
 
-def bandwidth_hz(block, crystal_hz=CRYSTAL_HZ):
-    """The receive bandwidth that MDMCFG4 sets, Hz, rounded down."""
-    nibble = block[registers.ADDRESS["MDMCFG4"]] >> 4
-    return crystal_hz // (8 * (4 + (nibble & 3)) << (nibble >> 2))
-
-
 def air_time_us(block, chips, crystal_hz=CRYSTAL_HZ):
     """Microseconds that `chips` chips take at the rate the registers achieve, nearest."""
-    exponent = block[registers.ADDRESS["MDMCFG4"]] & 15
-    rate = (256 + block[registers.ADDRESS["MDMCFG3"]] << exponent) * crystal_hz
+    exponent = block[_MDMCFG4] & 15
+    rate = (256 + block[_MDMCFG3] << exponent) * crystal_hz
     return ((chips * 1000000 << 28) + rate // 2) // rate
 
 
@@ -169,29 +172,43 @@ def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
     row = mode_row(mode, direction)
     if side == TX and mode == modes.T_AND_C:
         raise MisuseError("T+C can only be received", hint="send T1, T2, C1 or C2")
+    filter_hz, deviation_hz, *tuned = _tuning(row.family, direction)
+    if side == TX:
+        deviation_hz = row.deviation_hz
     exponent, mantissa = data_rate(row.chip_rate_cps, crystal_hz)
     word = freq_word(row.frequency_hz + offset_hz, crystal_hz)
     sync = sync_word(row)
-    tuning = _TUNING[(row.family, direction)]
     out = bytearray(registers.RESET)
-    values = _COMMON + (
+    _put(out, _rows(_COMMON))
+    _put(out, [(_TUNED[i], tuned[i]) for i in range(len(_TUNED))])
+    if side == TX:
+        _put(out, _rows(_TX_CHANGES))
+    for name, value in (
         ("SYNC1", sync >> 8),
         ("SYNC0", sync & 0xFF),
         ("FREQ2", word >> 16),
         ("FREQ1", word >> 8 & 0xFF),
         ("FREQ0", word & 0xFF),
-        ("MDMCFG4", bandwidth(tuning.bandwidth_hz, crystal_hz) | exponent),
+        ("MDMCFG4", bandwidth(int(filter_hz), crystal_hz) | exponent),
         ("MDMCFG3", mantissa),
-        ("MDMCFG2", _MOD_FORMAT[row.modulation] | (_SYNC_16_OF_16_AND_CARRIER if side == RX else 0)),
-        ("DEVIATN", deviation(tuning.deviation_hz if side == RX else row.deviation_hz, crystal_hz)),
-        ("FOCCFG", tuning.foccfg),
-        ("BSCFG", tuning.bscfg),
-        ("AGCCTRL2", tuning.agcctrl2),
-        ("AGCCTRL1", tuning.agcctrl1),
-        ("AGCCTRL0", tuning.agcctrl0),
-    )
-    if side == TX:
-        values += _TX_CHANGES
-    for name, value in values:
-        out[registers.ADDRESS[name]] = value
+        (
+            "MDMCFG2",
+            (_GFSK if row.modulation == "2-GFSK" else 0) | (_SYNC_16_OF_16_AND_CARRIER if side == RX else 0),
+        ),
+        ("DEVIATN", deviation(int(deviation_hz), crystal_hz)),
+    ):
+        out[registers.address(name)] = value
     return out
+
+
+def _tuning(family, direction):
+    for row in _rows(_TUNING):
+        if row[:2] == [family, direction]:
+            return row[2:]
+    raise MisuseError("no tuning for {} {}".format(family, direction))
+
+
+def _put(block, rows):
+    """rows: [(name of a register, its value in hex), ...]"""
+    for name, value in rows:
+        block[registers.address(name)] = int(value, 16)

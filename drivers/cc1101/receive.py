@@ -1,21 +1,22 @@
 """Reception: from the threshold of the FIFO to the frame, and back to listening whatever happens (sheet 5, 6.1, 11.3)."""
 
 from omsnode.firmware.phy import radio
+from omsnode.firmware.portable import const
 
 from . import profiles, registers
 
-FIRST_BYTES = 4  # threshold until the length is known: the smallest the chip has
-QUALITY_BYTES = 8  # LQI is measured over the first 64 chips behind the sync word
-LONGEST_BYTES = 640  # no frame of S (580), T (435) or C (292 bytes) has more
-RSSI_OFFSET_DB = 74
+_FIRST_BYTES = const(4)  # threshold until the length is known: the smallest the chip has
+_QUALITY_BYTES = const(8)  # LQI is measured over the first 64 chips behind the sync word
+_LONGEST_BYTES = const(640)  # no frame of S (580), T (435) or C (292 bytes) has more
+_RSSI_OFFSET_DB = const(74)
 
 # How long after SRX the chip is looked at, us: 75 and 799 (sheet 4.2) with room.
-_SETTLED_US = 200
-_CALIBRATED_US = 1000
-_RETRIES = 4
+_SETTLED_US = const(200)
+_CALIBRATED_US = const(1000)
+_RETRIES = const(4)
 
-_RESTART_US = 2000000  # a silent receiver is restarted this often
-_CS = 0x40  # PKTSTATUS: carrier sense
+_RESTART_US = const(2000000)  # a silent receiver is restarted this often
+_CS = const(0x40)  # PKTSTATUS: carrier sense
 
 
 class Receiver:
@@ -37,7 +38,7 @@ class Receiver:
         self._edge = False
         self._received = 0
         self._remaining = 0  # bytes, 0 while the length is unknown
-        self._threshold = FIRST_BYTES
+        self._threshold = _FIRST_BYTES
         self._tries = 0
         self._put_off = 0
         self._rssi_dbm = self._lqi = self._offset_hz = None
@@ -78,7 +79,7 @@ class Receiver:
         if not (due or fresh or driver.gdo0.read()):
             if self._sync_us is not None and self._received == 0:
                 # The threshold is to follow; this is the net for the case that its edge gets lost.
-                driver.due_us = self._sync_us + (FIRST_BYTES + 1) * self._byte_us
+                driver.due_us = self._sync_us + (_FIRST_BYTES + 1) * self._byte_us
             return
         status = self._chip.stable(registers.RXBYTES)
         n = status & 0x7F
@@ -109,7 +110,7 @@ class Receiver:
         take = self._remaining if last else n if overflow else n - 1
         data = chip.read_fifo(take)
         self._received += take
-        if self._rssi_dbm is None and (last or overflow or self._received >= QUALITY_BYTES):
+        if self._rssi_dbm is None and (last or overflow or self._received >= _QUALITY_BYTES):
             self._read_quality(now_us)
         sync_us = self._sync_us
         quality = (self._rssi_dbm, self._lqi, self._offset_hz)
@@ -127,7 +128,7 @@ class Receiver:
             deframer.reset()
         elif overflow:
             self.fail("rx_overflow", now_us)
-        elif last or self._received > LONGEST_BYTES:
+        elif last or self._received > _LONGEST_BYTES:
             self.fail("rx_endless", now_us)
         else:
             self._go_on(n - take, missing, now_us)
@@ -137,7 +138,7 @@ class Receiver:
         missing = (missing + 7) >> 3
         if self._deframer.total_chips is not None:
             self._remaining = missing
-            if self._threshold == FIRST_BYTES and missing > driver.threshold_bytes > FIRST_BYTES:
+            if self._threshold == _FIRST_BYTES and missing > driver.threshold_bytes > _FIRST_BYTES:
                 self._threshold = driver.threshold_bytes
                 self._chip.set_threshold(self._threshold)
         # The threshold edge comes first, unless it gets lost or fewer bytes are missing than that.
@@ -150,7 +151,7 @@ class Receiver:
     def _read_quality(self, now_us):
         chip = self._chip
         raw = chip.status(registers.RSSI)
-        self._rssi_dbm = ((raw - 256 if raw & 0x80 else raw) >> 1) - RSSI_OFFSET_DB
+        self._rssi_dbm = ((raw - 256 if raw & 0x80 else raw) >> 1) - _RSSI_OFFSET_DB
         self._lqi = chip.status(registers.LQI) & 0x7F
         raw = chip.status(registers.FREQEST)
         self._offset_hz = (raw - 256 if raw & 0x80 else raw) * self._driver.crystal_hz >> 14

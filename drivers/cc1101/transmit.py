@@ -9,20 +9,20 @@ section 15.2.1). So neither a write to PKTCTRL0 in mid-packet (which some report
 """
 
 from omsnode.firmware.phy import radio
+from omsnode.firmware.portable import const
 
 from . import profiles, registers
 
-_BEHIND = 32  # bytes that PKTLEN stays behind the byte counter
-_STEP = 64  # move it this often: far from the counter on both sides, whatever the host's delay
-_LAST_LAP = 240  # bytes left when PKTLEN gets its final value
+_BEHIND = const(32)  # bytes that PKTLEN stays behind the byte counter
+_STEP = const(64)  # move it this often: far from the counter on both sides, whatever the host's delay
+_LAST_LAP = const(240)  # bytes left when PKTLEN gets its final value
 
-_CALIBRATE_US = 750  # SCAL takes 735 (sheet 4.2)
-_CHECK_US = (
-    2500  # before the strobe: time to find a chip that was reset, to load it again and to calibrate it
-)
-_SLACK_US = 20
-_RETRIES = 4
-_END_TRIES = 16
+_CALIBRATE_US = const(750)  # SCAL takes 735 (sheet 4.2)
+# Before the strobe: time to find a chip that was reset, to load it again and to calibrate it.
+_CHECK_US = const(2500)
+_SLACK_US = const(20)
+_RETRIES = const(4)
+_END_TRIES = const(16)
 
 
 def guarded(chips, row):
