@@ -27,14 +27,21 @@ def fail(message):
 
 
 def set_up(extras):
-    """Create or refresh the venv; quick when nothing changed since the last time."""
+    """Create or refresh the venv; quick when nothing changed since the last time.
+
+    What a venv does not survive by itself: a folder that was moved, and a Python that the system replaced.
+    """
     stamp = VENV / "omsnode-{}.stamp".format(extras or "base")
-    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
+    here = "{} {}.{}".format(ROOT, *sys.version_info[:2])
+    wanted = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + here.encode()).hexdigest()
     if stamp.is_file() and stamp.read_text() == wanted:
         return
-    if not (VENV / "bin" / "pip").exists():
+    # Through Python: the script `pip` holds the path at which the venv was made.
+    pip = [str(VENV / "bin" / "python"), "-m", "pip"]
+    if not runs([*pip, "--version"]):
         print("omsnode: creating", VENV, file=sys.stderr)
-        done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True)
+        venv = [sys.executable, "-m", "venv", "--clear", str(VENV)]
+        done = subprocess.run(venv, capture_output=True, text=True)
         if done.returncode:
             shutil.rmtree(VENV, ignore_errors=True)
             fail(
@@ -44,17 +51,18 @@ def set_up(extras):
             )
     target = str(ROOT) + ("[{}]".format(extras) if extras else "")
     print("omsnode: installing", target, file=sys.stderr)
-    pip = [
-        str(VENV / "bin" / "pip"),
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--editable",
-        target,
-    ]
-    if subprocess.run(pip).returncode:
+    if subprocess.run(
+        [*pip, "install", "--quiet", "--disable-pip-version-check", "--editable", target]
+    ).returncode:
         fail("pip could not install the packages above. Is there a network connection? Then run this again.")
     stamp.write_text(wanted)
+
+
+def runs(command):
+    try:
+        return subprocess.run(command, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def main(argv):
@@ -66,18 +74,20 @@ def main(argv):
             "python3 is {}.{}, but 3.11 or newer is needed (Debian 12 has it).".format(*sys.version_info[:2])
         )
     command, arguments = argv[0], argv[1:]
-    os.chdir(ROOT)
     if command in ("test", "soak"):
         set_up("test")
         environment = dict(os.environ, OMSNODE_SOAK="1") if command == "soak" else dict(os.environ)
-        return subprocess.run(
-            [str(VENV / "bin" / "python"), "-m", "pytest", *arguments], env=environment
-        ).returncode
+        os.chdir(ROOT)
+        python = str(VENV / "bin" / "python")
+        os.execve(python, [python, "-m", "pytest", *arguments], environment)
     set_up("")
     if command == "setup":
         print("omsnode: ready, the command is", VENV / "bin" / "omsnode")
         return 0
-    return subprocess.run([str(VENV / "bin" / "omsnode"), command, *arguments]).returncode
+    # In place of this process: signals reach the command, and relative paths are the caller's.
+    program = str(VENV / "bin" / "omsnode")
+    os.execv(program, [program, command, *arguments])
+    return 1  # never
 
 
 if __name__ == "__main__":
