@@ -15,7 +15,7 @@ from ..errors import (
 from ..link import telegram as link_telegram
 from ..link.address import Address
 from ..security import mode5, modes
-from ..transport import authentication, header
+from ..transport import authentication, ci, header
 from . import profile, record
 
 PLAIN = "plain"
@@ -174,18 +174,18 @@ def _upper(result, offset, key_for, default_keys):
     tpl = header.parse(raw, offset)
     result.tpl = tpl
     result.payload_offset = tpl.payload_offset
-    if tpl.content == header.REFUSED:
+    if tpl.content == ci.REFUSED:
         hint = None if 0xA0 <= tpl.ci <= 0xB7 else "nothing of a meter's readings stands behind this CI code"
         raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), offset, hint)
     if tpl.address:
         result.address = tpl.address
-    elif tpl.direction == header.DOWN and result.link and result.link.ell and result.link.ell.receiver:
+    elif tpl.direction == ci.DOWN and result.link and result.link.ell and result.link.ell.receiver:
         result.address = result.link.ell.receiver
     _open(result, tpl, key_for, default_keys)
-    if tpl.content == header.RECORDS:
-        records, result.undecoded = record.decode(result.payload, tpl.direction == header.DOWN)
+    if tpl.content == ci.RECORDS:
+        records, result.undecoded = record.decode(result.payload, tpl.direction == ci.DOWN)
         result.records = profile.expand(records)
-    elif tpl.content == header.ERROR and result.payload:
+    elif tpl.content == ci.ERROR and result.payload:
         reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
         reason = "application error {:02X}: {}".format(result.payload[0], reason)
         result.undecoded = record.Undecoded(0, result.payload, reason, None)

@@ -10,7 +10,7 @@ from ..application.telegram import DECRYPTED, DEFAULT
 from ..link import control, extended
 from ..link.address import device_type_name
 from ..security import modes
-from ..transport import header
+from ..transport import ci, ci_names
 from . import table
 
 # Bytes start..end of the telegram. plain: the same bytes decrypted, or None. known: False if nobody can say.
@@ -110,7 +110,7 @@ def _link(spans, link):
 
 
 def _ell(spans, ell):
-    spans.add(1, "ELL", "CI: " + header.ci_row(ell.ci)[3])
+    spans.add(1, "ELL", "CI: " + ci_names.name(ell.ci))
     spans.add(1, "ELL", "CC: " + _bits(ell.cc, _CC_BITS))
     spans.add(1, "ELL", "access number {}".format(ell.access_number))
     if ell.receiver is not None:
@@ -139,19 +139,19 @@ def _afl(spans, afl):
 
 
 def _tpl(spans, tpl):
-    if tpl.content == header.REFUSED:
+    if tpl.content == ci.REFUSED:
         spans.add(1, "TPL", "CI: " + tpl.name)
         return
-    way = {header.UP: "from the meter", header.DOWN: "to the meter"}[tpl.direction]
+    way = {ci.UP: "from the meter", ci.DOWN: "to the meter"}[tpl.direction]
     spans.add(
-        1, "TPL", "CI: {}, {} header, {}".format(tpl.name, "no" if tpl.kind == header.NONE else tpl.kind, way)
+        1, "TPL", "CI: {}, {} header, {}".format(tpl.name, "no" if tpl.kind == ci.NONE else tpl.kind, way)
     )
-    if tpl.kind == header.NONE:
+    if tpl.kind == ci.NONE:
         return
     if tpl.address is not None:
         _device(spans, tpl.address, "TPL", "the meter", id_first=True)
     spans.add(1, "TPL", "access number {}".format(tpl.access_number))
-    if tpl.direction == header.DOWN:
+    if tpl.direction == ci.DOWN:
         level = tpl.level_dbm()
         spans.add(
             1, "TPL", "the meter is heard " + ("at {} dBm".format(level) if level else "at an unknown level")

@@ -14,7 +14,7 @@ from ..errors import MisuseError
 from ..link import extended, frame_a, frame_b
 from ..phy import framing, modes, radio
 from ..security import mode5
-from ..transport import header
+from ..transport import ci, compose
 from .actions import REFUSED, Persist, Transmit
 
 SND_NR = 0x44
@@ -37,7 +37,7 @@ class Register:
 
     dib, vib: bytes. value: mantissa (integer) for a number, bytes for a constant field, or CLOCK for date and time.
     step_micro: how much the mantissa grows per nominal interval, in millionths. unsigned: the VIF's integers are type
-    C or D instead of B.
+    C instead of B.
     """
 
     def __init__(self, dib, vib, value, step_micro=0, unsigned=False):
@@ -171,15 +171,15 @@ class Meter:
         number = self.access_number
         body, blocks = self._body(number, wall_us)
         # With an ELL its CC field carries the S bit and the copy stays 0 (security sheet 4.1).
-        configuration = header.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
+        configuration = compose.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
         out = bytearray(2)
         out[1] = SND_NR
         out += profile.address.link_bytes()
         if profile.with_ell:
             out += extended.build(extended.SYNCHRONOUS, number)
-        long = profile.header == header.LONG
-        ci, address = (_DATA_LONG, profile.meter_address) if long else (_DATA_SHORT, None)
-        out += header.build(ci, number, profile.status, configuration, address)
+        long = profile.header == ci.LONG
+        code, address = (_DATA_LONG, profile.meter_address) if long else (_DATA_SHORT, None)
+        out += compose.build(code, number, profile.status, configuration, address)
         out += body
         if len(out) > 256:
             raise MisuseError("the records of {} do not fit one telegram".format(profile.address))
@@ -198,7 +198,8 @@ class Meter:
                     continue
                 value = _clock(field, wall_us // _MICRO)
             elif isinstance(value, int):
-                value = encode.data(field, _rolled(field, self._values[index] // _MICRO), register.unsigned)
+                value = _rolled(field, self._values[index] // _MICRO, register.unsigned)
+                value = encode.data(field, value, register.unsigned)
             part = clear if profile.clear_from is not None and index >= profile.clear_from else secret
             part += register.dib
             part += register.vib
@@ -216,12 +217,14 @@ class Meter:
         self.counters[name] = self.counters.get(name, 0) + 1
 
 
-def _rolled(field, mantissa):
-    """A register that has no more room begins again at 0, as mechanical ones do."""
+def _rolled(field, mantissa, unsigned):
+    """A register that has no more room begins again at 0, as mechanical ones do. All ones are no value of type C."""
     size = SIZES[field]
     if mantissa <= 0 or size < 1 or field == 5:
         return mantissa
-    return mantissa % (10 ** (2 * size) if field >= 9 else 1 << (8 * size - 1))
+    if field >= 9:
+        return mantissa % 10 ** (2 * size)
+    return mantissa % ((1 << 8 * size) - 1 if unsigned else 1 << (8 * size - 1))
 
 
 def _clock(field, seconds):

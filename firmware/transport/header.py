@@ -1,101 +1,12 @@
-"""Transport layer header: CI field, addresses, access number, status and configuration field, both directions.
+"""Transport layer header of a telegram that was received: CI field, address, access number, status, configuration field.
 
-EN 13757-7 as restated in the security sheet sections 2 (CI codes), 3 (header) and 4 (configuration field). Multi-byte
-fields are least significant byte first.
+EN 13757-7 as restated in the security sheet sections 3 (header) and 4 (configuration field). Multi-byte fields are least
+significant byte first. The header that we send is made in compose.py.
 """
 
-from ..errors import MisuseError, TransportError
+from ..errors import TransportError
 from ..link.address import Address
-
-NONE, SHORT, LONG = "none", "short", "long"
-UP, DOWN = "up", "down"
-# What stands behind the header.
-RECORDS, EMPTY, ERROR, OTHER, REFUSED = "records", "empty", "error", "other", "refused"
-
-# One row per CI code: code, header (- none, S short, L long), direction (u up, d down, * both), content (r M-Bus
-# records, 0 nothing, e application error, . other data, x not for this layer), name. A string and not a dict: a small
-# device pays for it once and in one piece.
-_CODES = """
-50 - d . application reset or select
-51 - d r M-Bus command
-52 - d . select device
-53 L d . application reset or select
-54 - d . request selected application
-55 L d . request selected application
-56 S d . request selected application
-57 S d . application reset or select
-5A S d r M-Bus command
-5B L d r M-Bus command
-5C - d . synchronise action
-5F L d . TLS handshake command
-60 L d . DLMS command
-61 S d . DLMS command
-62 S d . clock synchronisation
-64 L d . SML command
-65 S d . SML command
-66 - u . selected application
-67 S u . selected application
-68 L u . selected application
-69 - u . M-Bus format frame
-6A S u . M-Bus format frame
-6B L u . M-Bus format frame
-6C L d . clock synchronisation
-6D L d . clock synchronisation
-6E S u e application error
-6F L u e application error
-70 - u e application error
-71 - u . alarm
-72 L u r M-Bus data
-73 L u . M-Bus compact frame
-74 S u . alarm
-75 L u . alarm
-78 - u r M-Bus data
-79 - u . M-Bus compact frame
-7A S u r M-Bus data
-7B S u . M-Bus compact frame
-7C L u . DLMS data
-7D S u . DLMS data
-7E L u . SML data
-7F S u . SML data
-80 L d 0 transport layer only
-81 - * x network layer
-82 L d . network management
-83 - d . network management
-84 L d 0 transport layer only, compact frame expected
-85 L d 0 transport layer only, format frame expected
-86 - * x extended link layer V
-87 L u . network management
-88 S u . network management
-89 - u . network management
-8A S u 0 transport layer only
-8B L u 0 transport layer only
-8C - * x extended link layer I
-8D - * x extended link layer II
-8E - * x extended link layer III
-8F - * x extended link layer IV
-90 - * x authentication and fragmentation layer
-92 S d . network management
-93 S d 0 transport layer only
-9E S u . TLS handshake response
-9F L u . TLS handshake response
-B8 - d x set baud rate 300
-BB - d x set baud rate 2400
-BD - d x set baud rate 9600
-BE - d x set baud rate 19200
-BF - d x set baud rate 38400
-C0 L d . image transfer command
-C1 S u . image transfer response
-C2 L u . image transfer response
-C3 L d . security information transfer command
-C4 S u . security information transfer response
-C5 L u . security information transfer response
-C6 S d . security information transfer command
-C7 S d . image transfer command
-CF - * x M-Bus adaptation layer
-"""
-_KIND = {"-": NONE, "S": SHORT, "L": LONG}
-_DIRECTION = {"u": UP, "d": DOWN, "*": None}
-_CONTENT = {"r": RECORDS, "0": EMPTY, "e": ERROR, ".": OTHER, "x": REFUSED}
+from .ci import DOWN, LONG, NONE, UP, row
 
 # Status bits of a meter above the two application bits (sheet 3.1); bits 7..5 belong to the manufacturer.
 _APPLICATION_STATUS = (None, "application busy", "application error", "alarm")
@@ -107,19 +18,6 @@ _STATUS_BITS = (
     (0x40, "manufacturer specific 2"),
     (0x80, "manufacturer specific 3"),
 )
-
-
-def ci_row(ci):
-    """(kind, direction, content, name) of a CI code; direction is None where it goes both ways."""
-    at = _CODES.find("\n{:02X} ".format(ci))
-    if at >= 0:
-        name = _CODES[at + 10 : _CODES.find("\n", at + 1)]
-        return _KIND[_CODES[at + 4]], _DIRECTION[_CODES[at + 6]], _CONTENT[_CODES[at + 8]], name
-    if ci < 0x20:
-        return NONE, DOWN, OTHER, "DLMS"
-    if 0xA0 <= ci <= 0xB7:
-        return NONE, None, REFUSED, "manufacturer specific"
-    return NONE, None, REFUSED, "reserved"
 
 
 class Tpl:
@@ -134,7 +32,7 @@ class Tpl:
 
     def __init__(self, ci, offset):
         self.ci = ci
-        self.kind, self.direction, self.content, self.name = ci_row(ci)
+        self.kind, self.direction, self.content = row(ci)
         self.offset = offset
         self.payload_offset = offset + 1
         self.address = None
@@ -144,6 +42,12 @@ class Tpl:
         self.mode = None
         self.blocks = 0
         self.configuration_extension = b""
+
+    @property
+    def name(self):
+        from . import ci_names
+
+        return ci_names.name(self.ci)
 
     def status_flags(self):
         """Names of the status bits a meter has set. A gateway's status byte is a level: see `level_dbm`."""
@@ -199,28 +103,3 @@ def parse(data, offset):
         )
     tpl.payload_offset = need
     return tpl
-
-
-def configuration(mode, blocks=0, bidirectional=False, accessible=False, synchronous=False, content=0):
-    """Configuration field of security modes 0 and 5 (sheet 4.1). blocks: N, 0..15. content: CC, 0..3."""
-    if mode not in (0, 5) or not 0 <= blocks <= 15 or not 0 <= content <= 3:
-        raise MisuseError("no such configuration field: mode {}, N {}, CC {}".format(mode, blocks, content))
-    flags = (bidirectional and 0x8000) | (accessible and 0x4000) | (synchronous and 0x2000)
-    return int(flags) | mode << 8 | blocks << 4 | content << 2
-
-
-def build(ci, access_number=None, status=0, configuration_field=0, address=None):
-    """Bytes of a header: the CI code and what belongs to it.
-
-    address: the meter's Address, for a long header and only there. MisuseError if the CI has another kind of header or
-    a value is out of range.
-    """
-    kind = ci_row(ci)[0]
-    if kind == NONE:
-        return bytes((ci,))
-    if (address is None) != (kind != LONG):
-        raise MisuseError("CI {:02X} has a {} header".format(ci, kind))
-    if access_number is None or not 0 <= access_number <= 255 or not 0 <= status <= 255:
-        raise MisuseError("access number and status are bytes")
-    fields = (access_number, status, configuration_field & 0xFF, configuration_field >> 8 & 0xFF)
-    return bytes((ci,)) + (address.tpl_bytes() if address else b"") + bytes(fields)

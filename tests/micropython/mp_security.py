@@ -9,7 +9,7 @@ from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.security import aes, mode5
 from omsnode.firmware.security.keys import Key
-from omsnode.firmware.transport import header
+from omsnode.firmware.transport import compose
 
 KEY = Key(bytes.fromhex("0102030405060708090A0B0C0D0E0F11"))
 N_2_1 = bytes.fromhex(
@@ -69,7 +69,7 @@ def test_decode_gateway():
 def test_seal():
     meter = Address.parse("92752244.M=QDS.V=00.T=07")
     sealed = mode5.seal(N_9_KEY, meter, 0x7D, bytes.fromhex("01320100000000000000"))
-    front = header.build(0x6C, 0x7D, 0, header.configuration(5, mode5.blocks(sealed)), meter)
+    front = compose.build(0x6C, 0x7D, 0, compose.configuration(5, mode5.blocks(sealed)), meter)
     payload = bytes.fromhex("8C8451") + front + sealed
     assert link_telegram.build(0x53, Address.from_link(N_9[2:10]), payload) == N_9
 

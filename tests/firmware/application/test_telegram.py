@@ -22,7 +22,7 @@ from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.security import mode5
 from omsnode.firmware.security.keys import Key
-from omsnode.firmware.transport import header
+from omsnode.firmware.transport import ci, compose
 
 VERDICTS = {
     "plain",
@@ -93,7 +93,7 @@ def test_records_to_the_meter():
     """CI 5B carries M-Bus records downwards; sealed with parts that are proven bit by bit elsewhere."""
     meter, key = Address.parse("92752244.M=QDS.V=00.T=07"), Key.from_hex(known.KEY_8)
     sealed = mode5.seal(key, meter, 9, bytes.fromhex("046D32371F15"))
-    front = header.build(0x5B, 9, 0x17, header.configuration(5, 1), meter)
+    front = compose.build(0x5B, 9, 0x17, compose.configuration(5, 1), meter)
     gateway = Address.parse("90123456.M=HAD.V=08.T=31")
     telegram = decode(link_telegram.build(0x53, gateway, front + sealed), lambda address: key)
     assert telegram.error is None and telegram.address == meter
@@ -103,7 +103,7 @@ def test_records_to_the_meter():
 def test_short_header_to_the_meter_names_the_receiver_of_the_ell():
     meter, key = Address.parse("92752244.M=QDS.V=00.T=07"), Key.from_hex(known.KEY_8)
     sealed = mode5.seal(key, meter, 9, bytes.fromhex("046D32371F15"))
-    payload = bytes.fromhex("8E8045") + meter.link_bytes() + header.build(0x5A, 9, 0, 0x0510) + sealed
+    payload = bytes.fromhex("8E8045") + meter.link_bytes() + compose.build(0x5A, 9, 0, 0x0510) + sealed
     telegram = decode(link_telegram.build(0x53, Address.from_link(bytes(8)), payload), lambda address: key)
     assert telegram.address == meter and telegram.verdict == "decrypted"
 
@@ -274,7 +274,7 @@ def test_annex_n_records(shared):
             continue
         key = (example.get("keys") or {}).get("key")
         telegram = function(data, key_for=with_key(key) if key else None)
-        if telegram.verdict == "incomplete" or telegram.tpl.content != header.RECORDS:
+        if telegram.verdict == "incomplete" or telegram.tpl.content != ci.RECORDS:
             continue
         assert telegram.error is None and telegram.undecoded is None, example["id"]
         assert len(telegram.records) == len(example["records"]), example["id"]
@@ -358,7 +358,7 @@ def test_any_records_sealed_and_opened(data, number):
     """Whatever stands in the encrypted part comes back byte for byte, garbage included."""
     meter, key = Address.parse("12345678.M=KAM.V=1b.T=16"), Key.from_hex(known.KEY_8)
     sealed = mode5.seal(key, meter, number, data)
-    payload = header.build(0x7A, number, 0, header.configuration(5, mode5.blocks(sealed))) + sealed
+    payload = compose.build(0x7A, number, 0, compose.configuration(5, mode5.blocks(sealed))) + sealed
     telegram = check(link_telegram.build(0x44, meter, payload), lambda address: key)
     assert telegram.verdict == "decrypted" and telegram.payload[2 : 2 + len(data)] == data
 

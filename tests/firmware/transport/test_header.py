@@ -3,7 +3,7 @@
 import pytest
 from omsnode.firmware.errors import MisuseError, TransportError
 from omsnode.firmware.link.address import Address
-from omsnode.firmware.transport import header
+from omsnode.firmware.transport import ci, ci_names, compose, header
 
 # Annex N: bytes, kind, direction, address, access number, status, configuration field, mode, N
 HEADERS = [
@@ -25,13 +25,13 @@ def test_both_ways(row):
     assert (tpl.access_number, tpl.status, tpl.configuration_field) == (number, status, field)
     assert (tpl.mode, tpl.blocks, tpl.offset, tpl.payload_offset) == (mode, blocks, 1, 1 + len(data))
     assert (str(tpl.address) if tpl.address else None) == address
-    assert header.build(data[0], number, status, field, tpl.address) == data
+    assert compose.build(data[0], number, status, field, tpl.address) == data
 
 
 def test_no_header():
     tpl = header.parse(bytes.fromhex("780B13"), 0)
     assert (tpl.kind, tpl.mode, tpl.status, tpl.payload_offset) == ("none", None, None, 1)
-    assert header.build(0x78) == b"\x78"
+    assert compose.build(0x78) == b"\x78"
 
 
 # Annex N: 17h = -84, 19h = -80, 20h = -66 dBm; 0 says nothing.
@@ -80,23 +80,30 @@ def test_what_follows_the_configuration_field(data, extension):
 
 def test_every_ci_code_has_a_row():
     kinds = {"none": 0, "short": 0, "long": 0}
-    for ci in range(256):
-        kind, direction, content, name = header.ci_row(ci)
+    for code in range(256):
+        kind, direction, content = ci.row(code)
+        name = ci_names.name(code)
         assert direction in ("up", "down", None) and name and name.strip() == name
         kinds[kind] += 1
-        if content in (header.RECORDS, header.ERROR):
+        if content in (ci.RECORDS, ci.ERROR):
             assert direction
     assert kinds["long"] > 25 and kinds["short"] > 20
 
 
 # Security sheet section 2: codes with records, and ranges.
 def test_rows_of_the_sheet():
-    records = [ci for ci in range(256) if header.ci_row(ci)[2] == header.RECORDS]
+    records = [code for code in range(256) if ci.row(code)[2] == ci.RECORDS]
     assert records == [0x51, 0x5A, 0x5B, 0x72, 0x78, 0x7A]
-    assert all(header.ci_row(ci)[3] == "manufacturer specific" for ci in range(0xA0, 0xB8))
+    assert all(ci_names.name(code) == "manufacturer specific" for code in range(0xA0, 0xB8))
     reserved = [*range(0x20, 0x50), 0x63, 0x76, 0x77, 0x91, *range(0x94, 0x9E), *range(0xD0, 0x100)]
-    assert all(header.ci_row(ci)[2:] == (header.REFUSED, "reserved") for ci in reserved)
-    assert header.ci_row(0xC4) == ("short", "up", header.OTHER, "security information transfer response")
+    assert all(ci.row(code)[2] == ci.REFUSED and ci_names.name(code) == "reserved" for code in reserved)
+    assert ci.row(0xC4) == ("short", "up", ci.OTHER)
+    assert ci_names.name(0xC4) == "security information transfer response"
+
+
+def test_rows_and_names_are_of_the_same_codes():
+    listed = [[line[:2] for line in table.strip().split("\n")] for table in (ci._CODES, ci_names._NAMES)]
+    assert listed[0] == listed[1] and len(listed[0]) > 60
 
 
 @pytest.mark.parametrize(
@@ -111,15 +118,15 @@ def test_rows_of_the_sheet():
 )
 def test_misuse(arguments):
     with pytest.raises(MisuseError):
-        header.build(*arguments)
+        compose.build(*arguments)
 
 
 def test_configuration_field():
     # Annex N: 2520h is synchronous with two blocks, 0548h static data with four; R12 of real meters: 8560h.
-    assert header.configuration(5, 2, synchronous=True) == 0x2520
-    assert header.configuration(5, 4, content=2) == 0x0548
-    assert header.configuration(5, 6, bidirectional=True) == 0x8560
-    assert header.configuration(0) == 0
+    assert compose.configuration(5, 2, synchronous=True) == 0x2520
+    assert compose.configuration(5, 4, content=2) == 0x0548
+    assert compose.configuration(5, 6, bidirectional=True) == 0x8560
+    assert compose.configuration(0) == 0
     for wrong in ((7, 2), (5, 16), (5, -1)):
         with pytest.raises(MisuseError):
-            header.configuration(*wrong)
+            compose.configuration(*wrong)
