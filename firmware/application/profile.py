@@ -173,9 +173,9 @@ def _time(start, count, unit):
             day = last
     else:
         seconds = _SECONDS[unit] * count
-        if seconds % 86400 and not clock:
+        if unit < 3 and not clock:
             clock = "00:00"
-        if seconds % 60 and len(clock) == 5:
+        if unit == 0 and len(clock) == 5:
             clock += ":00"
         if clock:
             seconds += 3600 * int(clock[:2]) + 60 * int(clock[3:5]) + int(clock[6:] or 0)

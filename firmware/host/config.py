@@ -22,7 +22,7 @@ RECEIVE_MODES = tuple(sorted({row.name for row in modes.MODES})) + (modes.T_AND_
 
 # Per table: {key: type}. A tuple of strings means one of these words.
 _TOP = {"node": dict, "radio": dict, "meter": list}
-_NODE = {"role": ROLES, "state_dir": str}
+_NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
 _RADIO = {"hat": str, "mode": RECEIVE_MODES}
 _KNOWN = {"name": str, "id": str, "key": str}
 
@@ -47,6 +47,7 @@ class Config:
     source: "Source | None" = None
     role: str = "collector"
     state_dir: pathlib.Path | None = None
+    default_keys: bool = False  # try the publicly known ones where a meter has none
     radios: list = field(default_factory=list)
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
 
@@ -162,6 +163,7 @@ def load(path, role=None):
     config = Config(source, role=node.get("role", role or "collector"))
     if role and config.role != role:
         raise source.error("role is '{}', but this command is a {}".format(config.role, role), "node", "role")
+    config.default_keys = node.get("default_keys", False)
     if "state_dir" in node:
         config.state_dir = path.parent / node["state_dir"]
     for name, values in document.get("radio", {}).items():

@@ -197,7 +197,7 @@ def _described(values, nominal_us):
         if quantity not in _CLOCK_FIELDS:
             return Register(dib, vib, encode.text(value))
         return Register(dib, vib, CLOCK if value == "now" else encode.time_text(code, value))
-    unsigned = vif.resolve(vib).kind in ("C", "D")
+    kind = vif.resolve(vib).kind
     scale = Decimal(10) ** (prefix - exponent)
     mantissa = value * scale
     if mantissa != int(mantissa):
@@ -208,6 +208,11 @@ def _described(values, nominal_us):
                 "a register in field real32 does not grow", None, "take an integer or BCD field"
             )
         return Register(dib, vib, encode.real(int(mantissa), 0))
+    if kind == "D":
+        if growth:
+            raise MisuseError("a bit field does not grow")
+        return Register(dib, vib, encode.data(code, int(mantissa), True, False))
+    unsigned = kind == "C"
     encode.data(code, int(mantissa), unsigned)  # does it fit?
     step_micro = int((growth * scale * nominal_us / 3600).to_integral_value())
     return Register(dib, vib, int(mantissa), step_micro, unsigned)

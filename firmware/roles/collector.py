@@ -65,20 +65,24 @@ class Statistics:
 
 
 class Collector:
-    """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading.
+    """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. default_keys: function of an
+    Address that returns the publicly known Keys to try where no meter's key is known (security.default_keys.of), or None.
 
     counters: frames, delivered, duplicates and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
     """
 
     due_us = None
 
-    def __init__(self, meters=(), mode=modes.T_AND_C, radio_name="main", window_us=WINDOW_US):
+    def __init__(
+        self, meters=(), mode=modes.T_AND_C, radio_name="main", window_us=WINDOW_US, default_keys=None
+    ):
         self._known = {}  # printed number: the KnownMeters that have it
         for meter in meters:
             self._known.setdefault(meter.address.ident, []).append(meter)
         self.mode = mode
         self.radio_name = radio_name
         self.window_us = window_us
+        self.default_keys = default_keys
         self.counters = {"frames": 0, "delivered": 0, "duplicates": 0}
         self.statistics = {}
         self._recent = [None] * _RECENT  # ring of (key, at_us)
@@ -116,7 +120,7 @@ class Collector:
         return meter.key if meter else None
 
     def _telegram(self, raw, event, wall_us):
-        telegram = decode(raw, self._key_for)
+        telegram = decode(raw, self._key_for, self.default_keys)
         address = telegram.address
         identity = address.link_bytes() if address else b""
         meter = self.known(address) if address else None

@@ -1,6 +1,6 @@
 """Records on either interpreter: decode, encode, reasons. Vectors: OMS Annex N, captures named in the sheet."""
 
-from omsnode.firmware.application import encode, record, types, vif
+from omsnode.firmware.application import encode, profile, record, types, vif
 from omsnode.firmware.errors import MisuseError
 
 
@@ -38,6 +38,32 @@ def test_decode():
     assert decoded("02FC0348522574D411") == [("plain text unit", 4564, -2, None, "%RH", None)]
     assert decoded("01FD71" + "9C") == [("rf level", -100, 0, None, "dBm", None)]
     assert decoded("07030000000000000080")[0][5] == "invalid"
+
+
+def test_profile():
+    """OMS Vol.2 Annex G.7 and EN 13757-3 F.2.7."""
+    for text, values in (
+        (
+            "8C04131310000082046C1F158D0493130A7AFE5802320314024401",
+            [
+                (9, 755, "2008-04-30"),
+                (10, 423, "2008-03-31"),
+                (11, 209, "2008-02-29"),
+                (12, 65, "2008-01-31"),
+            ],
+        ),
+        (
+            "84046D002041118B04150030128D04951F056901030211",
+            [
+                (9, 123003, "2010-01-01T01:00"),
+                (10, 123005, "2010-01-01T02:00"),
+                (11, 123016, "2010-01-01T03:00"),
+            ],
+        ),
+    ):
+        records = profile.expand(record.decode(bytes.fromhex(text))[0])
+        assert [(one.storage, one.mantissa, one.time) for one in records[3:]] == values
+    assert profile._time("2000-02-29T00:00:00", -1, 0) == "2000-02-28T23:59:59"
 
 
 def test_integers_and_bcd():
@@ -101,6 +127,7 @@ def test_build_and_encode():
 
 
 test_decode()
+test_profile()
 test_integers_and_bcd()
 test_reals()
 test_reasons()

@@ -36,6 +36,42 @@ def test_refused_lines_keep_their_place(tmp_path):
     assert codes == ["line", "no_key", None, "line", "unsupported_ci"]
 
 
+def test_what_can_be_read_of_a_line_with_another_length():
+    """Too long, too short, encrypted and cut; each is refused, and none keeps its data to itself."""
+    long = known.NO_HEADER + "FED0"
+    short = known.NO_HEADER[:-4] + "\n" + known.N_2_1[:-8]
+    status, out, _ = omsnode("decode", "--key", known.KEY_A, "--default-keys", text=long + "\n" + short)
+    found = [json.loads(line) for line in out.splitlines()]
+    assert status == 1 and [one["error"]["code"] for one in found] == ["length"] * 3
+    assert [one["id"] for one in found] == ["12345678"] * 3
+    assert found[0]["records"][0]["value"] == 876.543 and found[0]["undecoded"]["data"] == "FED0"
+    assert found[1]["records"] == [] and found[1]["undecoded"]["data"] == "0B1343"
+    assert found[2]["security"]["verdict"] is None and found[2]["records"] == []
+    assert found[2]["link"]["address"] == "12345678.M=ELS.V=33.T=03"
+
+
+def test_analyze_a_line_with_another_length():
+    status, out, _ = omsnode("analyze", known.NO_HEADER + "FED0")
+    assert status == 1 and "L-field: announces 15 bytes, but 17 follow" in out and "refused: length" in out
+    assert "876.543 m3" in out and "\n     0  0F " in out
+
+
+def test_default_keys_only_where_asked_for():
+    # drivers/src/unismart.xmq of wmbusmeters: a meter with the all-zero key.
+    text = (
+        "6044B8059430040001037A1D005085E2B670BCF1A5C87E0C1A51DA18924EF984613DA2A9CD39D8F4C7208326C76D42DBEADF80D574"
+        "192B71BD7C4F56A7F1513151768A9DB804883B28CB085CA2D0F7438C361CB9E2734712ED9BFBB2A14EF55208"
+    )
+    status, out, _ = omsnode("decode", text=text)
+    assert status == 1 and json.loads(out)["security"]["verdict"] == "no_key"
+    status, out, _ = omsnode("decode", "--default-keys", text=text)
+    security = json.loads(out)["security"]
+    assert status == 0 and (security["verdict"], security["key"]) == ("decrypted", "default")
+    for arguments in (["decode", "--format", "table"], ["analyze", "-"]):
+        status, out, _ = omsnode(*arguments, "--default-keys", text=text)
+        assert status == 0 and "publicly known default key" in out
+
+
 def test_key_file(tmp_path):
     path = tmp_path / "keys"
     path.write_text("# gas\n12345678.M=ELS {}\n55667788 {}\n".format(known.KEY_A, known.KEY_0))

@@ -9,10 +9,14 @@ from omsnode.firmware.errors import ConfigError
 from omsnode.firmware.host import config
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
+from omsnode.firmware.security import default_keys
 
 from . import output, scene, station
 
 EXAMPLE = """\
+[node]
+default_keys = false            # true: try the publicly known keys of makers where no key is given below
+
 [radio.main]
 hat = "cc1101-spi0"             # or "virtual"
 mode = "T+C"
@@ -69,7 +73,8 @@ def run(args):
         print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
         return _virtual(settings, mode, radio.name, deliver, args.seconds)
-    role = Collector(settings.meters, mode, radio.name)
+    public = default_keys.of if settings.default_keys else None
+    role = Collector(settings.meters, mode, radio.name, default_keys=public)
     with station.open(hat) as (board, driver):
         node = Node(board, driver, role, deliver=deliver, wall=station.wall(board))
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)

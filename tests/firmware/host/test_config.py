@@ -48,6 +48,11 @@ def test_the_example_of_the_house(write, tmp_path):
     assert str(heat.address) == "87654321"
 
 
+def test_default_keys_are_asked_for(write):
+    assert config.load(write("[node]\ndefault_keys = true\n")).default_keys is True
+    assert config.load(write("")).default_keys is False
+
+
 def test_an_empty_file_is_a_collector_that_knows_nobody(write):
     loaded = config.load(write(""))
     assert (loaded.role, loaded.meters, loaded.radios) == ("collector", [], [])

@@ -63,6 +63,24 @@ def test_crcs_stand_where_they_are_on_the_air(frame):
     assert crcs == expected[len(frame)]
 
 
+def test_values_of_a_profile():
+    """OMS Vol.2 Annex G.7 behind a link header; then a profile that ends early, with another record behind it."""
+    head = "0F44AE0C785634120107" + "78"
+    body = "8C041313100000" + "82046C1F15" + "8D0493130A" + "7AFE" + "5802320314024401"
+    data = bytearray.fromhex(head + body)
+    data[0] = len(data) - 1
+    spans = explain(decode(data))
+    covers(spans, len(data))
+    assert find(spans, "2008-02-29")[0].meaning == "storage 11, at 2008-02-29: 0.209 m3"
+    assert all(span.known for span in spans)
+    data = bytearray.fromhex(head + "0213E803" + "0D93130872FE0500FFFF0700" + "025AD200")
+    data[0] = len(data) - 1
+    spans = explain(decode(data))
+    covers(spans, len(data))
+    assert [(span.end - span.start) for span in find(spans, "no further value")] == [4]
+    assert find(spans, "21.0")
+
+
 @settings(max_examples=300)
 @given(st.sampled_from(known.ALL), st.lists(st.integers(8, 8 * 110), max_size=4), st.integers(0, 120))
 def test_covers_damaged_telegrams(text, bits, cut):

@@ -41,6 +41,7 @@ RECORD_KEYS = [
     "dib",
     "vib",
     "data",
+    "time",
 ]
 
 
@@ -98,7 +99,7 @@ def test_decoded_telegram():
         "ci_field": "7A",
         "access_number": 42,
         "status": {"flags": [], "byte": 0},
-        "security": {"mode": 5, "profile": "A", "verdict": "decrypted"},
+        "security": {"mode": 5, "profile": "A", "verdict": "decrypted", "key": "configured"},
         "undecoded": None,
         "error": None,
     }
@@ -116,6 +117,7 @@ def test_decoded_telegram():
         "dib": "0C",
         "vib": "14",
         "data": "27048502",
+        "time": None,
     }
     assert records[1]["value"] == "2008-05-31T23:50"
 

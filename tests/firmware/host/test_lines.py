@@ -200,3 +200,44 @@ def test_any_bytes_as_hex(data):
     check(data.hex())
     check("b" + data.hex())
     check("bY" + data.hex())
+
+
+# --- L-field that does not fit ---
+
+
+@pytest.mark.parametrize(
+    "data, telegram, cut",
+    [
+        (SAMPLE + b"\xfe\xd0", b"\x11" + SAMPLE[1:] + b"\xfe\xd0", False),
+        (SAMPLE[:-3], b"\x0c" + SAMPLE[1:-3], True),
+        (SAMPLE[:10], b"\x09" + SAMPLE[1:10], True),
+        # With link CRCs: the blocks that are right, LQI and RSSI behind them left out.
+        (ANNEX_N_2_1 + b"\x80\x20", PLAIN, False),
+        (ANNEX_N_2_1[:-1], b"\x29" + PLAIN[1:42], True),
+        (ANNEX_N_2_1[:40], b"\x19" + PLAIN[1:26], True),
+    ],
+)
+def test_what_there_is_of_a_telegram_of_another_length(data, telegram, cut):
+    line = parse_line(data.hex(), keep=True)
+    assert (line.telegram, line.l_field, line.cut, line.frame) == (telegram, data[0], cut, None)
+    assert line.error.code == "length" and "L = {}".format(data[0]) in line.error.message
+    for text in (data.hex(), "telegram=|" + data.hex() + "|", "T1;1;1;;;;;0x" + data.hex()):
+        assert parse_line(text, keep=True).telegram == telegram
+        with pytest.raises(LengthError):
+            parse_line(text)
+
+
+@pytest.mark.parametrize("data", [b"", SAMPLE[:9], SAMPLE + bytes(300)])
+def test_too_short_or_too_long_to_be_kept(data):
+    with pytest.raises((LengthError, LineError)):
+        parse_line("0x" + data.hex(), keep=True)
+
+
+@given(st.binary(max_size=300))
+def test_kept_telegrams_have_a_right_length(data):
+    try:
+        line = parse_line("0x" + data.hex(), keep=True)
+    except OmsError:
+        return
+    assert line.telegram[0] == len(line.telegram) - 1
+    assert line.error is None or line.telegram[0] != line.l_field or line.cut is False

@@ -51,6 +51,10 @@ def record(text):
         ),
         ('quantity = "date"\nvalue = "2024-05-31"', "026c", "1f35"),
         ('dib = "02"\nvib = "FD 17"\ndata = "0000"', "02fd17", "0000"),
+        # A bit field (type D) has no invalid marker: all its bits may be set.
+        ('quantity = "error flags"\nvalue = 65535\nfield = "int16"', "02fd17", "ffff"),
+        # Type C: more than half of the range.
+        ('quantity = "remaining battery life"\nunit = "d"\nvalue = 40000\nfield = "int16"', "02fd74", "409c"),
     ],
 )
 def test_records(load, text, header, data):

@@ -10,6 +10,7 @@ from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.roles import collector as module
 from omsnode.firmware.roles.actions import Deliver, Listen
 from omsnode.firmware.roles.collector import Collector, KnownMeter
+from omsnode.firmware.security import default_keys
 from omsnode.firmware.security.keys import Key
 
 # Link sheet section 12, telegram of OMS Annex N (security sheet N01 is its cousin): typed here as short plain ones.
@@ -150,3 +151,29 @@ def test_damaged_frames_never_raise(data, frame_format):
     role.feed(event, 0)
     assert role.counters["frames"] == 1
     assert len(feed(role, frame(PLAIN, 1))) == 1 or data[2:10] == PLAIN[2:10]
+
+
+def test_default_keys_only_where_no_key_is_known():
+    """A gas meter with the all-zero key (wmbusmeters, drivers/src/unismart.xmq)."""
+    data = bytes.fromhex(
+        "6044B8059430040001037A1D005085E2B670BCF1A5C87E0C1A51DA18924EF984613DA2A9CD39D8F4C7208326C76D42DBEADF80D574"
+        "192B71BD7C4F56A7F1513151768A9DB804883B28CB085CA2D0F7438C361CB9E2734712ED9BFBB2A14EF55208"
+    )
+    for role, verdict in (
+        (Collector(), "no_key"),
+        (Collector(default_keys=default_keys.of), "decrypted"),
+        (
+            Collector([KnownMeter("gas", Address.parse("00043094"))], default_keys=default_keys.of),
+            "decrypted",
+        ),
+        (
+            Collector(
+                [KnownMeter("gas", Address.parse("00043094"), Key(bytes(range(16))))],
+                default_keys=default_keys.of,
+            ),
+            "wrong_key_or_altered",
+        ),
+    ):
+        (reading,) = feed(role, frame(data))
+        assert reading.telegram.verdict == verdict
+        assert (reading.telegram.key == "default") == (verdict == "decrypted")
