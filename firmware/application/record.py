@@ -1,13 +1,11 @@
-"""Data records (EN 13757-3:2018 clause 6; sheet en13757-3-application 1-3): payload to records and back.
+"""Data records (EN 13757-3:2018 clause 6; sheet en13757-3-application 1-3): payload to records; back: builder.py.
 
 `decode` never raises for what is in the payload: what cannot be read is kept as bytes with a named reason.
 """
 
-from ..errors import ApplicationError, MisuseError
+from ..errors import ApplicationError
 from . import dib as _dib
-from . import encode as _encode
 from . import types, vif
-from .encode import build  # noqa: F401  (one door for both directions)
 
 _FILLER = 0x2F
 _MAX_PROBES = 16  # records looked ahead to find out in which order a plain-text unit is sent
@@ -199,50 +197,3 @@ def _walk(payload, at, end, field):
     except ApplicationError:
         return False
     return True
-
-
-def encode(dib, vib, value, exponent=None):
-    """The bytes of one record: dib + vib + data.
-
-    `value` by type: bytes are the data as they are (LVAR included); None is no data; str is text for data field D, and
-    ISO date or time for a VIB that says so (types F, G, I, J); int is the raw value, or, with `exponent`, the physical
-    value * 10**exponent in the VIB's unit. Raises MisuseError when the data field cannot hold it exactly.
-    """
-    dib = bytes(dib)
-    vib = bytes(vib)
-    try:
-        behind, field = _dib.parse(dib, 0, len(dib))[:2]
-        if behind != len(dib) or vif.scan(vib, 0, len(vib))[0] != len(vib):
-            raise MisuseError("bytes behind the end of DIB or VIB")
-        meaning = vif.resolve(vib)
-    except ApplicationError as error:
-        raise MisuseError(error.message, error.position)
-    if isinstance(value, (bytes, bytearray)):
-        size = _dib.SIZES[field]
-        if size < 0:
-            size = 1 + _dib.lvar_bytes(value[0]) if value else 1
-        if len(value) != size:
-            raise MisuseError("data of another length than the DIB says")
-        data = bytes(value)
-    elif isinstance(value, str):
-        if (meaning.kind == "T") == (field == 13):
-            raise MisuseError("text does not fit this data field")
-        data = _encode.time_text(field, value) if meaning.kind == "T" else _encode.text(value)
-    elif value is None or exponent is None:
-        kind = meaning.kind
-        data = _encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
-    else:
-        data = _scaled(field, value, exponent, meaning)
-    return dib + vib + data
-
-
-def _scaled(field, mantissa, exponent, meaning):
-    """The data for a physical value: what `_record` does to the raw value, backwards."""
-    for constant in meaning.constants:
-        mantissa, exponent = add(mantissa, exponent, -1, constant)
-    if meaning.twelfth:
-        mantissa *= 4096
-    if field == 5:
-        return _encode.real(mantissa, exponent - meaning.exponent)
-    mantissa = _encode.rescale(mantissa, exponent, meaning.exponent)
-    return _encode.data(field, mantissa, meaning.kind in ("C", "D"), meaning.kind in ("", "C"))

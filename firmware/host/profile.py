@@ -25,8 +25,8 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
+from ..application import builder, dates, encode, vif
 from ..application import dib as dibs
-from ..application import encode, vif
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
@@ -181,7 +181,7 @@ def _described(values, nominal_us):
     field = values.get("field") or _CLOCK_FIELDS.get(
         quantity, "variable" if isinstance(value, str) else "int32"
     )
-    dib, vib = encode.build(
+    dib, vib = builder.build(
         quantity,
         unit,
         exponent,
@@ -196,7 +196,7 @@ def _described(values, nominal_us):
     if isinstance(value, str):
         if quantity not in _CLOCK_FIELDS:
             return Register(dib, vib, encode.text(value))
-        return Register(dib, vib, CLOCK if value == "now" else encode.time_text(code, value))
+        return Register(dib, vib, CLOCK if value == "now" else dates.time_text(code, value))
     kind = vif.resolve(vib).kind
     scale = Decimal(10) ** (prefix - exponent)
     mantissa = value * scale

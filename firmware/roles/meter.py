@@ -196,7 +196,9 @@ class Meter:
             if value == CLOCK:
                 if wall_us is None:
                     continue
-                value = _clock(field, wall_us // _MICRO)
+                from ..application import dates
+
+                value = dates.from_unix(field, wall_us // _MICRO)
             elif isinstance(value, int):
                 value = _rolled(field, self._values[index] // _MICRO, register.unsigned)
                 value = encode.data(field, value, register.unsigned)
@@ -225,22 +227,3 @@ def _rolled(field, mantissa, unsigned):
     if field >= 9:
         return mantissa % 10 ** (2 * size)
     return mantissa % ((1 << 8 * size) - 1 if unsigned else 1 << (8 * size - 1))
-
-
-def _clock(field, seconds):
-    """Seconds since 1970 as date (2 bytes), date and time (4 bytes) or with seconds (6 bytes)."""
-    days, second = seconds // 86400, seconds % 86400
-    # Days since 0000-03-01, in eras of 400 years: years that begin in March have their leap day at the end.
-    days += 719468
-    day_of_era = days % 146097
-    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    month = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * month + 2) // 5 + 1
-    month += 3 if month < 10 else -9
-    year = year_of_era + 400 * (days // 146097) + (1 if month < 3 else 0)
-    if field == 2:
-        return encode.date(year, month, day)
-    if field == 4:
-        return encode.date_time(year, month, day, second // 3600, second // 60 % 60)
-    return encode.date_time_seconds(year, month, day, second // 3600, second // 60 % 60, second % 60)

@@ -1,6 +1,6 @@
 """Records on either interpreter: decode, encode, reasons. Vectors: OMS Annex N, captures named in the sheet."""
 
-from omsnode.firmware.application import encode, profile, record, types, vif
+from omsnode.firmware.application import builder, dates, encode, profile, record, types, vif
 from omsnode.firmware.errors import MisuseError
 
 
@@ -117,13 +117,13 @@ def test_noise():
 
 
 def test_build_and_encode():
-    dib, vib = encode.build("volume", "m3", -3, "bcd8", storage=1, tariff=2)
+    dib, vib = builder.build("volume", "m3", -3, "bcd8", storage=1, tariff=2)
     assert (dib, vib) == (b"\xcc\x20", b"\x13")
-    assert record.encode(dib, vib, 6408, -3) == bytes.fromhex("CC201308640000")
-    assert record.encode(b"\x02", b"\x6c", "2007-12-31") == bytes.fromhex("026CFF0C")
-    assert record.encode(b"\x0d", b"\xfd\x0c", "BKG4") == bytes.fromhex("0DFD0C0434474B42")
-    assert encode.date_time(2008, 5, 31, 23, 50) == bytes.fromhex("32371F15")
-    assert "m3" in raises(MisuseError, encode.build, "volume", "l").hint
+    assert builder.record(dib, vib, 6408, -3) == bytes.fromhex("CC201308640000")
+    assert builder.record(b"\x02", b"\x6c", "2007-12-31") == bytes.fromhex("026CFF0C")
+    assert builder.record(b"\x0d", b"\xfd\x0c", "BKG4") == bytes.fromhex("0DFD0C0434474B42")
+    assert dates.date_time(2008, 5, 31, 23, 50) == bytes.fromhex("32371F15")
+    assert "m3" in raises(MisuseError, builder.build, "volume", "l").hint
 
 
 test_decode()

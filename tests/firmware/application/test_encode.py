@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import encode, record, types, vif
+from omsnode.firmware.application import builder, dates, encode, types, vif
 from omsnode.firmware.application.dib import FIELDS, SIZES
 from omsnode.firmware.errors import MisuseError
 
@@ -38,18 +38,18 @@ NUMBERS = [name for name, code in FIELDS.items() if code not in (0, 5, 8, 13)]
     ],
 )
 def test_build(arguments, dib, vib):
-    assert tuple(part.hex().upper() for part in encode.build(**arguments)) == (dib, vib)
+    assert tuple(part.hex().upper() for part in builder.build(**arguments)) == (dib, vib)
 
 
 def test_every_row_of_the_builder_means_what_it_says():
-    for line in encode.VIBS.strip().split("\n"):
+    for line in builder.VIBS.strip().split("\n"):
         quantity, unit, _, lowest, count = line.split("|")
         for exponent in range(int(lowest), int(lowest) + int(count)):
-            meaning = vif.resolve(encode.build(quantity, unit or None, exponent)[1])
+            meaning = vif.resolve(builder.build(quantity, unit or None, exponent)[1])
             assert (meaning.quantity, meaning.unit, meaning.exponent) == (quantity, unit or None, exponent)
-    for line in encode.QUALIFIERS.strip().split("\n"):
+    for line in builder.QUALIFIERS.strip().split("\n"):
         name = line.split("|")[0]
-        assert vif.resolve(encode.build("volume", "m3", 0, qualifiers=[name])[1]).qualifiers == (name,)
+        assert vif.resolve(builder.build("volume", "m3", 0, qualifiers=[name])[1]).qualifiers == (name,)
 
 
 @pytest.mark.parametrize(
@@ -58,12 +58,12 @@ def test_every_row_of_the_builder_means_what_it_says():
         (dict(quantity="volume", unit="l"), "use one of: m3"),
         (dict(quantity="volume", unit="m3", exponent=4), "exponents -6 to 3 exist"),
         (dict(quantity="happiness"), "give DIB and VIB in hex instead"),
-        (dict(quantity="volume", unit="m3", qualifiers=["sideways"]), "see encode.QUALIFIERS"),
+        (dict(quantity="volume", unit="m3", qualifiers=["sideways"]), "see builder.QUALIFIERS"),
     ],
 )
 def test_build_says_what_there_is(arguments, hint):
     with pytest.raises(MisuseError) as caught:
-        encode.build(**arguments)
+        builder.build(**arguments)
     assert caught.value.hint == hint
 
 
@@ -116,15 +116,15 @@ def test_text_is_read_back(characters):
 @pytest.mark.parametrize(
     "function, arguments",
     [
-        (encode.date, (1999, 1, 1)),
-        (encode.date, (2000, 0, 1)),
-        (encode.date, (2000, 1, 32)),
-        (encode.date_time, (1899, 1, 1, 0, 0)),
-        (encode.date_time, (2000, 1, 1, 24, 0)),
-        (encode.time, (0, 60, 0)),
-        (encode.time_text, ("int16", "2000-01-01T00:00")),
-        (encode.time_text, ("bcd8", "2000-01-01")),
-        (encode.time_text, ("int16", "")),
+        (dates.date, (1999, 1, 1)),
+        (dates.date, (2000, 0, 1)),
+        (dates.date, (2000, 1, 32)),
+        (dates.date_time, (1899, 1, 1, 0, 0)),
+        (dates.date_time, (2000, 1, 1, 24, 0)),
+        (dates.time, (0, 60, 0)),
+        (dates.time_text, ("int16", "2000-01-01T00:00")),
+        (dates.time_text, ("bcd8", "2000-01-01")),
+        (dates.time_text, ("int16", "")),
         (encode.real, (10, 38)),
         (encode.real, (1, 200)),
     ],
@@ -141,7 +141,7 @@ def test_a_sender_does_not_load_the_tables():
 
 
 def test_dates_are_the_published_bytes():
-    assert encode.date_time(2008, 5, 31, 23, 50) == bytes.fromhex("32371F15")  # OMS-N N.2
-    assert encode.date(2007, 12, 31) == bytes.fromhex("FF0C")  # OMS-N
-    assert encode.time(0, 1, 50) == bytes.fromhex("320100")  # OMS-N N.8.2
-    assert record.encode(b"\x04", b"\x6d", "2008-05-31T23:50") == bytes.fromhex("046D32371F15")
+    assert dates.date_time(2008, 5, 31, 23, 50) == bytes.fromhex("32371F15")  # OMS-N N.2
+    assert dates.date(2007, 12, 31) == bytes.fromhex("FF0C")  # OMS-N
+    assert dates.time(0, 1, 50) == bytes.fromhex("320100")  # OMS-N N.8.2
+    assert builder.record(b"\x04", b"\x6d", "2008-05-31T23:50") == bytes.fromhex("046D32371F15")

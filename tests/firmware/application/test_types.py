@@ -7,7 +7,7 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import encode, types
+from omsnode.firmware.application import dates, encode, types
 
 INT8, INT16, INT24, INT32, REAL, INT48, INT64 = 1, 2, 3, 4, 5, 6, 7
 BCD8, VARIABLE = 12, 13
@@ -115,28 +115,28 @@ def test_dates(field, data, expected):
 
 @given(st.dates(datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)))
 def test_type_g_is_read_back(day):
-    data = encode.date(day.year, day.month, day.day)
+    data = dates.date(day.year, day.month, day.day)
     assert types.date_g(data) == (day.isoformat(), None)
-    assert encode.time_text("int16", day.isoformat()) == data
+    assert dates.time_text("int16", day.isoformat()) == data
 
 
 @given(st.datetimes(datetime.datetime(1981, 1, 1), datetime.datetime(2299, 12, 31)), st.booleans())
 def test_type_f_is_read_back(moment, summer):
-    data = encode.date_time(moment.year, moment.month, moment.day, moment.hour, moment.minute, summer)
+    data = dates.date_time(moment.year, moment.month, moment.day, moment.hour, moment.minute, summer)
     assert types.date_f(data) == (moment.isoformat()[:16], None)
 
 
 @given(st.datetimes(datetime.datetime(2000, 1, 1), datetime.datetime(2099, 12, 31)))
 def test_type_i_is_read_back(moment):
-    data = encode.time_text("int48", moment.isoformat()[:19])
+    data = dates.time_text("int48", moment.isoformat()[:19])
     assert types.date_i(data) == (moment.isoformat()[:19], None)
 
 
 def test_wildcards_are_written_and_read():
-    assert types.date_g(encode.date(None, 1, 1)) == ("****-01-01", "wildcard")
-    assert types.date_f(encode.time_text(4, "****-**-**T**:**")) == ("****-**-**T**:**", "wildcard")
-    assert types.date_i(encode.time_text(6, "****-**-**T**:**:**")) == ("****-**-**T**:**:**", "wildcard")
-    assert types.time_j(encode.time_text(3, "**:00:00")) == ("**:00:00", "wildcard")
+    assert types.date_g(dates.date(None, 1, 1)) == ("****-01-01", "wildcard")
+    assert types.date_f(dates.time_text(4, "****-**-**T**:**")) == ("****-**-**T**:**", "wildcard")
+    assert types.date_i(dates.time_text(6, "****-**-**T**:**:**")) == ("****-**-**T**:**:**", "wildcard")
+    assert types.time_j(dates.time_text(3, "**:00:00")) == ("**:00:00", "wildcard")
 
 
 @given(st.binary(min_size=6, max_size=6))
