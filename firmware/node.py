@@ -8,7 +8,6 @@ Transmit that follows it, and the duty-cycle ledger is asked before each Transmi
 from .errors import DutyCycleError, MisuseError, OmsError
 from .phy import modes, radio
 from .phy.duty_cycle import Ledger
-from .phy.framing import Deframer
 from .roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
 
 _DUTY_CYCLE = "duty_cycle"  # key in the stored state
@@ -133,6 +132,8 @@ class Node:
             self._listen(self._listening)
 
     def _listen(self, action):
+        from .phy.deframer import Deframer  # a node that only sends has no room for it
+
         family = action.mode
         if family != modes.T_AND_C:
             family = modes.find(action.mode, action.direction).family

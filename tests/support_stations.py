@@ -4,6 +4,7 @@ from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.link import frame_a, frame_b
 from omsnode.firmware.phy import framing, modes
+from omsnode.firmware.phy.deframer import Deframer
 
 FAMILY = {"S1": "S", "S1-m": "S", "S2": "S", "T1": "T", "C1": "C", "C2": "C", "T+C": "T+C"}
 
@@ -31,7 +32,7 @@ class Station:
     def listen(self, mode, direction=modes.UP):
         family = "S" if (mode, direction) == ("T2", modes.DOWN) else FAMILY.get(mode, mode[0])
         self.radio.configure(mode, direction)
-        self.radio.listen(framing.Deframer(family), self.board.now_us())
+        self.radio.listen(Deframer(family), self.board.now_us())
 
     def send(self, mode, chips, direction=modes.UP, in_us=5000):
         """Prepare and arm; returns the instant that was asked for."""

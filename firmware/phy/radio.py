@@ -13,7 +13,7 @@ microseconds on the board's monotonic clock. It never sleeps.
         arm: the driver strobes in `service` at its `due_us`, so that the first chip leaves at `at_us`. It never
         sends late: a missed instant is a TOO_LATE event and nothing is sent.
     listen(deframer, now_us)
-        receive with the deframer (`framing.Deframer`) until told otherwise; after each frame the driver re-arms.
+        receive with the deframer (`deframer.Deframer`) until told otherwise; after each frame the driver re-arms.
     standby(now_us), sleep(now_us)
     service(now_us, edges=()) -> list of Event
         call on an edge or at `due_us`. `edges` are (line, level, at_us) as `board.wait` returned them.

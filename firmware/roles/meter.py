@@ -11,7 +11,6 @@ never move, because a battery receiver predicts them from the last number that i
 from ..application import encode
 from ..application.dib import SIZES
 from ..errors import MisuseError
-from ..link import extended, frame_a, frame_b
 from ..phy import framing, modes, radio
 from ..security import mode5
 from ..transport import ci, compose
@@ -176,6 +175,8 @@ class Meter:
         out[1] = SND_NR
         out += profile.address.link_bytes()
         if profile.with_ell:
+            from ..link import extended
+
             out += extended.build(extended.SYNCHRONOUS, number)
         long = profile.header == ci.LONG
         code, address = (_DATA_LONG, profile.meter_address) if long else (_DATA_SHORT, None)
@@ -212,7 +213,10 @@ class Meter:
         return sealed + clear, mode5.blocks(sealed, len(clear))
 
     def _chips(self, telegram):
-        build = frame_b.build if self.profile.frame_format == "B" else frame_a.build
+        if self.profile.frame_format == "B":
+            from ..link.frame_b import build
+        else:
+            from ..link.frame_a import build
         return framing.chips(modes.find(self.profile.mode), build(telegram), self.profile.frame_format)
 
     def _count(self, name):

@@ -5,7 +5,8 @@ from omsnode.board import virtual
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import MisuseError
-from omsnode.firmware.phy import framing, modes
+from omsnode.firmware.phy import modes
+from omsnode.firmware.phy.deframer import Deframer
 from support_stations import Station, chips, frame, pair
 
 LINKS = (
@@ -200,7 +201,7 @@ def test_frequency_offset_is_reported_and_can_be_taken_back(ppm):
     event, _ = exchange(world, sender, receiver, ("T1", "up", "A"), 60)
     assert abs(event.offset_hz - ppm * 868.95) < 2400
     receiver.radio.configure("T+C", "up", offset_hz=event.offset_hz)
-    receiver.radio.listen(framing.Deframer("T+C"), receiver.board.now_us())
+    receiver.radio.listen(Deframer("T+C"), receiver.board.now_us())
     event, _ = exchange(world, sender, receiver, ("T1", "up", "A"), 60)
     assert abs(event.offset_hz) < 1600
 
@@ -367,7 +368,7 @@ def test_illegal_steps_raise_and_change_nothing():
     at_us = sender.send("T1", stream)
     world.run([sender], at_us + 1000)
     with pytest.raises(MisuseError):
-        radio.listen(framing.Deframer("T"), now)
+        radio.listen(Deframer("T"), now)
     with pytest.raises(MisuseError):
         radio.transmit(now)
     world.run([sender], at_us + 20000)

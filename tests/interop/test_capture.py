@@ -6,7 +6,7 @@ import pytest
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.node import Node
-from omsnode.firmware.phy.framing import Deframer
+from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.roles.collector import Collector
 from omsnode.tools.iq.slice import slice_iq
 

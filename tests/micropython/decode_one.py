@@ -6,7 +6,7 @@ EN 13757-4 Table 9, behind the sync word.
 
 from omsnode.firmware.application import telegram
 from omsnode.firmware.link import frame_a
-from omsnode.firmware.phy.framing import Deframer
+from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.security.keys import Key
 
 FRAME = "2E44931578563412330333637A2A0020255923C95AAA26D1B2E7493BC2AD013EC4A6F6D3529B520EDFF0EA6DEFC955B29D6D69EBF3EC8A"

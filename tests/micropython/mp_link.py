@@ -8,6 +8,7 @@ from omsnode.firmware.link import control, extended, frame_a, frame_b, telegram
 from omsnode.firmware.link.address import Address, device_type_name
 from omsnode.firmware.link.crc import crc16
 from omsnode.firmware.phy import duty_cycle, framing, manchester, modes, three_of_six
+from omsnode.firmware.phy.deframer import Deframer
 
 FRAME_A = bytes.fromhex("0F44AE0C7856341201074447780B134365871E6D")
 FRAME_B = bytes.fromhex("1444AE0C7856341201078C2027780B134365877AC5")
@@ -65,14 +66,14 @@ def test_deframer():
         ("T+C", CHIPS_CB, FRAME_B, "B"),
     ):
         for size in (1, 2, 5, 64):
-            deframer = framing.Deframer(family)
+            deframer = Deframer(family)
             stream = chips[6:] + b"\xff\x00"
             for i in range(0, len(stream), size):
                 result = deframer.feed(memoryview(stream)[i : i + size])
             assert result == 0
             assert deframer.frame == frame
             assert deframer.frame_format == frame_format
-    deframer = framing.Deframer("T")
+    deframer = Deframer("T")
     assert deframer.feed(CHIPS_T[6:10]) == 240 - 32
     assert deframer.feed(b"\x00") > 0 and deframer.feed(b"\x00\x00") == -1
     assert deframer.error.position == 5

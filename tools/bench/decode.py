@@ -16,6 +16,7 @@ from omsnode.firmware.host.lines import parse_line
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.phy import framing, modes
+from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.security import aes, mode5
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.transport import header
@@ -151,7 +152,7 @@ def _deframer_row(length):
     telegram = bytes([length, 0x44]) + bytes(i & 0xFF for i in range(length - 1))
     stream = framing.chips(modes.find("T1"), frame_a.build(telegram))[6:]
     frame = frame_a.build(telegram)
-    deframer = framing.Deframer("T+C")
+    deframer = Deframer("T+C")
 
     def deframe():
         # As the driver hands it over: three bytes, then what the FIFO threshold leaves.

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from omsnode.firmware.errors import CrcError, OmsError
 from omsnode.firmware.link import frame_a, frame_b
 from omsnode.firmware.phy import framing, modes
+from omsnode.firmware.phy.deframer import Deframer
 
 # Mode, direction, frame format, deframer, chips before the ones the deframer gets.
 PATHS = (
@@ -21,7 +22,7 @@ PATHS = (
 
 def receive(listens_to, chips):
     """Telegram of the chips behind the sync word; raises what the layers raise, None if chips are missing."""
-    deframer = framing.Deframer(listens_to)
+    deframer = Deframer(listens_to)
     result = deframer.feed(chips)
     if result < 0:
         raise deframer.error

@@ -6,6 +6,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.errors import LengthError, MisuseError, SymbolError
 from omsnode.firmware.phy import framing
+from omsnode.firmware.phy.deframer import Deframer
 
 FAMILIES = ("T", "C", "S", "T+C")
 
@@ -57,7 +58,7 @@ CASES = (
 
 @pytest.mark.parametrize("listens_to, family, frame, frame_format", CASES)
 def test_published_frames(listens_to, family, frame, frame_format):
-    deframer = framing.Deframer(listens_to)
+    deframer = Deframer(listens_to)
     chips = on_air(family, frame, frame_format)
     for i, byte in enumerate(chips):
         missing = deframer.feed(bytes([byte]))
@@ -71,7 +72,7 @@ def test_published_frames(listens_to, family, frame, frame_format):
 
 @pytest.mark.parametrize("listens_to", FAMILIES)
 def test_every_length(listens_to):
-    deframer = framing.Deframer(listens_to)
+    deframer = Deframer(listens_to)
     for family in listens_to.split("+"):
         for frame_format, lengths, build in (
             ("A", ref.LENGTHS_A, ref.frame_a),
@@ -99,7 +100,7 @@ def test_impossible_lengths_are_refused_at_once(listens_to):
             for length in range(256):
                 if length in legal:
                     continue
-                deframer = framing.Deframer(listens_to)
+                deframer = Deframer(listens_to)
                 assert deframer.feed(on_air(family, bytes([length, 0x44]), frame_format)[:3]) == -1
                 assert isinstance(deframer.error, LengthError)
                 assert deframer.frame is None
@@ -112,7 +113,7 @@ def test_wrong_second_half_of_the_c_sync():
         ("T+C", "54000F", 8),
         ("C", "543C", 8),
     ):
-        deframer = framing.Deframer(listens_to)
+        deframer = Deframer(listens_to)
         assert deframer.feed(bytes.fromhex(chips)) == -1
         assert isinstance(deframer.error, SymbolError)
         assert deframer.error.position == position
@@ -121,7 +122,7 @@ def test_wrong_second_half_of_the_c_sync():
 def test_54_never_begins_a_t_frame():
     """So T and C are told apart by the first byte (link sheet 3.3 item 2)."""
     assert "010101" not in ref.THREE_OF_SIX
-    deframer = framing.Deframer("T")
+    deframer = Deframer("T")
     assert deframer.feed(b"\x54\xcd") == -1
     assert deframer.error.position == 0
 
@@ -129,7 +130,7 @@ def test_54_never_begins_a_t_frame():
 @pytest.mark.parametrize("listens_to", FAMILIES)
 def test_settled_stays_settled_until_reset(listens_to):
     family = listens_to[0]
-    deframer = framing.Deframer(listens_to)
+    deframer = Deframer(listens_to)
     good = on_air(family, ref.SAMPLE_A)
     assert deframer.feed(good) == 0
     before = outcome(deframer)
@@ -147,7 +148,7 @@ def test_rejects_before_the_frame_ends():
     """The bad word is reported with the chips that complete its group of two bytes, not at the end."""
     chips = bytearray(on_air("T", ref.frame_a(255)))
     chips[30] ^= 0x01  # chip 247, word 41
-    deframer = framing.Deframer("T")
+    deframer = Deframer("T")
     for i in range(len(chips)):
         if deframer.feed(bytes(chips[i : i + 1])) == -1:
             break
@@ -156,7 +157,7 @@ def test_rejects_before_the_frame_ends():
 
 def test_no_such_family():
     with pytest.raises(MisuseError):
-        framing.Deframer("N")
+        Deframer("N")
 
 
 # One stream, however it is cut, has one outcome. Half of the streams are frames with a few chips turned.
@@ -180,7 +181,7 @@ def streams(draw):
 @given(st.sampled_from(FAMILIES), streams(), st.lists(st.integers(1, 70), min_size=1, max_size=6))
 @example("T+C", b"", [1])
 def test_cutting_changes_nothing(listens_to, stream, sizes):
-    whole, pieces = framing.Deframer(listens_to), framing.Deframer(listens_to)
+    whole, pieces = Deframer(listens_to), Deframer(listens_to)
     result = whole.feed(stream)
     piecewise = pieces.feed(b"")
     for piece in cut(stream, sizes):
@@ -195,7 +196,7 @@ def test_cutting_changes_nothing(listens_to, stream, sizes):
 @given(st.sampled_from(FAMILIES), streams())
 def test_a_frame_is_exactly_what_was_on_the_air(listens_to, stream):
     """Nothing is guessed: whatever frame is delivered has just these chips, and an L-field that fits."""
-    deframer = framing.Deframer(listens_to)
+    deframer = Deframer(listens_to)
     if deframer.feed(stream) != 0:
         return
     chips = ref.bits(on_air(deframer.family, deframer.frame, deframer.frame_format))[: deframer.total_chips]
@@ -212,6 +213,6 @@ def test_one_turned_chip_never_passes(family, length, data):
     chips = bytearray(on_air(family, frame))
     chip = data.draw(st.integers(0, chip_count(family, frame) - 1))
     chips[chip // 8] ^= 0x80 >> chip % 8
-    deframer = framing.Deframer(family)
+    deframer = Deframer(family)
     assert deframer.feed(chips) == -1
     assert deframer.error.position == chip // (6 if family == "T" else 2)
