@@ -16,7 +16,7 @@ from ..link import telegram as link_telegram
 from ..link.address import Address
 from ..security import mode5, modes
 from ..transport import authentication, ci, header
-from . import profile, record
+from . import record
 
 PLAIN = "plain"
 DECRYPTED = "decrypted"
@@ -184,7 +184,11 @@ def _upper(result, offset, key_for, default_keys):
     _open(result, tpl, key_for, default_keys)
     if tpl.content == ci.RECORDS:
         records, result.undecoded = record.decode(result.payload, tpl.direction == ci.DOWN)
-        result.records = profile.expand(records)
+        if any([one.qualifiers and "compact profile" in one.qualifiers[-1] for one in records]):
+            from . import profile  # few meters send them: loaded when one does
+
+            records = profile.expand(records)
+        result.records = records
     elif tpl.content == ci.ERROR and result.payload:
         reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
         reason = "application error {:02X}: {}".format(result.payload[0], reason)
