@@ -56,6 +56,24 @@ def test_analyze_a_line_with_another_length():
     assert "876.543 m3" in out and "\n     0  0F " in out
 
 
+@pytest.mark.parametrize("command", ["decode", "analyze"])
+def test_every_length_of_every_telegram(command, tmp_path, capsys):
+    """Cut after each byte, or with bytes behind: a refusal with its name, whatever it is that was cut."""
+    from omsnode.tools import cli
+
+    path = tmp_path / "lines"
+    texts = [text[: 2 * cut] for text in known.ALL for cut in range(1, len(text) // 2)]
+    texts += [text + "2F" * more for text in known.ALL for more in (1, 2, 16)]
+    path.write_text("\n".join(texts))
+    assert cli.main([command, "--default-keys", "--key", known.KEY_0, str(path)]) == 1
+    out = capsys.readouterr().out
+    if command == "decode":
+        codes = [json.loads(line)["error"]["code"] for line in out.splitlines()]
+        assert len(codes) == len(texts) and set(codes) <= {"length", "crc"}
+    else:
+        assert out.count("refused: ") == len(texts)
+
+
 def test_default_keys_only_where_asked_for():
     # drivers/src/unismart.xmq of wmbusmeters: a meter with the all-zero key.
     text = (
