@@ -24,7 +24,7 @@ HEADER_LINE = "GPIO24"  # other boards name their header lines as the Pi does
 MAX_CHIPS = 64
 EVENT_BUFFER = 256  # edges the kernel keeps for us; the default of 16 per line fills in one stalled frame
 
-PI_LIBRARIES = "pip install 'omsnode[pi]'"
+PI_LIBRARIES = "in the folder of omsnode: .venv/bin/pip install --editable '.[pi]'"
 HINT_ENABLE_SPI = "enable SPI: sudo raspi-config nonint do_spi 0 (or the line dtparam=spi=on in /boot/firmware/config.txt), then reboot"
 HINT_GROUPS = "sudo usermod -aG spi,gpio $USER, then log in again"
 HINT_BUSY = "stop the other program that uses this radio (another omsnode, a LoRaWAN daemon, ...)"

@@ -143,9 +143,8 @@ def load(path, role=None):
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(
-            "{}: {}".format(path, error.strerror), hint="give the path of a TOML file with --config"
-        )
+        option = " with --config" if role == "collector" else ""
+        raise ConfigError("{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option)
     except UnicodeDecodeError:
         raise ConfigError("{}: not UTF-8 text".format(path))
     try:

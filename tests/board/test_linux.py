@@ -82,7 +82,7 @@ def test_library_missing(bench, module):
     bench.add_board(RegisterBoard(), LINES)
     out = run(bench, "sys.modules[{!r}] = sys.modules['RPi'] = None\nattempt()".format(module))
     assert "library " + module in out
-    assert "pip install 'omsnode[pi]'" in out
+    assert "pip install --editable '.[pi]'" in out
 
 
 def test_old_gpiod_is_not_taken_for_the_new(bench):

@@ -153,6 +153,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
         (("collect", "--config", "broken.toml"), "broken.toml:5: unknown key 'nam'", "did you mean 'name'?"),
         (("collect", "--config", "literal.toml"), "literal.toml:6: the key itself", "put the 32 digits"),
         (("meter", "collector.toml"), "collector.toml", ""),
+        (("meter", "none.toml"), "none.toml: No such file", "give the path of a TOML file\n"),
         (("meter", "swapped.toml"), "swapped.toml:9: key file", "32 hex digits"),
     ],
 )

@@ -9,7 +9,7 @@ import sys
 
 from omsnode.firmware.errors import MisuseError, OmsError
 
-from ._parser import Parser
+from ._parser import Parser, without_keys
 
 # Sub-command: what it is for. Only the module of the one that is asked for is imported.
 COMMANDS = {
@@ -40,16 +40,37 @@ def main(argv=None):
         else:
             subparsers.add_parser(name, help=purpose, add_help=False)
     args = parser.parse_args(argv)
+    _prepare_streams()
     try:
         return modules[args.command].run(args) or 0
     except OmsError as error:
-        print("omsnode: {}".format(error), file=sys.stderr)
-        if error.hint:
-            print("  " + error.hint, file=sys.stderr)
+        _complain(error, error.hint)
         return 2 if isinstance(error, MisuseError) else 1
     except KeyboardInterrupt:
         return 130
-    except BrokenPipeError:
-        # Whoever read our output has enough. Nothing may be flushed into the closed pipe at exit.
+    except OSError as error:
+        # Nothing may be flushed at exit into a pipe that is closed or a disk that is full.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        if isinstance(error, BrokenPipeError):
+            return 0  # whoever read our output has enough
+        _complain(error.strerror or error)
+        return 1
+
+
+def _prepare_streams():
+    """Our output is UTF-8 whatever the locale says: JSON is, and units have a degree sign. A service may be started
+    without standard streams."""
+    if sys.stdin is None:
+        sys.stdin = open(os.devnull)
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+
+
+def _complain(message, hint=""):
+    print("omsnode: " + without_keys(str(message)), file=sys.stderr)
+    if hint:
+        print("  " + without_keys(hint), file=sys.stderr)

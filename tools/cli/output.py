@@ -3,6 +3,7 @@
 import datetime
 import shutil
 import sys
+import textwrap
 
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
@@ -56,7 +57,7 @@ def values(reading):
     telegram = reading.telegram
     if telegram.error:
         return "refused: " + telegram.error.message
-    return ", ".join(
+    return "; ".join(
         "{} {}".format(table.quantity(record), table.value(record)).rstrip() for record in telegram.records
     )
 
@@ -135,12 +136,19 @@ class LiveTable:
             yield "    {}: {}".format(reading.telegram.verdict, values(reading))
 
     def draw(self, footer):
-        width = shutil.get_terminal_size().columns
-        lines = [*self._lines(), "", footer]
+        width = shutil.get_terminal_size().columns - 1
+        lines = [part for line in (*self._lines(), "", footer) for part in _fitted(line, width)]
         move = "\x1b[{}A".format(self.drawn) if self.drawn else ""
-        self.out.write(move + "".join("\x1b[2K" + line[: width - 1] + "\n" for line in lines))
+        self.out.write(move + "".join("\x1b[2K" + line + "\n" for line in lines) + "\x1b[J")
         self.out.flush()
         self.drawn = len(lines)
+
+
+def _fitted(line, width):
+    """The line, or the lines into which it breaks: a value that is cut reads as another value."""
+    if len(line) <= width or not line.startswith(" "):
+        return [line[:width]]
+    return textwrap.wrap(line, width, subsequent_indent="    ", break_on_hyphens=False)
 
 
 def summary(node):
