@@ -6,7 +6,6 @@ import subprocess
 import sys
 
 import pytest
-
 from omsnode.tools.cli import output
 
 KEY = "0102030405060708090A0B0C0D0E0F11"
