@@ -81,6 +81,7 @@ class Transmitter:
         self._at_us = at_us
         if not self._calibrating:
             self._driver.due_us = self._strobe_us() - _CHECK_US
+            self._driver.armed_late = True
 
     def _strobe_us(self):
         """When to ask for the service that strobes: as much before as service tends to come late here."""

