@@ -1,7 +1,8 @@
 """Every exception of the stack, one hierarchy in one file.
 
 `code` is stable: it is the label of the statistics counter and the `error.code` of the JSON output. `hint` tells a
-person what to do next. `position` says where (block number, byte offset, symbol or record index), or None.
+person what to do next: what the error was made with, or what hints.py says of its code. `position` says where (block
+number, byte offset, symbol or record index), or None.
 
 Two families: `MisuseError` is our own caller's fault, `RejectError` is what the other end or the air did to us.
 Messages never contain key material.
@@ -10,14 +11,20 @@ Messages never contain key material.
 
 class OmsError(Exception):
     code = "error"
-    hint = ""
 
     def __init__(self, message="", position=None, hint=None):
         super().__init__(message)
         self.message = message
         self.position = position
-        if hint is not None:
-            self.hint = hint
+        self._hint = hint
+
+    @property
+    def hint(self):
+        if self._hint is None:
+            from .hints import HINTS  # texts for a person: not in a device's memory before somebody asks
+
+            return HINTS.get(self.code, "")
+        return self._hint
 
 
 class MisuseError(OmsError):
@@ -63,12 +70,10 @@ class SymbolError(PhyError):
     """A chip group that no encoder sends; `position` is the index of the symbol behind the sync."""
 
     code = "symbol"
-    hint = "interference or a weak signal: move the antenna"
 
 
 class LengthError(PhyError):
     code = "length"
-    hint = "the L-field does not fit the frame: noise, a truncated line, or CRCs removed twice"
 
 
 # --- link ---
@@ -82,7 +87,6 @@ class CrcError(LinkError):
     """`position` is the block number, counted from 1 as the standard does."""
 
     code = "crc"
-    hint = "the frame was damaged on the air or cut"
 
 
 # --- security ---
@@ -94,17 +98,14 @@ class SecurityError(RejectError):
 
 class NoKeyError(SecurityError):
     code = "no_key"
-    hint = "the telegram is encrypted: configure the key of this meter"
 
 
 class WrongKeyError(SecurityError):
     code = "wrong_key_or_altered"
-    hint = "the check bytes 2F 2F are missing: another key, or altered before its link CRC was computed"
 
 
 class UnsupportedSecurityError(SecurityError):
     code = "unsupported"
-    hint = "this security mode is not supported yet; the telegram is kept as it came"
 
 
 # --- transport and application ---
@@ -116,14 +117,12 @@ class TransportError(RejectError):
 
 class UnsupportedCiError(TransportError):
     code = "unsupported_ci"
-    hint = "only the manufacturer knows what stands behind this CI code; the bytes are kept as they came"
 
 
 class IncompleteError(TransportError):
     """One fragment of a message; the others are outstanding."""
 
     code = "incomplete"
-    hint = "the message is spread over several telegrams"
 
 
 class ApplicationError(RejectError):
@@ -137,7 +136,6 @@ class LineError(RejectError):
     """A text line that holds no telegram; `position` is the column, counted from 0."""
 
     code = "line"
-    hint = "expected: hex digits, an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|"
 
 
 # --- radio ---

@@ -4,6 +4,8 @@ needs only what comes out of it."""
 from ..errors import ApplicationError, MisuseError
 from . import dates, encode, vif
 from . import dib as _dib
+from .fields import SIZES
+from .reals import real
 from .record import add
 
 # What a sending device may ask for by name: `quantity|unit|VIB of the lowest exponent|lowest exponent|number of exponents`;
@@ -128,6 +130,18 @@ def build(
     return _dib.build(data_field, function, storage, tariff, subunit, final_dife), bytes(vib)
 
 
+def text(characters):
+    """LVAR and text, ISO 8859-1, last character first; at most 191 characters."""
+    if len(characters) > 0xBF:
+        raise MisuseError("text longer than 191 characters")
+    out = bytearray([len(characters)])
+    for character in reversed(list(characters)):
+        if ord(character) > 0xFF:
+            raise MisuseError("not in ISO 8859-1: " + character)
+        out.append(ord(character))
+    return bytes(out)
+
+
 def record(dib, vib, value, exponent=None):
     """The bytes of one record: dib + vib + data.
 
@@ -145,7 +159,7 @@ def record(dib, vib, value, exponent=None):
     except ApplicationError as error:
         raise MisuseError(error.message, error.position)
     if isinstance(value, (bytes, bytearray)):
-        size = _dib.SIZES[field]
+        size = SIZES[field]
         if size < 0:
             size = 1 + _dib.lvar_bytes(value[0]) if value else 1
         if len(value) != size:
@@ -154,7 +168,7 @@ def record(dib, vib, value, exponent=None):
     elif isinstance(value, str):
         if (meaning.kind == "T") == (field == 13):
             raise MisuseError("text does not fit this data field")
-        data = dates.time_text(field, value) if meaning.kind == "T" else encode.text(value)
+        data = dates.time_text(field, value) if meaning.kind == "T" else text(value)
     elif value is None or exponent is None:
         kind = meaning.kind
         data = encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
@@ -170,6 +184,16 @@ def _scaled(field, mantissa, exponent, meaning):
     if meaning.twelfth:
         mantissa *= 4096
     if field == 5:
-        return encode.real(mantissa, exponent - meaning.exponent)
-    mantissa = encode.rescale(mantissa, exponent, meaning.exponent)
+        return real(mantissa, exponent - meaning.exponent)
+    mantissa = rescale(mantissa, exponent, meaning.exponent)
     return encode.data(field, mantissa, meaning.kind in ("C", "D"), meaning.kind in ("", "C"))
+
+
+def rescale(mantissa, exponent, to_exponent):
+    """mantissa * 10**exponent as a whole number of 10**to_exponent; MisuseError when that is not exact."""
+    if exponent >= to_exponent:
+        return mantissa * 10 ** (exponent - to_exponent)
+    step = 10 ** (to_exponent - exponent)
+    if mantissa % step:
+        raise MisuseError("%de%d is no multiple of 10**%d" % (mantissa, exponent, to_exponent))
+    return mantissa // step

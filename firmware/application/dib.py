@@ -7,9 +7,6 @@ from ..errors import ApplicationError, MisuseError
 
 FUNCTIONS = ("instantaneous", "maximum", "minimum", "error")
 
-# Data field -> number of data bytes; -1: an LVAR byte leads the data; -2: the whole DIF is a special function.
-SIZES = (0, 1, 2, 3, 4, 4, 6, 8, 0, 1, 2, 3, 4, -1, 6, -2)
-
 FIELDS = {
     "none": 0,
     "int8": 1,

@@ -4,7 +4,7 @@ EN 13757-3:2018 Annex F, OMS Vol.2 Annex G; sheet en13757-3-application 7.2. The
 control byte (SCB), spacing value byte (SVB), then the elements, the one nearest to the base first.
 """
 
-from . import dib, types, vif
+from . import fields, types, vif
 from .record import Record, add, scale
 
 # Last VIFE of the record -> which way the time goes: 13 from the base to older values.
@@ -55,7 +55,7 @@ def _expand(profile, records, out):
     data = profile.data
     field = data[1] & 15
     mode = data[1] >> 6
-    size = dib.SIZES[field]
+    size = fields.SIZES[field]
     if size <= 0:
         return "reserved element type"
     step = _step(data[1] >> 4 & 3, data[2])

@@ -6,6 +6,7 @@
 from ..errors import ApplicationError
 from . import dib as _dib
 from . import types, vif
+from .fields import SIZES
 
 _FILLER = 0x2F
 _MAX_PROBES = 16  # records looked ahead to find out in which order a plain-text unit is sent
@@ -105,7 +106,7 @@ def _special(payload, offset, dif):
 
 def _data_end(payload, at, end, field):
     """Offset behind the data of a record whose data (or LVAR) begins at `at`."""
-    size = _dib.SIZES[field]
+    size = SIZES[field]
     if size < 0:
         if at >= end:
             raise ApplicationError("truncated before the LVAR", at)

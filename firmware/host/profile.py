@@ -27,6 +27,7 @@ from decimal import Decimal
 
 from ..application import builder, dates, encode, vif
 from ..application import dib as dibs
+from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
@@ -195,7 +196,7 @@ def _described(values, nominal_us):
     code = dibs.FIELDS[field]
     if isinstance(value, str):
         if quantity not in _CLOCK_FIELDS:
-            return Register(dib, vib, encode.text(value))
+            return Register(dib, vib, builder.text(value))
         return Register(dib, vib, CLOCK if value == "now" else dates.time_text(code, value))
     kind = vif.resolve(vib).kind
     scale = Decimal(10) ** (prefix - exponent)
@@ -207,7 +208,7 @@ def _described(values, nominal_us):
             raise MisuseError(
                 "a register in field real32 does not grow", None, "take an integer or BCD field"
             )
-        return Register(dib, vib, encode.real(int(mantissa), 0))
+        return Register(dib, vib, real(int(mantissa)))
     if kind == "D":
         if growth:
             raise MisuseError("a bit field does not grow")

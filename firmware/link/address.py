@@ -1,36 +1,10 @@
 """The eight bytes that name a device (EN 13757-4 12.5.5, 12.5.6; link sheet 5.4, 5.5; application sheet 4.1, 4.3).
 
 On the link: M(2) ID(4) version device type; in the long header of the transport layer: ID(4) M(2) version device type.
-Manufacturer and identification number are sent low byte first.
+Manufacturer and identification number are sent low byte first. How an address is written for people: address_text.py.
 """
 
 from ..errors import LengthError, MisuseError
-
-
-def manufacturer_code(number):
-    """Three letters of a manufacturer number ("KAM" of 2C2D); bit 15 (address not unique worldwide) is left out.
-
-    A number that is no three letters A-Z is returned as four hexadecimal digits.
-    """
-    code = "".join([chr(64 + (number >> shift & 31)) for shift in (10, 5, 0)])
-    for letter in code:
-        if not "A" <= letter <= "Z":
-            return "{:04x}".format(number)
-    return code
-
-
-def manufacturer_number(code):
-    """Number of three letters, or of four hexadecimal digits; MisuseError if it is neither."""
-    code = code.upper()
-    if len(code) == 3:
-        number = 0
-        for letter in code:
-            if not "A" <= letter <= "Z":
-                break
-            number = number << 5 | ord(letter) - 64
-        else:
-            return number
-    return _hex(code, 4)
 
 
 def device_type_name(code):
@@ -40,7 +14,8 @@ def device_type_name(code):
     return NAMES.get(code)
 
 
-def _hex(digits, most, least=None):
+def hexadecimal(digits, most, least=None):
+    """The number that `least` to `most` hexadecimal digits are (least None: exactly `most`); MisuseError otherwise."""
     if not (least or most) <= len(digits) <= most:
         raise MisuseError("{} is not {} hexadecimal digits".format(digits, most))
     for digit in digits:
@@ -55,7 +30,7 @@ class Address:
     """
 
     def __init__(self, manufacturer, ident, version, device_type):
-        _hex(ident, 8)
+        hexadecimal(ident, 8)
         for value, most in ((manufacturer, 0xFFFF), (version, 0xFF), (device_type, 0xFF)):
             if value is not None and not 0 <= value <= most:
                 raise MisuseError("{} does not fit the address".format(value))
@@ -86,22 +61,16 @@ class Address:
 
         V and T are hexadecimal. MisuseError if the text is something else.
         """
-        parts = text.strip().split(".")
-        fields = {"M": None, "V": None, "T": None}
-        for part in parts[1:]:
-            name, _, value = part.partition("=")
-            name = name.upper()
-            if fields.get(name, 0) is not None:
-                raise MisuseError(
-                    "{} is no address".format(text), hint="write 12345678 or 12345678.M=KAM.V=1b.T=16"
-                )
-            fields[name] = manufacturer_number(value) if name == "M" else _hex(value, 2, 1)
-        return cls(fields["M"], parts[0], fields["V"], fields["T"])
+        from . import address_text
+
+        return cls(*address_text.parse(text))
 
     @property
     def manufacturer_code(self):
         """Three letters; four hexadecimal digits where the number is no letters; None in a pattern without it."""
-        return None if self.manufacturer is None else manufacturer_code(self.manufacturer)
+        from . import address_text
+
+        return None if self.manufacturer is None else address_text.manufacturer_code(self.manufacturer)
 
     def _bytes(self, order):
         if None in (self.manufacturer, self.version, self.device_type):
@@ -141,16 +110,9 @@ class Address:
         return hash((self.manufacturer, self.ident, self.version, self.device_type))
 
     def __str__(self):
-        text = self.ident
-        if self.manufacturer is not None:
-            # Bit 15 is part of the address: without it another address would be written.
-            soft = self.manufacturer & 0x8000
-            text += ".M=" + ("{:04x}".format(self.manufacturer) if soft else self.manufacturer_code)
-        if self.version is not None:
-            text += ".V={:02x}".format(self.version)
-        if self.device_type is not None:
-            text += ".T={:02x}".format(self.device_type)
-        return text
+        from . import address_text
+
+        return address_text.show(self)
 
     def __repr__(self):
         return "Address({})".format(self)

@@ -9,11 +9,11 @@ never move, because a battery receiver predicts them from the last number that i
 """
 
 from ..application import encode
-from ..application.dib import SIZES
+from ..application.fields import SIZES
 from ..errors import MisuseError
 from ..phy import framing, modes, radio
 from ..security import mode5
-from ..transport import ci, compose
+from ..transport import compose
 from .actions import REFUSED, Persist, Transmit
 
 SND_NR = 0x44
@@ -178,9 +178,10 @@ class Meter:
             from ..link import extended
 
             out += extended.build(extended.SYNCHRONOUS, number)
-        long = profile.header == ci.LONG
-        code, address = (_DATA_LONG, profile.meter_address) if long else (_DATA_SHORT, None)
-        out += compose.build(code, number, profile.status, configuration, address)
+        if profile.header == "long":
+            out += compose.build(_DATA_LONG, number, profile.status, configuration, profile.meter_address)
+        else:
+            out += compose.build(_DATA_SHORT, number, profile.status, configuration)
         out += body
         if len(out) > 256:
             raise MisuseError("the records of {} do not fit one telegram".format(profile.address))

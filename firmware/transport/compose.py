@@ -1,7 +1,6 @@
 """Transport layer header of a telegram that we send, both directions (security sheet sections 3 and 4)."""
 
 from ..errors import MisuseError
-from .ci import LONG, NONE, row
 
 
 def configuration(mode, blocks=0, bidirectional=False, accessible=False, synchronous=False, content=0):
@@ -12,18 +11,13 @@ def configuration(mode, blocks=0, bidirectional=False, accessible=False, synchro
     return int(flags) | mode << 8 | blocks << 4 | content << 2
 
 
-def build(ci, access_number=None, status=0, configuration_field=0, address=None):
-    """Bytes of a header: the CI code and what belongs to it.
+def build(ci, access_number, status=0, configuration_field=0, address=None):
+    """Bytes of a header from its CI code on. address: the meter's Address makes it a long header.
 
-    address: the meter's Address, for a long header and only there. MisuseError if the CI has another kind of header or
-    a value is out of range.
+    Which of the two a CI code announces is in the table of ci.py, which a sender does without: its few CI codes are known
+    where they are written down. MisuseError if a value is out of range.
     """
-    kind = row(ci)[0]
-    if kind == NONE:
-        return bytes((ci,))
-    if (address is None) != (kind != LONG):
-        raise MisuseError("CI {:02X} has a {} header".format(ci, kind))
-    if access_number is None or not 0 <= access_number <= 255 or not 0 <= status <= 255:
+    if not 0 <= access_number <= 255 or not 0 <= status <= 255:
         raise MisuseError("access number and status are bytes")
     fields = (access_number, status, configuration_field & 0xFF, configuration_field >> 8 & 0xFF)
     return bytes((ci,)) + (address.tpl_bytes() if address else b"") + bytes(fields)

@@ -1,6 +1,7 @@
 """Records on either interpreter: decode, encode, reasons. Vectors: OMS Annex N, captures named in the sheet."""
 
 from omsnode.firmware.application import builder, dates, encode, profile, record, types, vif
+from omsnode.firmware.application.reals import real
 from omsnode.firmware.errors import MisuseError
 
 
@@ -87,7 +88,7 @@ def test_reals():
     ):
         data = bytes.fromhex(text)
         assert types.real(data)[:2] == (mantissa, exponent), text
-        assert encode.real(mantissa, exponent) == data, text
+        assert real(mantissa, exponent) == data, text
     assert types.real(bytes.fromhex("0000C07F"))[3] == "not a number"
 
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from omsnode.firmware.application import builder, dates, encode, types, vif
-from omsnode.firmware.application.dib import FIELDS, SIZES
+from omsnode.firmware.application.dib import FIELDS
+from omsnode.firmware.application.fields import SIZES
+from omsnode.firmware.application.reals import real
 from omsnode.firmware.errors import MisuseError
 
 NUMBERS = [name for name, code in FIELDS.items() if code not in (0, 5, 8, 13)]
@@ -101,7 +103,7 @@ def test_unsigned_and_without_marker():
 @given(st.integers(-(10**12), 10**12), st.integers(-12, 12), st.integers(-12, 12))
 def test_rescale_is_exact_or_refused(mantissa, exponent, to_exponent):
     try:
-        raw = encode.rescale(mantissa, exponent, to_exponent)
+        raw = builder.rescale(mantissa, exponent, to_exponent)
     except MisuseError:
         assert mantissa % 10 ** (to_exponent - exponent)
         return
@@ -110,7 +112,7 @@ def test_rescale_is_exact_or_refused(mantissa, exponent, to_exponent):
 
 @given(st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF), max_size=191))
 def test_text_is_read_back(characters):
-    assert types.value(13, encode.text(characters), "")[2] == characters
+    assert types.value(13, builder.text(characters), "")[2] == characters
 
 
 @pytest.mark.parametrize(
@@ -125,8 +127,8 @@ def test_text_is_read_back(characters):
         (dates.time_text, ("int16", "2000-01-01T00:00")),
         (dates.time_text, ("bcd8", "2000-01-01")),
         (dates.time_text, ("int16", "")),
-        (encode.real, (10, 38)),
-        (encode.real, (1, 200)),
+        (real, (10, 38)),
+        (real, (1, 200)),
     ],
 )
 def test_dates_and_reals_out_of_range(function, arguments):

@@ -7,7 +7,8 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import dates, encode, types
+from omsnode.firmware.application import dates, types
+from omsnode.firmware.application.reals import real
 
 INT8, INT16, INT24, INT32, REAL, INT48, INT64 = 1, 2, 3, 4, 5, 6, 7
 BCD8, VARIABLE = 12, 13
@@ -195,7 +196,7 @@ def test_reals_are_the_shortest_decimal_that_names_them():
         ):  # the largest: its shortest decimal is above it, float() refuses to pack that
             assert nearest(mantissa, exponent) == data
             assert len(str(abs(mantissa)).rstrip("0")) <= shortest_digits(data)
-        assert encode.real(mantissa, exponent) == data
+        assert real(mantissa, exponent) == data
 
 
 @pytest.mark.parametrize(
@@ -223,4 +224,4 @@ def test_reals_without_value(data, flag):
 @given(st.integers(-(10**9), 10**9), st.integers(-40, 28))
 def test_encoded_reals_are_the_nearest(mantissa, exponent):
     # float() rounds twice on the way to a single, but a value this short does not meet such a tie
-    assert encode.real(mantissa, exponent) in (nearest(mantissa, exponent), b"\0\0\0\x80")
+    assert real(mantissa, exponent) in (nearest(mantissa, exponent), b"\0\0\0\x80")

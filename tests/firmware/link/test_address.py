@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from omsnode.firmware.errors import LengthError, MisuseError
-from omsnode.firmware.link.address import Address, device_type_name, manufacturer_code, manufacturer_number
+from omsnode.firmware.link.address import Address, device_type_name
+from omsnode.firmware.link.address_text import manufacturer_code, manufacturer_number
 
 EIGHT = st.binary(min_size=8, max_size=8)
 

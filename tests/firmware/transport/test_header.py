@@ -2,7 +2,6 @@
 
 import pytest
 from omsnode.firmware.errors import MisuseError, TransportError
-from omsnode.firmware.link.address import Address
 from omsnode.firmware.transport import ci, ci_names, compose, header
 
 # Annex N: bytes, kind, direction, address, access number, status, configuration field, mode, N
@@ -31,7 +30,6 @@ def test_both_ways(row):
 def test_no_header():
     tpl = header.parse(bytes.fromhex("780B13"), 0)
     assert (tpl.kind, tpl.mode, tpl.status, tpl.payload_offset) == ("none", None, None, 1)
-    assert compose.build(0x78) == b"\x78"
 
 
 # Annex N: 17h = -84, 19h = -80, 20h = -66 dBm; 0 says nothing.
@@ -109,10 +107,7 @@ def test_rows_and_names_are_of_the_same_codes():
 @pytest.mark.parametrize(
     "arguments",
     [
-        (0x72, 1, 0, 0, None),  # long header without an address
-        (0x7A, 1, 0, 0, Address.parse("12345678.M=KAM.V=1b.T=16")),
         (0x7A, 256, 0, 0, None),
-        (0x7A, None, 0, 0, None),
         (0x7A, 1, -1, 0, None),
     ],
 )

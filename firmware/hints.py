@@ -1,0 +1,13 @@
+"""What a person can do about an error, by its code (see errors.py)."""
+
+HINTS = {
+    "symbol": "interference or a weak signal: move the antenna",
+    "length": "the L-field does not fit the frame: noise, a truncated line, or CRCs removed twice",
+    "crc": "the frame was damaged on the air or cut",
+    "no_key": "the telegram is encrypted: configure the key of this meter",
+    "wrong_key_or_altered": "the check bytes 2F 2F are missing: another key, or altered before its link CRC was computed",
+    "unsupported": "this security mode is not supported yet; the telegram is kept as it came",
+    "unsupported_ci": "only the manufacturer knows what stands behind this CI code; the bytes are kept as they came",
+    "incomplete": "the message is spread over several telegrams",
+    "line": "expected: hex digits, an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|",
+}
