@@ -1,5 +1,7 @@
 """Several senders take turns, so that frames follow each other faster than one chip could send them."""
 
+import functools
+
 from omsnode.firmware.link import frame_a, frame_b
 from omsnode.firmware.phy import framing, modes, radio
 from omsnode.firmware.roles.actions import Transmit
@@ -25,6 +27,7 @@ def lengths(frame_format):
     return LENGTHS_B if frame_format == "B" else LENGTHS_A
 
 
+@functools.cache
 def frame(length, frame_format):
     """Made by the tests' own CRC and block rules, not by the code under test."""
     return (independent_b if frame_format == "B" else independent_a)(length)
@@ -150,3 +153,24 @@ def on_the_air(mode, data, frame_format, transmission):
 
 def telegram(data, frame_format):
     return (frame_b if frame_format == "B" else frame_a).strip(data)
+
+
+_CODED_BYTES = {"T1": lambda n: (3 * n + 1) // 2, "C1": lambda n: n + 2, "S1-m": lambda n: 2 * n}
+_EDGES = (64, 128, 255, 256, 257, 512)  # bytes: FIFO, 8-bit counters
+_SHEET = {"T1": 149, "C1": 223, "S1-m": 111}  # a multiple of 256 bytes (CC1101 sheet 6.1)
+
+
+@functools.cache
+def special_lengths(mode, frame_format):
+    """Shortest, longest, and those whose bytes behind the sync word, or whose stream as a whole, are a multiple of 256 or
+    the first to reach the size of a FIFO or a counter."""
+    legal = lengths(frame_format)
+    chosen = {legal[0], legal[-1], _SHEET[mode]}
+    coded = [_CODED_BYTES[mode](len(frame(length, frame_format))) for length in legal]
+    streams = [len(framing.chips(modes.find(mode), frame(n, frame_format), frame_format)) for n in legal]
+    for totals in (coded, streams):
+        totals = dict(zip(legal, totals, strict=True))
+        chosen |= {length for length in legal if totals[length] % 256 == 0}
+        for edge in _EDGES:
+            chosen |= {length for length in legal if totals[length] >= edge > totals.get(length - 1, 0)}
+    return sorted(chosen)
