@@ -8,9 +8,10 @@ Transmit that follows it, and the duty-cycle ledger is asked before each Transmi
 from .errors import DutyCycleError, MisuseError, OmsError
 from .phy import modes, radio
 from .phy.duty_cycle import Ledger
+from .portable import const
 from .roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
 
-_DUTY_CYCLE = "duty_cycle"  # key in the stored state
+_DUTY_CYCLE = const("duty_cycle")  # key in the stored state
 
 
 class Node:

@@ -8,13 +8,13 @@ from omsnode.firmware.portable import const
 
 from . import registers
 
-READY_POLLS = 250  # at least 0.8 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
+_READY_POLLS = const(250)  # at least 0.8 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
 _STABLE_READS = const(8)
 
-_FIFOTHR = registers.address("FIFOTHR")
-_PKTLEN = registers.address("PKTLEN")
-_MCSM0 = registers.address("MCSM0")
-_FSCAL3 = registers.address("FSCAL3")
+_FIFOTHR = const(0x03)
+_PKTLEN = const(0x06)
+_MCSM0 = const(0x18)
+_FSCAL3 = const(0x23)
 _N_REGISTERS = const(47)
 
 _AUTOCAL = const(0x18)  # MCSM0: calibrate from IDLE to RX or TX; PO_TIMEOUT 64
@@ -138,7 +138,7 @@ class Chip:
     def set_length(self, length):
         self.write(_PKTLEN, length)
 
-    def wait_ready(self, polls=READY_POLLS):
+    def wait_ready(self, polls=_READY_POLLS):
         """Poll until the crystal runs and VERSION is plausible twice; False if it never is (sheet 1.4). Leaves VERSION
         and PARTNUM in `version` and `partnum`."""
         before = None
@@ -150,7 +150,7 @@ class Chip:
             before = self.version
         return False
 
-    def reset(self, polls=READY_POLLS):
+    def reset(self, polls=_READY_POLLS):
         """SRES, to IDLE with every register at its reset value. False if the chip does not answer."""
         self.wait_ready(polls)  # a chip that sleeps loses what is sent before its crystal runs
         self.strobe(registers.SRES)

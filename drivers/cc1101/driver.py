@@ -13,6 +13,7 @@ while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has th
 
 from omsnode.firmware.errors import MisuseError, RadioError
 from omsnode.firmware.phy import radio
+from omsnode.firmware.portable import const
 
 from . import profiles, registers
 from .chip import Chip
@@ -25,12 +26,13 @@ INTERVAL_US = 30000000
 # repeats it). IDLE to RX is 75 us of it, 799 us with calibration (sheet 4.2).
 DEAD_TIME_US = {None: 250, PER_FRAME: 980}
 
-STANDBY = 0
-SLEEPING = 1
-LISTENING = 2
-SENDING = 3
+_STANDBY = const(0)
+_SLEEPING = const(1)
+_LISTENING = const(2)
+_SENDING = const(3)
 
-START_POLLS = 2000
+_START_POLLS = const(2000)
+_FREQ2 = const(0x0D)
 _HINT_SPI = (
     "SPI answers {} only: is SPI enabled (raspi-config), is CSN on the chip enable of the HAT row, are MISO and MOSI "
     "swapped, does the module have 3.3 V?"
@@ -61,7 +63,7 @@ class Cc1101:
         self.recalibrate = recalibrate
         self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
         self.due_us = None
-        self.state = STANDBY
+        self.state = _STANDBY
         # How late service comes on this host: a maximum, forgotten slowly, so that with delays at random more than two
         # thirds of it are always left (a transmission is prepared for half as much again).
         self.late_us = 250
@@ -82,7 +84,7 @@ class Cc1101:
 
         IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
         """
-        if not self.chip.reset(START_POLLS):
+        if not self.chip.reset(_START_POLLS):
             seen = "0x{:02X}".format(self.chip.version)
             raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=_HINT_SPI.format(seen))
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
@@ -90,7 +92,7 @@ class Cc1101:
         if address is not None:
             name = registers.name(address)
             raise RadioError("{} does not read back as written".format(name), hint=_HINT_WIRES)
-        self.state = STANDBY
+        self.state = _STANDBY
         self.due_us = None
         self._key = None
 
@@ -110,11 +112,11 @@ class Cc1101:
             raise MisuseError("nothing to send")
         self._wake(now_us)
         row = profiles.mode_row(self._wanted[0], self._wanted[1])
-        self.state = SENDING
+        self.state = _SENDING
         self._transmitter.prepare(chips, block, self._patable, row, now_us)
 
     def transmit(self, at_us):
-        if self.state != SENDING or self._transmitter.on_air:
+        if self.state != _SENDING or self._transmitter.on_air:
             raise MisuseError("nothing is prepared to send")
         self._transmitter.arm(at_us)
 
@@ -125,7 +127,7 @@ class Cc1101:
             from .receive import Receiver
 
             self._receiver = Receiver(self)
-        self.state = LISTENING
+        self.state = _LISTENING
         self._receiver.listen(
             deframer, self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.RX), now_us
         )
@@ -139,19 +141,19 @@ class Cc1101:
 
     def sleep(self, now_us):
         """As `standby`, with the crystal off."""
-        if self.state != SLEEPING:
+        if self.state != _SLEEPING:
             self.standby(now_us)
             self.chip.strobe(registers.SPWD)
-            self.state = SLEEPING
+            self.state = _SLEEPING
 
     def service(self, now_us, edges=()):
         wanted_us = edges[0][2] if edges else self.due_us
         if wanted_us is not None and now_us >= wanted_us and not self.armed_late:
             self.late_us = max(min(now_us - wanted_us, 5000), self.late_us - (self.late_us >> 7))
         self.armed_late = False
-        if self.state == LISTENING:
+        if self.state == _LISTENING:
             self._receiver.service(now_us, edges)
-        elif self.state == SENDING:
+        elif self.state == _SENDING:
             self._transmitter.service(now_us, edges)
         events = self._events
         if events:
@@ -167,8 +169,7 @@ class Cc1101:
 
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
-        start = registers.address("FREQ2")
-        self._key = (side, bytes(block[start : start + 3]))
+        self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 3]))
         known = self._calibrations.get(self._key)
         self.chip.load(block, known and known[1])
         return self.stale(now_us)
@@ -196,7 +197,7 @@ class Cc1101:
 
     def rest(self):
         """The chip is idle, and nobody asks it for anything."""
-        self.state = STANDBY
+        self.state = _STANDBY
         self.due_us = None
 
     def emit(self, event):
@@ -226,11 +227,11 @@ class Cc1101:
     def _idle_for(self, what):
         if self._wanted is None:
             raise MisuseError("{} before configure".format(what))
-        if self.state == SENDING and self._transmitter.on_air:
+        if self.state == _SENDING and self._transmitter.on_air:
             raise MisuseError("{} while a transmission is on the air".format(what), hint="wait for SENT")
 
     def _wake(self, now_us):
-        if self.state == SLEEPING:
-            self.state = STANDBY
+        if self.state == _SLEEPING:
+            self.state = _STANDBY
             if not self.chip.wait_ready():
                 self.fault("no_answer", now_us)

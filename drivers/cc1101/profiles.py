@@ -62,15 +62,15 @@ T up   322000 38100 2E BF 43 09 B5
 C up   322000 44400 2E 6D 43 09 B5
 C down 203000 25400 2E 6D 43 09 B5
 """
-_TUNED = ("FOCCFG", "BSCFG", "AGCCTRL2", "AGCCTRL1", "AGCCTRL0")
+_TUNED = const("FOCCFG BSCFG AGCCTRL2 AGCCTRL1 AGCCTRL0")
 
 # MDMCFG2.SYNC_MODE. AN067 lets one of the 16 chips be wrong (5); that makes 17 times as many false syncs, some of them in
 # the preamble of a frame, and gains little: one wrong chip behind the sync loses the frame anyway.
 _SYNC_16_OF_16_AND_CARRIER = const(0x06)
 _GFSK = const(0x10)  # MDMCFG2.MOD_FORMAT; 0 is 2-FSK
 
-_MDMCFG4 = registers.address("MDMCFG4")
-_MDMCFG3 = registers.address("MDMCFG3")
+_MDMCFG4 = const(0x10)
+_MDMCFG3 = const(0x11)
 
 # Highest first: dBm, PATABLE byte at 868 MHz (TI DN013; sheet 7.4).
 PATABLE_868 = """
@@ -178,26 +178,19 @@ def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
     exponent, mantissa = data_rate(row.chip_rate_cps, crystal_hz)
     word = freq_word(row.frequency_hz + offset_hz, crystal_hz)
     sync = sync_word(row)
+    sync_mode = _SYNC_16_OF_16_AND_CARRIER if side == RX else 0
     out = bytearray(registers.RESET)
-    _put(out, _rows(_COMMON))
-    _put(out, [(_TUNED[i], tuned[i]) for i in range(len(_TUNED))])
+    for name, value in _rows(_COMMON):
+        out[registers.address(name)] = int(value, 16)
+    _put(out, _TUNED, [int(value, 16) for value in tuned])
     if side == TX:
-        _put(out, _rows(_TX_CHANGES))
-    for name, value in (
-        ("SYNC1", sync >> 8),
-        ("SYNC0", sync & 0xFF),
-        ("FREQ2", word >> 16),
-        ("FREQ1", word >> 8 & 0xFF),
-        ("FREQ0", word & 0xFF),
-        ("MDMCFG4", bandwidth(int(filter_hz), crystal_hz) | exponent),
-        ("MDMCFG3", mantissa),
-        (
-            "MDMCFG2",
-            (_GFSK if row.modulation == "2-GFSK" else 0) | (_SYNC_16_OF_16_AND_CARRIER if side == RX else 0),
-        ),
-        ("DEVIATN", deviation(int(deviation_hz), crystal_hz)),
-    ):
-        out[registers.address(name)] = value
+        for name, value in _rows(_TX_CHANGES):
+            out[registers.address(name)] = int(value, 16)
+    _put(out, "SYNC1 SYNC0", (sync >> 8, sync & 0xFF))
+    _put(out, "FREQ2 FREQ1 FREQ0", (word >> 16, word >> 8 & 0xFF, word & 0xFF))
+    _put(out, "MDMCFG4 MDMCFG3", (bandwidth(int(filter_hz), crystal_hz) | exponent, mantissa))
+    _put(out, "MDMCFG2", (sync_mode | (_GFSK if row.modulation == "2-GFSK" else 0),))
+    _put(out, "DEVIATN", (deviation(int(deviation_hz), crystal_hz),))
     return out
 
 
@@ -208,7 +201,7 @@ def _tuning(family, direction):
     raise MisuseError("no tuning for {} {}".format(family, direction))
 
 
-def _put(block, rows):
-    """rows: [(name of a register, its value in hex), ...]"""
-    for name, value in rows:
-        block[registers.address(name)] = int(value, 16)
+def _put(block, names, values):
+    """names: registers, with blanks between them; values: as many bytes."""
+    for name, value in zip(names.split(), values):  # noqa: B905  (MicroPython's zip has no strict)
+        block[registers.address(name)] = value

@@ -18,7 +18,7 @@ from ..roles.collector import KnownMeter
 from ..security.keys import Key
 
 ROLES = ("collector", "meter")
-RECEIVE_MODES = tuple(sorted({row.name for row in modes.MODES})) + (modes.T_AND_C,)
+RECEIVE_MODES = tuple(sorted({row.name for row in modes.every()})) + (modes.T_AND_C,)
 
 # Per table: {key: type}. A tuple of strings means one of these words.
 _TOP = {"node": dict, "radio": dict, "meter": list}

@@ -37,7 +37,7 @@ _DEVICE = {
     "name": str,
     "id": str,
     "key": str,
-    "mode": tuple(sorted({row.name for row in modes.MODES if row.direction == modes.UP})),
+    "mode": tuple(sorted({row.name for row in modes.every() if row.direction == modes.UP})),
     "frame_format": ("A", "B"),
     "interval_s": (int, Decimal),
     "security_mode": int,

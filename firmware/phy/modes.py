@@ -37,39 +37,47 @@ Mode = namedtuple(
     ),
 )
 
-_S_SYNC = {"A": (0b000111011010010110, 18)}
-_T_SYNC = {"A": (0b0000111101, 10)}
-_C_SYNC = {"A": (0x543D54CD, 32), "B": (0x543D543D, 32)}
+_SYNC = {
+    "S": {"A": (0b000111011010010110, 18)},
+    "T": {"A": (0b0000111101, 10)},
+    "C": {"A": (0x543D54CD, 32), "B": (0x543D543D, 32)},
+}
 
-_S = (868300000, 60, 32768, 15000, 20000, "2-FSK", 50000, 40000, 80000, MANCHESTER)
-_S_DOWN = (868300000, 25, 32768, 15000, 20000, "2-FSK", 50000, 40000, 80000, MANCHESTER)
-_T_UP = (868950000, 60, 100000, 100000, 120000, "2-FSK", 50000, 40000, 80000, THREE_OF_SIX)
-_C_UP = (868950000, 25, 100000, 100, 100, "2-FSK", 45000, 33750, 56250, NRZ)
-_C_DOWN = (869525000, 25, 50000, 100, 100, "2-GFSK", 25000, 18750, 31250, NRZ)
-
-MODES = (
-    Mode("S1", UP, "S", *_S, 279, _S_SYNC, (2, 8)),
-    Mode("S1-m", UP, "S", *_S, 15, _S_SYNC, (2, 8)),
-    Mode("S2", UP, "S", *_S, 15, _S_SYNC, (2, 8)),
-    Mode("S2", DOWN, "S", *_S_DOWN, 15, _S_SYNC, (2, 8)),
-    Mode("T1", UP, "T", *_T_UP, 19, _T_SYNC, (2, 8)),
-    Mode("T2", UP, "T", *_T_UP, 19, _T_SYNC, (2, 8)),
-    Mode("T2", DOWN, "S", *_S_DOWN, 15, _S_SYNC, (2, 8)),  # the S PHY with the short header
-    Mode("C1", UP, "C", *_C_UP, 16, _C_SYNC, (0, 0)),
-    Mode("C2", UP, "C", *_C_UP, 16, _C_SYNC, (0, 0)),
-    Mode("C2", DOWN, "C", *_C_DOWN, 16, _C_SYNC, (0, 0)),
-)
+# Name, direction, family, then the columns of Mode up to preamble_pairs, then the trailer's least and most chips; the sync
+# is that of the family. T2 downlink is the S PHY with the short header. A row becomes a Mode when it is asked for: as
+# objects the table would take three times as much of a device's heap.
+_TABLE = """
+S1   up   S 868300000 60  32768  15000  20000 2-FSK  50000 40000 80000 Manchester 279 2 8
+S1-m up   S 868300000 60  32768  15000  20000 2-FSK  50000 40000 80000 Manchester  15 2 8
+S2   up   S 868300000 60  32768  15000  20000 2-FSK  50000 40000 80000 Manchester  15 2 8
+S2   down S 868300000 25  32768  15000  20000 2-FSK  50000 40000 80000 Manchester  15 2 8
+T1   up   T 868950000 60 100000 100000 120000 2-FSK  50000 40000 80000 3-of-6      19 2 8
+T2   up   T 868950000 60 100000 100000 120000 2-FSK  50000 40000 80000 3-of-6      19 2 8
+T2   down S 868300000 25  32768  15000  20000 2-FSK  50000 40000 80000 Manchester  15 2 8
+C1   up   C 868950000 25 100000    100    100 2-FSK  45000 33750 56250 NRZ         16 0 0
+C2   up   C 868950000 25 100000    100    100 2-FSK  45000 33750 56250 NRZ         16 0 0
+C2   down C 869525000 25  50000    100    100 2-GFSK 25000 18750 31250 NRZ         16 0 0
+"""
 
 # T and C uplink share carrier, nominal rate and the first 16 chips of the sync (543D): one receiver hears both.
 T_AND_C = "T+C"
 
 
+def every():
+    """All rows, in the order of the table."""
+    return [_row(line) for line in _TABLE.strip().split("\n")]
+
+
 def find(name, direction=UP):
     """The row of a mode. name: "S1", "S1-m", "S2", "T1", "T2", "C1", "C2". MisuseError if there is none."""
-    for row in MODES:
-        if row.name == name and row.direction == direction:
-            return row
-    raise MisuseError(
-        "no radio mode {} {}".format(name, direction),
-        hint="modes: " + " ".join(sorted({row.name for row in MODES})) + ", to receive also " + T_AND_C,
-    )
+    at = _TABLE.find("\n{:4} {:4} ".format(name, direction))
+    if at < 0:
+        names = " ".join(sorted({row.name for row in every()}))
+        hint = "modes: {}, to receive also {}".format(names, T_AND_C)
+        raise MisuseError("no radio mode {} {}".format(name, direction), hint=hint)
+    return _row(_TABLE[at + 1 : _TABLE.find("\n", at + 1)])
+
+
+def _row(line):
+    columns = [int(word) if word.isdigit() else word for word in line.split()]
+    return Mode(*columns[:14], _SYNC[columns[2]], (columns[14], columns[15]))

@@ -10,14 +10,15 @@ and what is left is one substitution of bytes: base64 letter to hexadecimal digi
 from binascii import a2b_base64, b2a_base64, hexlify, unhexlify
 
 from ..errors import MisuseError, SymbolError
+from ..portable import const
 from .tables import table, translate
 
 # Word of each nibble 0..F. The other four words with three ones (07 15 2A 38) are not used.
 WORDS = b"\x16\x0d\x0e\x0b\x1c\x19\x1a\x13\x2c\x25\x26\x23\x34\x31\x32\x29"
 
-_DIGITS = b"0123456789abcdef"
-_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_ILLEGAL = b"?"
+_DIGITS = const(b"0123456789abcdef")
+_LETTERS = const(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+_ILLEGAL = const(b"?")
 _TO_LETTER = table([(_DIGITS[i], _LETTERS[WORDS[i]]) for i in range(16)], _ILLEGAL[0])
 _TO_DIGIT = table([(_LETTERS[WORDS[i]], _DIGITS[i]) for i in range(16)], _ILLEGAL[0])
 

@@ -12,15 +12,18 @@ from ..application import encode
 from ..application.fields import SIZES
 from ..errors import MisuseError
 from ..phy import framing, modes, radio
+from ..portable import const
 from ..security import mode5
 from ..transport import compose
 from .actions import REFUSED, Persist, Transmit
 
-SND_NR = 0x44
+_SND_NR = const(0x44)
 LEAD_US = 300000  # a telegram is made and loaded this long before its slot
 
-_DATA_SHORT, _DATA_LONG = 0x7A, 0x72  # CI: M-Bus data from the meter
-_MICRO = 1000000
+# CI: M-Bus data from the meter
+_DATA_SHORT = const(0x7A)
+_DATA_LONG = const(0x72)
+_MICRO = const(1000000)
 
 
 def interval_us(nominal_us, access_number):
@@ -172,7 +175,7 @@ class Meter:
         # With an ELL its CC field carries the S bit and the copy stays 0 (security sheet 4.1).
         configuration = compose.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
         out = bytearray(2)
-        out[1] = SND_NR
+        out[1] = _SND_NR
         out += profile.address.link_bytes()
         if profile.with_ell:
             from ..link import extended

@@ -7,11 +7,12 @@ access number of the transport layer.
 """
 
 from ..errors import MisuseError, TransportError, WrongKeyError
+from ..portable import const
 from .aes import BLOCK, cbc_decrypt, cbc_encrypt
 
 ALL = 15  # N: everything to the end of the application layer is encrypted, there is no clear tail
-_CHECK = b"\x2f\x2f"
-_FILLER = b"\x2f"
+_CHECK = const(b"\x2f\x2f")
+_FILLER = const(b"\x2f")
 
 
 def _iv(address, access_number):

@@ -28,7 +28,7 @@ class Store:
 def node(board):
     """An encrypting water meter in mode T1 that sends every minute."""
     profile = Profile(
-        Address.parse("12345678.M=KAM.V=1b.T=16"),
+        Address(0x2C2D, "12345678", 0x1B, 0x16),  # 12345678.M=KAM.V=1b.T=16
         [
             Register(b"\x04", b"\x13", 2098, 25000000),  # volume in litres, growing
             Register(b"\x02", b"\xfd\x17", b"\x00\x00"),  # error flags

@@ -34,7 +34,7 @@ def test_limit_of_each_sub_band(frequency_hz, limit_us):
 def test_every_mode_has_a_sub_band_of_its_own_account():
     ledger = duty_cycle.Ledger()
     ledger.book(868_300_000, 36_000_000, 0)
-    for mode in modes.MODES:
+    for mode in modes.every():
         if mode.frequency_hz == 868_300_000:
             with pytest.raises(DutyCycleError):
                 ledger.check(mode.frequency_hz, 1000, 36_000_000)

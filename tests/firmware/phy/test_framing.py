@@ -44,7 +44,7 @@ def test_worked_mode_c():
     assert framing.chips(mode, ref.SAMPLE_B, "B") == bytes.fromhex("55555555 543D543D") + ref.SAMPLE_B
 
 
-@pytest.mark.parametrize("row", modes.MODES, ids=lambda row: row.name + "-" + row.direction)
+@pytest.mark.parametrize("row", modes.every(), ids=lambda row: row.name + "-" + row.direction)
 def test_every_mode_and_length(row):
     pairs, sync = HEADERS[row.name, row.direction]
     for frame_format in row.sync:
