@@ -1,11 +1,14 @@
 """The figures of `omsnode bench radio`: they are what they are called, and they are printed."""
 
+import json
+
 import pytest
 import support_relay as relay
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101.driver import DEAD_TIME_US, PER_FRAME
 from omsnode.firmware.phy import framing, modes
 from omsnode.tools.bench import radio as bench
+from omsnode.tools.cli import main
 from support_relay import LATE_US, LINKS
 
 S = 1000000
@@ -34,6 +37,14 @@ def test_figures(found, record_property):
             assert row["fifo_us"] * 56 // 64 <= row["loss_from_us"] <= row["fifo_us"]
         else:
             assert row["loss"] == "too_late" and row["loss_from_us"] > 5000
+
+
+def test_command(found, monkeypatch, capsys):
+    monkeypatch.setattr(bench, "measure", lambda: found)
+    assert main(["bench", "radio", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
+    assert main(["bench", "radio"]) == 0
+    assert capsys.readouterr().out.splitlines() == list(bench.lines(found))
 
 
 def test_the_fifo_is_what_the_datasheet_gives():

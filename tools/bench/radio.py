@@ -173,7 +173,7 @@ def smallest_spacing_us(link, recalibrate, late_us=(0, 0), step_us=10):
 
 def loss_from_us(works, limit_us, step_us=10):
     """The first constant service delay with which `works(delay_us)` is false, None if there is none below limit_us."""
-    coarse_us = limit_us // 50
+    coarse_us = limit_us // 20
     for delay_us in range(coarse_us, limit_us + 1, coarse_us):
         if not works(delay_us):
             return _bisect(lambda us: not works(us), delay_us, delay_us - coarse_us, step_us)
