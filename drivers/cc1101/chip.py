@@ -8,6 +8,25 @@ from omsnode.firmware.portable import const
 
 from . import registers
 
+# Header bits and the addresses of the FIFOs (section 10)
+_WRITE_BURST = const(0x40)
+_READ_BURST = const(0xC0)  # also what makes 0x30..0x3D a status register instead of a strobe
+_FIFO = const(0x3F)
+_FIFO_BYTES = const(64)
+
+# Command strobes (table 42)
+_SRES = const(0x30)
+_SRX = const(0x34)
+_SIDLE = const(0x36)
+_SFRX = const(0x3A)
+_SNOP = const(0x3D)
+
+# Status registers (section 29.3)
+_PARTNUM = const(0x30)
+_VERSION = const(0x31)
+
+_NOT_LOCKED = const(0x3F)  # FSCAL1 after a calibration that failed (errata SWRZ020; sheet 9)
+
 _READY_POLLS = const(250)  # at least 0.8 ms at 5 MHz; the crystal takes 0.15 ms (sheet 4.2)
 _STABLE_READS = const(8)
 
@@ -30,20 +49,20 @@ class Chip:
         self._tx2, self._rx2 = bytearray(2), bytearray(2)
         self._all_tx, self._all_rx = bytearray(1 + _N_REGISTERS), bytearray(1 + _N_REGISTERS)
         self._read_all = bytearray(1 + _N_REGISTERS)
-        self._read_all[0] = registers.READ_BURST
+        self._read_all[0] = _READ_BURST
         self._masks = registers.READ_BACK
         self.block = memoryview(self._all_tx)[1:]
         # RX -> IDLE takes 0.1 us and a byte of SPI more than 1 us: flush and restart can follow in one transfer.
-        self._listen_tx = bytearray((registers.SIDLE, _MCSM0, 0, registers.SFRX, _FIFOTHR, 0, registers.SRX))
+        self._listen_tx = bytearray((_SIDLE, _MCSM0, 0, _SFRX, _FIFOTHR, 0, _SRX))
         self._listen_rx = bytearray(len(self._listen_tx))
-        size = registers.FIFO_BYTES + 1
+        size = _FIFO_BYTES + 1
         self._fifo_tx, self._fifo_rx = bytearray(size), bytearray(size)
         self._idle_tx = bytearray(size)
-        self._idle_tx[0] = registers.READ_BURST | registers.FIFO
-        self._fifo_tx[0] = registers.WRITE_BURST | registers.FIFO
+        self._idle_tx[0] = _READ_BURST | _FIFO
+        self._fifo_tx[0] = _WRITE_BURST | _FIFO
         self._views = [None] * size
         self._cal_tx, self._cal_rx = bytearray(4), bytearray(4)
-        self._cal_tx[0] = registers.READ_BURST | _FSCAL3
+        self._cal_tx[0] = _READ_BURST | _FSCAL3
         self.partnum = None
         self.version = None
 
@@ -55,8 +74,8 @@ class Chip:
 
     def idle(self):
         """SIDLE; True if the chip then is in IDLE. A strobe may be followed by the next header (sheet 1.1)."""
-        self._tx2[0] = registers.SIDLE
-        self._tx2[1] = registers.SNOP
+        self._tx2[0] = _SIDLE
+        self._tx2[1] = _SNOP
         self._transfer(self._tx2, self._rx2)
         return self._rx2[1] & 0xF0 == 0
 
@@ -69,7 +88,7 @@ class Chip:
 
     def status(self, address):
         """One read of a status register."""
-        self._tx2[0] = registers.READ_BURST | address
+        self._tx2[0] = _READ_BURST | address
         self._tx2[1] = 0
         self._transfer(self._tx2, self._rx2)
         return self._rx2[1]
@@ -87,8 +106,8 @@ class Chip:
 
     def load(self, block, calibration=None):
         """To IDLE, then write all 47 registers in one burst, with the calibration (FSCAL3, 2, 1) found earlier."""
-        self.strobe(registers.SIDLE)
-        self._all_tx[0] = registers.WRITE_BURST
+        self.strobe(_SIDLE)
+        self._all_tx[0] = _WRITE_BURST
         self._all_tx[1:] = block
         if calibration:
             self._all_tx[1 + _FSCAL3 : 4 + _FSCAL3] = calibration
@@ -106,7 +125,7 @@ class Chip:
     def read_calibration(self):
         """FSCAL3, FSCAL2, FSCAL1 as bytes, or None if the synthesizer is not locked (sheet 9)."""
         self._transfer(self._cal_tx, self._cal_rx)
-        if self._cal_rx[3] & registers.NOT_LOCKED == registers.NOT_LOCKED:
+        if self._cal_rx[3] & _NOT_LOCKED == _NOT_LOCKED:
             return None
         return bytes(self._cal_rx[1:])
 
@@ -143,9 +162,9 @@ class Chip:
         and PARTNUM in `version` and `partnum`."""
         before = None
         for _ in range(polls):
-            self.version = self.status(registers.VERSION)
+            self.version = self.status(_VERSION)
             if self._rx2[0] & 0x80 == 0 and self.version not in (0x00, 0xFF) and self.version == before:
-                self.partnum = self.status(registers.PARTNUM)
+                self.partnum = self.status(_PARTNUM)
                 return True
             before = self.version
         return False
@@ -153,5 +172,5 @@ class Chip:
     def reset(self, polls=_READY_POLLS):
         """SRES, to IDLE with every register at its reset value. False if the chip does not answer."""
         self.wait_ready(polls)  # a chip that sleeps loses what is sent before its crystal runs
-        self.strobe(registers.SRES)
+        self.strobe(_SRES)
         return self.wait_ready(polls)

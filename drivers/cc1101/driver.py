@@ -19,6 +19,10 @@ from . import profiles, registers
 from .chip import Chip
 from .transmit import Transmitter
 
+# Command strobes (table 42)
+_SIDLE = const(0x36)
+_SPWD = const(0x39)
+
 PER_FRAME = "frame"
 INTERVAL_US = 30000000
 
@@ -135,7 +139,7 @@ class Cc1101:
     def standby(self, now_us):
         """IDLE; ends reception, and a transmission even if it is on the air."""
         self._wake(now_us)
-        self.chip.strobe(registers.SIDLE)
+        self.chip.strobe(_SIDLE)
         self._transmitter.on_air = False
         self.rest()
 
@@ -143,7 +147,7 @@ class Cc1101:
         """As `standby`, with the crystal off."""
         if self.state != _SLEEPING:
             self.standby(now_us)
-            self.chip.strobe(registers.SPWD)
+            self.chip.strobe(_SPWD)
             self.state = _SLEEPING
 
     def service(self, now_us, edges=()):

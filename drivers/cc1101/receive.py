@@ -3,7 +3,21 @@
 from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
-from . import profiles, registers
+from . import profiles
+
+# Header bits and the addresses of the FIFOs (section 10)
+_FIFO_BYTES = const(64)
+
+# Status registers (section 29.3)
+_FREQEST = const(0x32)
+_LQI = const(0x33)
+_RSSI = const(0x34)
+_MARCSTATE = const(0x35)
+_PKTSTATUS = const(0x38)
+_RXBYTES = const(0x3B)
+
+# Values of MARCSTATE (sheet 4.1)
+_RX = const(0x0D)
 
 _FIRST_BYTES = const(4)  # threshold until the length is known: the smallest the chip has
 _QUALITY_BYTES = const(8)  # LQI is measured over the first 64 chips behind the sync word
@@ -81,12 +95,12 @@ class Receiver:
                 # The threshold is to follow; this is the net for the case that its edge gets lost.
                 driver.due_us = self._sync_us + (_FIRST_BYTES + 1) * self._byte_us
             return
-        status = self._chip.stable(registers.RXBYTES)
+        status = self._chip.stable(_RXBYTES)
         n = status & 0x7F
-        if n > registers.FIFO_BYTES:
+        if n > _FIFO_BYTES:
             if now_us >= self._settled_us:
                 self.fail(None, now_us)
-        elif status & 0x80 or n == registers.FIFO_BYTES:
+        elif status & 0x80 or n == _FIFO_BYTES:
             self._drain(n, True, now_us)
         elif n > 1 or (n and n == self._remaining):
             self._drain(n, False, now_us)
@@ -150,10 +164,10 @@ class Receiver:
 
     def _read_quality(self, now_us):
         chip = self._chip
-        raw = chip.status(registers.RSSI)
+        raw = chip.status(_RSSI)
         self._rssi_dbm = ((raw - 256 if raw & 0x80 else raw) >> 1) - _RSSI_OFFSET_DB
-        self._lqi = chip.status(registers.LQI) & 0x7F
-        raw = chip.status(registers.FREQEST)
+        self._lqi = chip.status(_LQI) & 0x7F
+        raw = chip.status(_FREQEST)
         self._offset_hz = (raw - 256 if raw & 0x80 else raw) * self._driver.crystal_hz >> 14
         if self._calibrating:
             self._calibrating = not self._driver.keep_calibration(now_us)
@@ -206,8 +220,8 @@ class Receiver:
         if now_us < self._settled_us:
             driver.due_us = self._settled_us
             return
-        state = chip.stable(registers.MARCSTATE) & 0x1F
-        if state != registers.RX:
+        state = chip.stable(_MARCSTATE) & 0x1F
+        if state != _RX:
             self._tries += 1
             if self._checked or self._tries > _RETRIES:
                 self.fail(None, now_us)
@@ -237,7 +251,7 @@ class Receiver:
         still in RX looks healthy otherwise. While somebody sends it waits for the next look, a few times."""
         driver, chip = self._driver, self._chip
         self._put_off += 1
-        if self._put_off <= _RETRIES and (chip.status(registers.PKTSTATUS) & _CS or driver.gdo2.read()):
+        if self._put_off <= _RETRIES and (chip.status(_PKTSTATUS) & _CS or driver.gdo2.read()):
             driver.due_us = self._next_look_us
             return
         if chip.idle():
@@ -251,8 +265,8 @@ class Receiver:
         driver, chip = self._driver, self._chip
         altered = chip.mismatch() is not None
         if code is None:
-            state = chip.stable(registers.MARCSTATE) & 0x1F
-            code = "registers" if altered else "rx_stalled" if state == registers.RX else "rx_state"
+            state = chip.stable(_MARCSTATE) & 0x1F
+            code = "registers" if altered else "rx_stalled" if state == _RX else "rx_state"
         driver.fault(code, now_us)
         self._in_row += 1
         if altered or code == "stuck" or self._in_row > 1:

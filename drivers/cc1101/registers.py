@@ -1,40 +1,8 @@
 """The registers of the TI CC1101 as its datasheet lists them (SWRS061 sections 10 and 29; sheet 2 to 4), as far as the
-driver needs them. What their bits mean is in fields.py, which nothing loads before somebody wants to read it."""
+driver needs them. What their bits mean is in fields.py, which nothing loads before somebody wants to read it.
 
-WRITE_BURST = 0x40
-READ_BURST = 0xC0  # also what makes 0x30..0x3D a status register instead of a strobe
-FIFO = 0x3F
-PATABLE = 0x3E
-FIFO_BYTES = 64
-
-# Command strobes (table 42)
-SRES = 0x30
-SCAL = 0x33
-SRX = 0x34
-STX = 0x35
-SIDLE = 0x36
-SPWD = 0x39
-SFRX = 0x3A
-SFTX = 0x3B
-SNOP = 0x3D
-
-# Status registers (section 29.3)
-PARTNUM = 0x30
-VERSION = 0x31
-FREQEST = 0x32
-LQI = 0x33
-RSSI = 0x34
-MARCSTATE = 0x35
-PKTSTATUS = 0x38
-TXBYTES = 0x3A
-RXBYTES = 0x3B
-
-# MARCSTATE (sheet 4.1)
-IDLE = 0x01
-RX = 0x0D
-TXFIFO_UNDERFLOW = 0x16
-
-NOT_LOCKED = 0x3F  # FSCAL1 after a calibration that failed (errata SWRZ020; sheet 9)
+Strobes, status registers and the few configuration registers that the driver changes one by one stand as compile-time
+constants in the modules that use them; a test holds all of them against the chip model's table."""
 
 # Each configuration register: name, address, value after reset, and which bits read back as they were written: those
 # that some field uses, without those that every calibration overwrites (FSCAL; section 18.2 and 29; sheet 3).

@@ -11,7 +11,24 @@ section 15.2.1). So neither a write to PKTCTRL0 in mid-packet (which some report
 from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
-from . import profiles, registers
+from . import profiles
+
+# Header bits and the addresses of the FIFOs (section 10)
+_PATABLE = const(0x3E)
+_FIFO_BYTES = const(64)
+
+# Command strobes (table 42)
+_SCAL = const(0x33)
+_STX = const(0x35)
+_SFTX = const(0x3B)
+
+# Status registers (section 29.3)
+_MARCSTATE = const(0x35)
+_TXBYTES = const(0x3A)
+
+# Values of MARCSTATE (sheet 4.1)
+_IDLE = const(0x01)
+_TXFIFO_UNDERFLOW = const(0x16)
 
 _BEHIND = const(32)  # bytes that PKTLEN stays behind the byte counter
 _STEP = const(64)  # move it this often: far from the counter on both sides, whatever the host's delay
@@ -59,13 +76,13 @@ class Transmitter:
     def _load(self, now_us):
         driver, chip, total = self._driver, self._chip, self._total
         stale = driver.load(self._block, profiles.TX, now_us)
-        chip.strobe(registers.SFTX)
-        chip.write(registers.PATABLE, self._patable)
+        chip.strobe(_SFTX)
+        chip.write(_PATABLE, self._patable)
         chip.set_threshold(driver.threshold_bytes)
         chip.set_length(total if total < 256 else 256 - _BEHIND)
         self._moved = 0
         self._final = total < 256
-        self._written = min(total, registers.FIFO_BYTES)
+        self._written = min(total, _FIFO_BYTES)
         chip.write_fifo(self._stream, 0, self._written)
         self._checked = False
         self._calibrating = False
@@ -73,7 +90,7 @@ class Transmitter:
             self._calibrate(now_us)
 
     def _calibrate(self, now_us):
-        self._chip.strobe(registers.SCAL)
+        self._chip.strobe(_SCAL)
         self._calibrating = True
         self._driver.due_us = now_us + _CALIBRATE_US
 
@@ -113,7 +130,7 @@ class Transmitter:
         if not self._checked:
             if now_us < strobe_us - _CHECK_US:
                 driver.due_us = strobe_us - _CHECK_US
-            elif chip.mismatch() is not None or chip.stable(registers.TXBYTES) != self._written:
+            elif chip.mismatch() is not None or chip.stable(_TXBYTES) != self._written:
                 self._reload(now_us)
             else:
                 self._checked = True
@@ -128,7 +145,7 @@ class Transmitter:
     def _calibrated(self, now_us):
         """True once the calibration has ended with a locked synthesizer."""
         driver = self._driver
-        if self._chip.stable(registers.MARCSTATE) & 0x1F != registers.IDLE:
+        if self._chip.stable(_MARCSTATE) & 0x1F != _IDLE:
             self._tries += 1
             if self._tries > _RETRIES:
                 self._fail("tx_state", now_us)
@@ -161,7 +178,7 @@ class Transmitter:
 
     def _strobe(self, now_us):
         driver = self._driver
-        if self._chip.strobe(registers.STX) & 0xF0:
+        if self._chip.strobe(_STX) & 0xF0:
             self._fail("tx_state", now_us)
             return
         self.on_air = True
@@ -187,12 +204,12 @@ class Transmitter:
 
     def _refill(self, now_us):
         driver, chip, byte_us = self._driver, self._chip, self._byte_us
-        count = chip.stable(registers.TXBYTES)
+        count = chip.stable(_TXBYTES)
         if count & 0x80:
             self._fail("tx_underflow", now_us)
             return
         sent = self._written - count
-        free = registers.FIFO_BYTES - count
+        free = _FIFO_BYTES - count
         if free >= driver.threshold_bytes + 4 and not self._edge:
             driver.fault("missed_interrupt", now_us)
         n = min(free, self._total - self._written)
@@ -223,16 +240,16 @@ class Transmitter:
 
     def _end(self, now_us):
         driver, chip = self._driver, self._chip
-        state = chip.stable(registers.MARCSTATE) & 0x1F
-        if state == registers.IDLE:
-            if chip.stable(registers.TXBYTES):
+        state = chip.stable(_MARCSTATE) & 0x1F
+        if state == _IDLE:
+            if chip.stable(_TXBYTES):
                 self._fail("tx_short", now_us)
                 return
             driver.counters["sent"] += 1
             driver.emit(radio.Event(radio.SENT, self._at_us, self._end_us))
             self.on_air = False
             driver.rest()
-        elif state == registers.TXFIFO_UNDERFLOW:
+        elif state == _TXFIFO_UNDERFLOW:
             self._fail("tx_underflow", now_us)
         else:
             self._tries += 1

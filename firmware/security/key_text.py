@@ -1,4 +1,6 @@
-"""Keys as people write them."""
+"""Keys as people write them, and the little that is shown of them."""
+
+import hashlib
 
 from ..errors import MisuseError
 
@@ -18,3 +20,8 @@ def parse(text):
     if len(text) != 32:
         raise MisuseError("a key has 32 hex digits, this one has {}".format(len(text)), hint=hint)
     return bytes.fromhex(text)
+
+
+def fingerprint(secret):
+    """Six hex digits of a hash: tells keys apart, does not lead back to the key."""
+    return hashlib.sha256(b"omsnode key " + secret).digest()[:3].hex()

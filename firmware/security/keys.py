@@ -26,9 +26,9 @@ class Key:
 
     def fingerprint(self):
         """Six hex digits of a hash: tells keys apart, does not lead back to the key."""
-        import hashlib
+        from .key_text import fingerprint
 
-        return hashlib.sha256(b"omsnode key " + self._secret).digest()[:3].hex()
+        return fingerprint(self._secret)
 
     def __repr__(self):
         return "Key({}…)".format(self.fingerprint())
