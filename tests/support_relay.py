@@ -76,8 +76,8 @@ class Ear(Collector):
         return super().feed(event, now_us, wall_us)
 
     def misled(self, burst):
-        """True if the last noise chips before this burst and its first chips together looked like a sync word: that
-        happens to one frame in 4096 (16 chances of 2 ** -16), and by the time it is found out the true one is over."""
+        """True if the last noise chips before this burst and its first ones together looked like a sync word: in T and C
+        14 and two chips, one frame in 2 ** 14. By the time that is found out the true one is over."""
         start_us = burst.transmission.start_ns // 1000
         header_us = 15 * 1000000 // burst.transmission.chip_rate_cps
         return any(start_us <= at_us <= start_us + header_us for at_us in self.rejected_us)
