@@ -7,7 +7,7 @@ Transmit that follows it, and the duty-cycle ledger is asked before each Transmi
 
 from .errors import DutyCycleError, MisuseError, OmsError
 from .phy import modes, radio
-from .phy.duty_cycle import Ledger
+from .phy.duty_cycle import Ledger, sub_band
 from .portable import const
 from .roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
 
@@ -143,13 +143,29 @@ class Node:
         self._listening = action
 
     def _transmit(self, action):
-        mode = modes.find(action.mode, action.direction)
-        air_time_us = len(action.chips) * 8 * 1000000 // mode.chip_rate_cps
-        self.ledger.check(mode.frequency_hz, air_time_us, action.at_us)
+        frequency_hz, air_time_us = _air_time(action)
+        self.ledger.check(frequency_hz, air_time_us, action.at_us)
         self.radio.configure(action.mode, action.direction)
         self.radio.prepare(action.chips, self.board.now_us())
         self.radio.transmit(action.at_us)
-        self._sending = (mode.frequency_hz, air_time_us, action.at_us)
+        self._sending = (frequency_hz, air_time_us, action.at_us)
+
+    def _state(self, persist, actions):
+        """What is stored: the role's state and the duty cycle. What `actions` are about to send counts as sent: behind
+        a crash nobody would know of it, and who crashes often would send as often as he likes."""
+        now_us = self.board.now_us()
+        spent = self.ledger.export(now_us)
+        for action in actions:
+            if isinstance(action, Transmit):
+                frequency_hz, air_time_us = _air_time(action)
+                try:
+                    self.ledger.check(frequency_hz, air_time_us, action.at_us)
+                    spent += [sub_band(frequency_hz), now_us - action.at_us - air_time_us, air_time_us]
+                except DutyCycleError:
+                    pass
+        state = dict(persist.state)
+        state[_DUTY_CYCLE] = spent
+        return state
 
     def _do(self, actions):
         for action in actions:
@@ -167,12 +183,16 @@ class Node:
                     refused = radio.Event(REFUSED, error.allowed_at_us, error=error, code=error.code)
             elif isinstance(action, Persist) and self.store:
                 try:
-                    state = dict(action.state)
-                    state[_DUTY_CYCLE] = self.ledger.export(self.board.now_us())
-                    self.store.save(state)
+                    self.store.save(self._state(action, actions))
                 except (OSError, OmsError) as error:
                     refused = radio.Event(REFUSED, self.board.now_us(), error=error, code="persist")
             if refused:
                 # The rest of the list relied on this action: it is not done.
                 self._refuse(refused)
                 return
+
+
+def _air_time(transmit):
+    """(frequency in Hz, how long it is on the air in us)."""
+    mode = modes.find(transmit.mode, transmit.direction)
+    return mode.frequency_hz, len(transmit.chips) * 8 * 1000000 // mode.chip_rate_cps

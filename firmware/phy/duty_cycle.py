@@ -96,7 +96,7 @@ class Ledger:
             raise MisuseError("duty-cycle state is cut")
         for i in range(0, len(state), 3):
             band, age_us, air_time_us = state[i], state[i + 1], state[i + 2]
-            if not 0 <= band < len(bands) or air_time_us < 0:
+            if not 0 <= band < len(bands) or air_time_us < 0 or not -HOUR_US <= age_us <= HOUR_US:
                 raise MisuseError("duty-cycle state is damaged", i)
             bands[band] += [now_us - age_us, air_time_us]
             if len(bands[band]) > 2 * ENTRIES:

@@ -120,8 +120,9 @@ class Meter:
         number, values = state.get("access_number"), state.get("values")
         if isinstance(number, int):
             self.access_number = number & 0xFF
-        if isinstance(values, list) and len(values) == len(self._values):
-            self._values = [int(value) for value in values]
+        fits = isinstance(values, list) and len(values) == len(self._values)
+        if fits and all([isinstance(value, int) for value in values]):
+            self._values = list(values)
 
     @property
     def due_us(self):
@@ -228,10 +229,15 @@ class Meter:
 
 
 def _rolled(field, mantissa, unsigned):
-    """A register that has no more room begins again at 0, as mechanical ones do. All ones are no value of type C."""
+    """A register that has no more room begins again at 0, as mechanical ones do, and so does one that falls. All ones
+    are no value of type C, and neither is the most negative number of type B."""
     size = SIZES[field]
-    if mantissa <= 0 or size < 1 or field == 5:
+    if size < 1 or field == 5:
         return mantissa
     if field >= 9:
-        return mantissa % 10 ** (2 * size)
-    return mantissa % ((1 << 8 * size) - 1 if unsigned else 1 << (8 * size - 1))
+        room = 10 ** (2 * size if mantissa >= 0 else 2 * size - 1)  # the sign takes a digit
+    elif unsigned:
+        return mantissa % ((1 << 8 * size) - 1)
+    else:
+        room = 1 << (8 * size - 1)
+    return mantissa % room if mantissa >= 0 else -(-mantissa % room)

@@ -55,7 +55,8 @@ def test_state_is_stored_before_the_telegram():
     it = node(Script(t100=[Persist({"n": 1}), SEND]))
     it.store = Store(it.radio.calls)
     it.run(5000)
-    assert it.radio.calls == ["start", ("save", {"n": 1, "duty_cycle": []}), "transmit", "sleep"]
+    planned = [1, 100 - 5000, 4000]  # 868.95 MHz, ends at 5000 us, 4 ms long
+    assert it.radio.calls == ["start", ("save", {"n": 1, "duty_cycle": planned}), "transmit", "sleep"]
     assert it.role.heard == [(radio.SENT, None, 1000, None)]
 
 
@@ -146,7 +147,31 @@ def test_a_restart_does_not_give_back_the_duty_cycle():
     assert again.ledger.export(0) == [1, 4000, 4000]
 
 
-@pytest.mark.parametrize("spent", [None, 7, ["x"], [1, 2], [99, 1, 1], [1, 2, -3]])
+def test_who_is_restarted_behind_every_telegram_keeps_the_duty_cycle_too():
+    """What is about to be sent is stored with the rest: nobody could do it afterwards."""
+    state, sent = None, 0
+    for _ in range(1000):
+        it = node(Script(t100=[Persist({}), SEND]), state=state)
+        it.store = MemoryStore()
+        it.run(5000)  # the frame takes 4 ms
+        sent += it.counters.get("sent", 0)
+        state = it.store.state
+    assert sent == 3_600_000 // 4000  # 0.1 % of an hour
+
+
+@pytest.mark.parametrize(
+    "spent",
+    [
+        [1, -(10**18), 3_600_000],
+        [1, 2 * 3600 * 10**6, 3_600_000],
+        None,
+        7,
+        ["x"],
+        [1, 2],
+        [99, 1, 1],
+        [1, 2, -3],
+    ],
+)
 def test_a_damaged_duty_cycle_state_does_no_harm(spent):
     it = node(Script(t100=[SEND]), state={"duty_cycle": spent})
     it.run(5000)

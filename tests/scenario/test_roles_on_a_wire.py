@@ -66,7 +66,7 @@ def test_every_mode(mode, frame_format, listen, with_ell, key):
     assert collector.role.counters == {"frames": 5, "delivered": 5, "duplicates": 0}
     state = meter.store.state
     assert (state["access_number"], state["values"]) == (14, [6413000000])
-    assert len(state["duty_cycle"]) == 3 * 4  # the four telegrams before this state was stored
+    assert len(state["duty_cycle"]) == 3 * 5  # the telegram behind this state counts already
 
 
 def test_wrong_key_is_a_reading_with_a_verdict():

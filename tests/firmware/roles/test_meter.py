@@ -1,6 +1,8 @@
 """The meter role: timing, access numbers, state, and telegrams as the standard's examples have them."""
 
 import pytest
+from omsnode.firmware.application import record
+from omsnode.firmware.application.fields import SIZES
 from omsnode.firmware.errors import DutyCycleError, MisuseError
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
@@ -85,7 +87,20 @@ def test_state_is_handed_out_before_the_telegram_and_a_restart_continues():
     assert restarted[1].telegram[11] == 43
 
 
-@pytest.mark.parametrize("state", [{}, {"access_number": "x"}, {"values": [1, 2, 3]}, {"values": 7}])
+@pytest.mark.parametrize(
+    "state",
+    [
+        {},
+        {"access_number": "x"},
+        {"access_number": 1.5},
+        {"values": [1, 2, 3]},
+        {"values": 7},
+        {"values": ["a"]},
+        {"values": [None]},
+        {"values": [float("inf")]},
+        {"values": [[]]},
+    ],
+)
 def test_state_that_does_not_fit_is_not_used(state):
     role = Meter(Profile(ADDRESS, [VOLUME]), ENTROPY, state)
     assert role.telegram() == Meter(Profile(ADDRESS, [VOLUME]), ENTROPY).telegram()
@@ -96,6 +111,23 @@ def test_register_grows_and_keeps_its_fractions():
     role.start(0)
     values = [int.from_bytes(actions[1].telegram[17:21], "little") for actions in slots(role, 5)]
     assert values == [6408, 6409, 6411, 6412, 6414]
+
+
+@pytest.mark.parametrize("dib", [0x01, 0x02, 0x04, 0x09, 0x0A, 0x0C])
+@pytest.mark.parametrize("unsigned", [False, True])
+@pytest.mark.parametrize("start, step", [(0, 3), (0, -3), (5, -1), (-5, 2), (10**30, 1), (-(10**30), -1)])
+def test_a_register_that_leaves_its_field_begins_again(dib, unsigned, start, step):
+    """A meter in the field must not stop for it, and a restart would not help: the value is stored."""
+    field = SIZES[dib]
+    vif = 0x7A if unsigned else 0x13  # bus address is of type C, volume of type B
+    register = Register(bytes((dib,)), bytes((vif,)), start, step * 10**6, unsigned)
+    role = Meter(Profile(ADDRESS, [register], nominal_us=10**6), ENTROPY)
+    role.start(0)
+    for actions in slots(role, 400):
+        data = actions[1].telegram[17:]
+        assert len(data) == field
+        value = record.decode(bytes((dib, vif)) + data)[0][0]
+        assert value.flag is None
 
 
 def test_telegram_in_the_clear():
