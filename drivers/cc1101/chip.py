@@ -60,7 +60,7 @@ class Chip:
         self._idle_tx = bytearray(size)
         self._idle_tx[0] = _READ_BURST | _FIFO
         self._fifo_tx[0] = _WRITE_BURST | _FIFO
-        self._views = [None] * size
+        self._views = None
         self._cal_tx, self._cal_rx = bytearray(4), bytearray(4)
         self._cal_tx[0] = _READ_BURST | _FSCAL3
         self.partnum = None
@@ -138,6 +138,8 @@ class Chip:
 
     def read_fifo(self, n):
         """n bytes of the RX FIFO; a view that the next call overwrites."""
+        if self._views is None:
+            self._views = [None] * (_FIFO_BYTES + 1)
         views = self._views[n]
         if views is None:
             tx, rx = memoryview(self._idle_tx), memoryview(self._fifo_rx)

@@ -37,11 +37,6 @@ _SENDING = const(3)
 
 _START_POLLS = const(2000)
 _FREQ2 = const(0x0D)
-_HINT_SPI = (
-    "SPI answers {} only: is SPI enabled (raspi-config), is CSN on the chip enable of the HAT row, are MISO and MOSI "
-    "swapped, does the module have 3.3 V?"
-)
-_HINT_WIRES = "shorter leads, or a lower spi_hz in the HAT row; is another program using this SPI device?"
 
 
 class Cc1101:
@@ -89,13 +84,17 @@ class Cc1101:
         IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
         """
         if not self.chip.reset(_START_POLLS):
+            from . import hints
+
             seen = "0x{:02X}".format(self.chip.version)
-            raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=_HINT_SPI.format(seen))
+            raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=hints.NO_ANSWER.format(seen))
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
         address = self.chip.mismatch()
         if address is not None:
+            from . import hints
+
             name = registers.name(address)
-            raise RadioError("{} does not read back as written".format(name), hint=_HINT_WIRES)
+            raise RadioError("{} does not read back as written".format(name), hint=hints.READ_BACK)
         self.state = _STANDBY
         self.due_us = None
         self._key = None

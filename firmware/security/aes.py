@@ -8,13 +8,24 @@ from ..errors import MisuseError
 from .keys import Key
 
 try:
-    from Crypto.Cipher import AES as _AES
+    from Crypto.Cipher import AES
 
-    BACK_END = "pycryptodome"
+    def _cbc(key, iv):
+        return AES.new(key._secret, AES.MODE_CBC, iv)
+
+    def _ecb(key):
+        return AES.new(key._secret, AES.MODE_ECB)
+
 except ImportError:
-    from cryptolib import aes as _aes
+    from cryptolib import aes
 
-    BACK_END = "cryptolib"
+    # An object works in one direction only.
+    def _cbc(key, iv):
+        return aes(key._secret, 2, iv)
+
+    def _ecb(key):
+        return aes(key._secret, 1)
+
 
 BLOCK = 16
 
@@ -28,39 +39,19 @@ def _check(key, iv, data):
         raise MisuseError("AES works on whole blocks of 16 bytes, {} are too many".format(len(data) % BLOCK))
 
 
-_ANY_IV = bytes(BLOCK)
+def cbc_encrypt(key, iv, data):
+    """AES-128-CBC of whole blocks."""
+    _check(key, iv, data)
+    return _cbc(key, iv).encrypt(data)
 
-if BACK_END == "pycryptodome":
 
-    def cbc_encrypt(key, iv, data):
-        """AES-128-CBC of whole blocks."""
-        _check(key, iv, data)
-        return _AES.new(key._secret, _AES.MODE_CBC, iv).encrypt(data)
+def cbc_decrypt(key, iv, data):
+    """The inverse of cbc_encrypt."""
+    _check(key, iv, data)
+    return _cbc(key, iv).decrypt(data)
 
-    def cbc_decrypt(key, iv, data):
-        """The inverse of cbc_encrypt."""
-        _check(key, iv, data)
-        return _AES.new(key._secret, _AES.MODE_CBC, iv).decrypt(data)
 
-    def ecb_encrypt(key, block):
-        """AES-128 of each block by itself; the base of CMAC, CTR and CCM."""
-        _check(key, _ANY_IV, block)
-        return _AES.new(key._secret, _AES.MODE_ECB).encrypt(block)
-
-else:
-    # cryptolib.aes(key, mode, iv): mode 1 is ECB, 2 is CBC; an object works in one direction only.
-
-    def cbc_encrypt(key, iv, data):
-        """AES-128-CBC of whole blocks."""
-        _check(key, iv, data)
-        return _aes(key._secret, 2, iv).encrypt(data)
-
-    def cbc_decrypt(key, iv, data):
-        """The inverse of cbc_encrypt."""
-        _check(key, iv, data)
-        return _aes(key._secret, 2, iv).decrypt(data)
-
-    def ecb_encrypt(key, block):
-        """AES-128 of each block by itself; the base of CMAC, CTR and CCM."""
-        _check(key, _ANY_IV, block)
-        return _aes(key._secret, 1).encrypt(block)
+def ecb_encrypt(key, block):
+    """AES-128 of each block by itself; the base of CMAC, CTR and CCM."""
+    _check(key, bytes(BLOCK), block)
+    return _ecb(key).encrypt(block)

@@ -3,9 +3,8 @@
 Three ways to have the code on a device: as source (the compiler needs heap at import), as .mpy files (bytecode is
 loaded into the heap), as .mpy files in a ROM file system (bytecode and texts stay in flash).
 
-The interpreter is a 64-bit one: pointers, and with them most objects, have twice the size that they have on a
-microcontroller. MicroPython's own answer is the unit of `-X heapsize=64wK`, which counts words: 64 KiB of 32-bit words
-are 128 KiB here. Both figures are printed.
+Two interpreters: the 32-bit one has the words of a microcontroller, and there the limit holds. On the 64-bit one
+pointers, and with them most objects, have twice the size; its figures are printed beside.
 """
 
 import os
@@ -20,31 +19,40 @@ from support_record import Recorder
 HERE = pathlib.Path(__file__).parent
 SCRIPTS = [HERE / name for name in ("transcript.py", "play_transcript.py", "decode_one.py")]
 KIB = 1024
-WORD = 2  # a 64-bit word for a 32-bit word
 FORMS = ("source", "mpy", "romfs")
+# KiB with 32-bit words. The first is what was promised; the others keep what was reached, with a little room.
+SEND_LIMITS = {"source": 96, "mpy": 64, "romfs": 40}
+ANY_LIMIT = 256
 
 
 @pytest.fixture(scope="module")
 def compiled(require, tmp_path_factory):
     """({module: size}, folder with the portable part and the scripts as .mpy)."""
     target = tmp_path_factory.mktemp("mpy")
-    return mp.compile_tree(require, target, SCRIPTS), target
+    return mp.compile_tree(require, target, SCRIPTS, ("-O3",)), target
+
+
+@pytest.fixture(params=(32, 64), ids=("32bit", "64bit"))
+def bits(request):
+    return request.param
 
 
 @pytest.fixture
-def attempt(request, require, tmp_path):
+def attempt(request, require, tmp_path, bits):
     """attempt(form, module, *arguments) -> function of the heap size that runs it."""
 
     def prepare(form, module, *arguments):
         if form == "romfs":
             image = tmp_path / "rom.img"
             image.write_bytes(mp.rom_image(request.getfixturevalue("compiled")[1]))
-            return lambda heap: mp.run_from_rom(require, module, *arguments, image=image, heap=heap)
+            return lambda heap: mp.run_from_rom(
+                require, module, *arguments, image=image, heap=heap, bits=bits
+            )
         if form == "mpy":
             path = request.getfixturevalue("compiled")[1]
         else:
             path = "{}{}{}".format(mp.source_tree(), os.pathsep, HERE)
-        return lambda heap: mp.run(require, "-m", module, *arguments, path=path, heap=heap)
+        return lambda heap: mp.run(require, "-m", module, *arguments, path=path, heap=heap, bits=bits)
 
     return prepare
 
@@ -59,8 +67,9 @@ def record(tmp_path_factory):
     return file
 
 
-def figure(heap):
-    return "{} KiB of heap, {} KiB here with 64-bit words".format(heap // WORD // KIB, heap // KIB)
+def smallest(attempt, record_property, what, bits, limit):
+    heap = mp.smallest_heap(attempt, 16 * KIB, limit * KIB)
+    record_property(what, "{} KiB of heap with {}-bit words".format(heap // KIB, bits))
 
 
 def test_sizes(compiled, record_property):
@@ -69,16 +78,16 @@ def test_sizes(compiled, record_property):
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_ten_encrypted_telegrams_byte_for_byte(attempt, record, form, record_property):
-    limit = 64 * KIB * WORD if form == "romfs" else 256 * KIB
-    heap = mp.smallest_heap(attempt(form, "play_transcript", record), 16 * KIB, limit)
-    record_property("ten encrypted telegrams sent ({})".format(form), figure(heap))
+def test_ten_encrypted_telegrams_byte_for_byte(attempt, record, form, bits, record_property):
+    what = "ten encrypted telegrams sent ({})".format(form)
+    limit = SEND_LIMITS[form] if bits == 32 else ANY_LIMIT
+    smallest(attempt(form, "play_transcript", record), record_property, what, bits, limit)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_one_receive_decrypt_decode(attempt, form, record_property):
-    heap = mp.smallest_heap(attempt(form, "decode_one"), 16 * KIB, 256 * KIB)
-    record_property("one receive-decrypt-decode ({})".format(form), figure(heap))
+def test_one_receive_decrypt_decode(attempt, form, bits, record_property):
+    what = "one receive-decrypt-decode ({})".format(form)
+    smallest(attempt(form, "decode_one"), record_property, what, bits, ANY_LIMIT)
 
 
 def test_another_byte_is_noticed(attempt, record, tmp_path):
