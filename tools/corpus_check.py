@@ -40,14 +40,24 @@ UNITS = {
     "bar": {"bar": _ONE},
     "hca": {"HCA": _ONE},
 }
-MARKER = "that program prints the invalid marker of a 32-bit integer (80 00 00 00) as a number"
+MARKER = (
+    "that program knows no invalid marker of signed integers: data 00 00 00 80 (int32, VIF 06) is printed as"
+    " -2**31 kWh; prev_n_month is the record with storage n + 31, DIB and VIB from 33: C4 80 01 06,"
+    " 34: 84 81 01 06, ... to 45: C4 86 01 06"
+)
 
 _ROUNDED = Fraction(1, 2 * 10**6)  # they print six decimals
 
 # Why a reading is not among our records: driver of that program -> the rule by which it gets the value.
 RULES = {
-    "apator162": "manufacturer registers behind the check bytes, told apart by their number; no DIF and VIF",
-    "bfw240radio": "manufacturer layout behind the check bytes, values at fixed offsets; no DIF and VIF",
+    "apator162": "no DIF and VIF: behind the check bytes 8 bytes of another kind, then registers, each a number byte"
+    " and content of a length that goes with it (43h: 2 bytes, 83h: 10, 10h: 4). Register 10h, unsigned, least"
+    " significant byte first, in l, is the total: decrypted bytes 24 to 28 from the check bytes on (39 to 43 of the"
+    " telegram) are 10 F0 12 00 00, 4848 l",
+    "bfw240radio": "no DIF and VIF: fixed offsets, counted from the first check byte (byte 15 of the telegram)."
+    " current = bytes 6, 7 and prev = bytes 4, 5, most significant first. Months of 12 bits: two in three bytes"
+    " a b c, prev_01 and 02 at 34 35 36, prev_03 and 04 at 31 32 33, and so on down; the odd one is the low half"
+    " of b, then c; the even one is the high half of b, then a (AC 01 00: prev_01 = 100h, prev_02 = 0ACh)",
 }
 
 
