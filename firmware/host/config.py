@@ -118,6 +118,8 @@ def check(source, table, values, schema):
             )
         if isinstance(value, str) and key not in ("key", "data") and _LIKE_A_KEY.search(value):
             raise source.error("{} looks like a key".format(key), table, key, "only `key` names one")
+        if isinstance(value, str) and "\0" in value:
+            raise source.error("{} has a character that no name has".format(key), table, key)
         if isinstance(value, decimal.Decimal) and not (value.is_finite() and abs(value.adjusted()) < 40):
             raise source.error("{} = {} is no usable number".format(key, value), table, key)
         wanted = schema[key]
@@ -127,8 +129,13 @@ def check(source, table, values, schema):
                     "{} cannot be {!r}".format(key, value), table, key, "one of: " + ", ".join(wanted)
                 )
         elif not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            first = wanted[0] if isinstance(wanted, tuple) else wanted
-            raise source.error("{} must be {}".format(key, _WORDS.get(first, "a number")), table, key)
+            raise source.error("{} must be {}".format(key, _wanted(wanted)), table, key)
+
+
+def _wanted(kind):
+    if not isinstance(kind, tuple):
+        return _WORDS[kind]
+    return "a number or text in quotes" if str in kind else "a number"
 
 
 def require(source, table, values, keys):
@@ -143,7 +150,7 @@ def load(path, role=None):
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
-        option = " with --config" if role == "collector" else ""
+        option = "" if role == "meter" else " with --config"
         raise ConfigError("{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option)
     except UnicodeDecodeError:
         raise ConfigError("{}: not UTF-8 text".format(path))
@@ -155,6 +162,8 @@ def load(path, role=None):
         raise ConfigError(
             "{}: not valid TOML: {}".format(where, error), hint='texts need quotes, as in name = "kitchen"'
         )
+    except RecursionError:
+        raise ConfigError("{}: not valid TOML: nested too deeply".format(path)) from None
     source = Source(path, text)
     check(source, "", document, _TOP)
     node = document.get("node", {})

@@ -157,6 +157,8 @@ def device(source, table, values):
 
 def _register(source, place, values, nominal_us):
     config.check(source, place, values, _RECORD)
+    if not all(isinstance(word, str) for word in values.get("qualifiers", ())):
+        raise source.error("qualifiers must be words in quotes", place, "qualifiers", 'as in ["backward"]')
     try:
         if "dib" in values or "vib" in values:
             config.require(source, place, values, ("dib", "vib", "data"))

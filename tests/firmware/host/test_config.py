@@ -79,6 +79,9 @@ def test_an_empty_file_is_a_collector_that_knows_nobody(write):
         ),
         ('name = "heat"', "name = heat", 15, "not valid TOML", "quotes"),
         ('role = "collector"', 'role = "meter"', 2, "role is 'meter', but this command is a collector", ""),
+        ('"@kitchen.key"', '"@\\u0000"', 12, "key has a character that no name has", ""),
+        ('state_dir = "state"', 'state_dir = "\\u0000"', 3, "state_dir has a character that no name has", ""),
+        (GOOD, "x = " + "[" * 5000, None, "not valid TOML: nested too deeply", ""),
         (GOOD[GOOD.index("[[meter]]") :], "[meter]\nid = 1", 9, "meter must be [[a list]]", ""),
     ],
 )
@@ -87,7 +90,7 @@ def test_what_is_wrong_and_where(write, old, new, line, says, hint):
     with pytest.raises(ConfigError) as caught:
         config.load(path, "collector")
     message = str(caught.value)
-    assert message.startswith("{}:{}: ".format(path, line)), message
+    assert message.startswith("{}:{}: ".format(path, line) if line else str(path)), message
     assert says in message
     assert hint in caught.value.hint
     assert KEY not in message + caught.value.hint

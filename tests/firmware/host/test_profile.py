@@ -128,6 +128,18 @@ def test_behind_an_adapter(load):
     "text, line, says",
     [
         (HEAD, 4, "record is missing"),
+        (
+            record('quantity = "volume"\nvalue = 1\nqualifiers = [1]'),
+            10,
+            "qualifiers must be words in quotes",
+        ),
+        (record('quantity = "volume"\nvalue = 1\nqualifiers = [["x"]]'), 10, "qualifiers must be words"),
+        (record('quantity = "volume"\nvalue = []'), 9, "value must be a number or text in quotes"),
+        (
+            record('quantity = "volume"\nvalue = 1').replace("[[meter.r", "interval_s = []\n[[meter.r"),
+            7,
+            "must be a number",
+        ),
         (record('quantity = "volum"\nunit = "m3"\nvalue = 1'), 7, "no quantity volum"),
         (record('quantity = "volume"\nunit = "Wh"\nvalue = 1'), 7, "volume has no unit Wh"),
         (record('quantity = "volume"\nunit = "m3"\nvalue = 1.0000001'), 7, "no exponent -7"),
