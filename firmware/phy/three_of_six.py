@@ -20,7 +20,7 @@ _DIGITS = const(b"0123456789abcdef")
 _LETTERS = const(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
 _ILLEGAL = const(b"?")
 _TO_LETTER = table([(_DIGITS[i], _LETTERS[WORDS[i]]) for i in range(16)], _ILLEGAL[0])
-_TO_DIGIT = table([(_LETTERS[WORDS[i]], _DIGITS[i]) for i in range(16)], _ILLEGAL[0])
+_to_digit = None  # made by the first decode: a sender needs only the other
 
 
 def encode(frame):
@@ -40,11 +40,14 @@ def decode(chips, n_bytes, first=0):
     Chips behind the last wanted word are ignored. SymbolError, position = index of the six-chip word counted from the
     first chip, at the first word that no encoder sends. MisuseError if there are too few chips.
     """
+    global _to_digit
+    if _to_digit is None:
+        _to_digit = table([(_LETTERS[WORDS[i]], _DIGITS[i]) for i in range(16)], _ILLEGAL[0])
     start = first // 2 * 3
     end = (3 * n_bytes + 1) // 2
     if first & 1 or len(chips) < end:
         raise MisuseError("{} chips are not {} bytes".format(8 * len(chips), n_bytes))
-    digits = translate(b2a_base64(bytes(chips[start:end])), _TO_DIGIT)[: 2 * (n_bytes - first)]
+    digits = translate(b2a_base64(bytes(chips[start:end])), _to_digit)[: 2 * (n_bytes - first)]
     bad = digits.find(_ILLEGAL)
     if bad >= 0:
         bad += 2 * first

@@ -199,7 +199,7 @@ class Meter:
         for index, register in enumerate(profile.registers):
             value = register.value
             field = register.dib[0] & 0x0F
-            if value == CLOCK:
+            if value is CLOCK:
                 if wall_us is None:
                     continue
                 from ..application import dates

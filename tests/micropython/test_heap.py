@@ -29,7 +29,7 @@ ANY_LIMIT = 256
 def compiled(require, tmp_path_factory):
     """({module: size}, folder with the portable part and the scripts as .mpy)."""
     target = tmp_path_factory.mktemp("mpy")
-    return mp.compile_tree(require, target, SCRIPTS, ("-O3",)), target
+    return mp.compile_tree(require, target, SCRIPTS), target
 
 
 @pytest.fixture(params=(32, 64), ids=("32bit", "64bit"))

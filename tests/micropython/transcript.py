@@ -57,53 +57,45 @@ def send(board):
 class Player:
     def __init__(self, file):
         self.file = file
-        self.buffer = bytearray(256)
+        self.buffer = bytearray(65)  # the longest transfer: a header byte and a FIFO
         self.calls = 0
         self.spi_bytes = 0
         self.spi = self
         self.pins = {name: _PlayedPin(self, index) for index, name in enumerate(LINES)}
 
+    def _check(self, what, now, recorded):
+        assert now == recorded, "call {}: {} {} instead of {}".format(self.calls, what, now, recorded)
+
     def _take(self, n):
-        if self.file.readinto(memoryview(self.buffer)[:n]) != n:
-            raise AssertionError("the record ends at call {}".format(self.calls))
+        self._check("record:", self.file.readinto(memoryview(self.buffer)[:n]), n)
         return self.buffer
 
     def _expect(self, letter):
         self.calls += 1
-        found = self._take(1)[0]
-        assert found == letter, "call {}: {} instead of {}".format(self.calls, chr(letter), chr(found))
+        self._check("asks", letter, chr(self._take(1)[0]))
 
     def _value(self):
         self._take(6)
-        number = 0
-        for i in range(6):
-            number = number << 8 | self.buffer[i]
+        number = int.from_bytes(memoryview(self.buffer)[:6], "big")
         return number - 1 if number else None
 
     def now_us(self):
-        self._expect(78)
+        self._expect("N")
         return self._value()
 
     def transfer(self, tx, rx):
-        self._expect(88)
+        self._expect("X")
         n = self._take(1)[0]
-        assert n == len(tx) == len(rx), "call {}: {} bytes instead of {}".format(self.calls, len(tx), n)
-        self._take(n)
-        for i in range(n):
-            if self.buffer[i] != tx[i]:
-                was, now = bytes(self.buffer[:n]).hex(), bytes(tx).hex()
-                raise AssertionError("call {}: SPI sends {} instead of {}".format(self.calls, now, was))
-        self._take(n)
-        for i in range(n):
-            rx[i] = self.buffer[i]
+        self._check("SPI bytes", len(tx), n)
+        recorded = memoryview(self._take(n))[:n]
+        if recorded != tx:
+            self._check("SPI sends", bytes(tx).hex(), bytes(recorded).hex())
+        rx[:] = memoryview(self._take(n))[:n]
         self.spi_bytes += n
 
     def wait(self, until_us):
-        self._expect(87)
-        expected_us = self._value()
-        assert until_us == expected_us, "call {}: wait {} instead of {}".format(
-            self.calls, until_us, expected_us
-        )
+        self._expect("W")
+        self._check("wait", until_us, self._value())
         count, lost = self._take(2)[:2]
         edges = []
         for _ in range(count):
@@ -118,7 +110,7 @@ class _PlayedPin:
         self.index = index
 
     def read(self):
-        self.player._expect(80)
+        self.player._expect("P")
         index, level = self.player._take(2)[:2]
-        assert index == self.index, "call {}: another pin".format(self.player.calls)
+        self.player._check("pin", self.index, index)
         return level
