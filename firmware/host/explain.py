@@ -255,6 +255,9 @@ def with_crcs(spans, frame_format):
             )
         )
         shift += 2
+    if frame_format == "B":
+        # The telegram's own L-field was made without the CRCs; the one on the air counts them (EN 13757-4 12.5.3).
+        out[0] = out[0]._replace(meaning="L-field: {} bytes follow, CRCs counted".format(out[-1].end - 1))
     return out
 
 

@@ -127,7 +127,9 @@ def _what_there_is(data, error):
     telegram = bytearray(data)
     announced = data[0] + 1
     if len(data) >= 12 and crc16(data, 0, 10) == data[10] << 8 | data[11]:
-        telegram = _right_blocks(data)
+        telegram, rest = _right_blocks(data)
+        message = "{}; behind the last block with a right CRC: {}".format(error.message, rest.hex().upper())
+        error = LengthError(message, error.position)
     if not 10 <= len(telegram) <= 256:
         return None
     cut = len(telegram) < announced
@@ -136,7 +138,9 @@ def _what_there_is(data, error):
 
 
 def _right_blocks(data):
-    """The blocks of format A at the beginning of `data` whose CRC is right, no more than the L-field announces."""
+    """The blocks of format A at the beginning of `data` whose CRC is right, no more than the L-field announces, without
+    their CRCs; and what stands behind them.
+    """
     out = bytearray()
     start, size = 0, 10
     while size > 0:
@@ -146,7 +150,7 @@ def _right_blocks(data):
         out += block[:size]
         start += size + 2
         size = min(16, data[0] + 1 - len(out))
-    return out
+    return out, data[start:]
 
 
 def _wmbusmeters(text, column, keep):

@@ -16,6 +16,25 @@ class JsonStore:
     def __init__(self, directory, name):
         self.path = pathlib.Path(directory) / (name + ".json")
         self.problem = None
+        self._lock = None
+
+    def claim(self):
+        """Keep other processes away for as long as this one lives: two senders would use each access number twice, and
+        with it each initialisation vector. StoreError if another one is first, or if nothing can be written here."""
+        import fcntl
+
+        path = self.path.with_suffix(".lock")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock = open(path, "w")  # noqa: SIM115 (open for as long as we live)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StoreError(
+                "{} is in use by another process".format(self.path),
+                hint="stop that one, or give this meter an id of its own",
+            )
+        except OSError as error:
+            raise _cannot("write", path, error)
 
     def load(self):
         """The stored dict, or None if there is none or it is damaged (then `problem` says so).
@@ -31,13 +50,13 @@ class JsonStore:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise StoreError(
-                "cannot read {}: {}".format(self.path, error.strerror),
-                hint="check the permissions of state_dir",
-            )
-        except ValueError as error:
+            raise _cannot("read", self.path, error)
+        except (ValueError, RecursionError) as error:
             backup = self.path.with_suffix(".damaged")
-            os.replace(self.path, backup)
+            try:
+                os.replace(self.path, backup)
+            except OSError as reason:
+                raise _cannot("set aside", self.path, reason)
             self.problem = StoreError(
                 "state file {} is damaged ({})".format(self.path, error),
                 hint="it was kept as {}; starting afresh".format(backup.name),
@@ -60,10 +79,14 @@ class JsonStore:
             finally:
                 os.close(directory)
         except OSError as error:
-            raise StoreError(
-                "cannot write {}: {}".format(self.path, error.strerror),
-                hint="check free space and permissions of state_dir",
-            )
+            raise _cannot("write", self.path, error)
+
+
+def _cannot(what, path, error):
+    return StoreError(
+        "cannot {} {}: {}".format(what, path, error.strerror),
+        hint="check free space and permissions of state_dir",
+    )
 
 
 class MemoryStore:

@@ -94,3 +94,11 @@ def test_covers_damaged_telegrams(text, bits, cut):
         spans = explain(decode(data, lambda address, key=key: key))
         covers(spans, len(data))
         covers(with_crcs(spans, "A"), len(data) + 2 * len(range(10, len(data), 16)) + 2 if data else 0)
+
+
+def test_l_field_of_format_b_counts_its_crcs():
+    """EN 13757-4: in format B the L-field counts the CRC bytes (link sheet 5.2)."""
+    for sample, count in ((SAMPLE_B, 0x14), (SAMPLE_B3, 0x86)):
+        line = frame_or_telegram(sample)
+        first = with_crcs(explain(decode(line.telegram)), line.frame_format)[0]
+        assert first.meaning == "L-field: {} bytes follow, CRCs counted".format(count)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.errors import CrcError, LengthError, LineError, OmsError
 from omsnode.firmware.host.lines import parse_line, rtlwmbus
-from support_link import ANNEX_N_2_1, SAMPLE_A, SAMPLE_B, SAMPLE_B3
+from support_link import ANNEX_N_2_1, ANNEX_N_5_3, SAMPLE_A, SAMPLE_B, SAMPLE_B3
 
 PLAIN = bytes.fromhex(known.N_2_1)
 SAMPLE = bytes.fromhex("0F44AE0C785634120107780B13436587")
@@ -241,3 +241,13 @@ def test_kept_telegrams_have_a_right_length(data):
         return
     assert line.telegram[0] == len(line.telegram) - 1
     assert line.error is None or line.telegram[0] != line.l_field or line.cut is False
+
+
+def test_bytes_behind_the_last_right_block_are_named():
+    """A frame cut inside its last block: its right blocks are read, what stands behind them is told, not dropped."""
+    data = ANNEX_N_5_3
+    line = parse_line(data[:-1].hex(), keep=True)
+    assert line.cut
+    assert line.error.message.endswith(
+        "; behind the last block with a right CRC: " + data[48:-1].hex().upper()
+    )

@@ -46,6 +46,44 @@ def test_power_cut_leaves_the_old_or_the_new(tmp_path, monkeypatch):
     assert json.loads(store.path.read_text()) == {"n": 1}
 
 
+def test_two_processes_do_not_share_a_state(tmp_path):
+    first, second = JsonStore(tmp_path, "meter"), JsonStore(tmp_path, "meter")
+    first.claim()
+    with pytest.raises(StoreError) as caught:
+        second.claim()
+    assert "in use by another process" in str(caught.value) and caught.value.hint
+    JsonStore(tmp_path, "another").claim()
+    del first
+    second.claim()
+
+
+def test_what_cannot_be_written_is_noticed_before_the_first_telegram(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StoreError) as caught:
+        JsonStore(tmp_path / "file", "meter").claim()
+    assert "state_dir" in caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["[" * 100000, '{"a": ' * 100000])
+def test_endless_nesting_is_damage(tmp_path, text):
+    store = JsonStore(tmp_path, "meter")
+    store.path.write_text(text)
+    assert store.load() is None and store.problem
+
+
+def test_damage_that_cannot_be_set_aside(tmp_path, monkeypatch):
+    store = JsonStore(tmp_path, "meter")
+    store.path.write_text("{")
+
+    def denied(*_):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "replace", denied)
+    with pytest.raises(StoreError) as caught:
+        store.load()
+    assert "meter.json: Permission denied" in str(caught.value)
+
+
 def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
