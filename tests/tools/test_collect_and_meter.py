@@ -8,6 +8,11 @@ import sys
 import time
 
 import pytest
+from omsnode.firmware.errors import DutyCycleError, StoreError
+from omsnode.firmware.host import config
+from omsnode.firmware.phy import radio
+from omsnode.firmware.roles.actions import REFUSED
+from omsnode.tools.cli import meter
 
 KEY = "DEADBEEF0102030405060708090A0B0C"
 OMSNODE = [sys.executable, "-m", "omsnode.tools.cli"]
@@ -79,7 +84,7 @@ def test_a_restart_of_the_meter_continues(here):
     first, second = numbers(), numbers()
     start = first[0]
     assert first + second == [(start + i) % 256 for i in range(6)]
-    (state,) = (here / "state").iterdir()
+    (state,) = (here / "state").glob("*.json")
     assert json.loads(state.read_text())["access_number"] == second[-1]
     state.write_text("{broken")
     done = omsnode(here, "meter", "meter.toml", "--count", "1")
@@ -211,3 +216,44 @@ def test_the_example_of_the_help_is_a_good_configuration(here, command, line):
     )
     done = omsnode(here, command, *arguments, "--hat", "virtual")
     assert done.returncode == 0 and done.stdout, done.stderr
+
+
+def test_two_meters_of_one_address_do_not_send_at_the_same_time(here):
+    """Each would use the other's access numbers again, and so its initialisation vectors."""
+    first = subprocess.Popen(
+        [*OMSNODE, "meter", "meter.toml"], cwd=here, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        assert first.stdout.readline()
+        second = omsnode(here, "meter", "meter.toml", "--count", "1")
+        assert second.returncode == 1 and "in use by another process" in second.stderr
+        assert second.stdout == ""
+    finally:
+        first.terminate()
+        first.communicate(timeout=30)
+    assert omsnode(here, "meter", "meter.toml", "--count", "1").returncode == 0
+
+
+@pytest.mark.parametrize(
+    "error, code, says",
+    [
+        (DutyCycleError("used up for 5 us", 5), "duty_cycle", "omsnode: refused: used up for 5 us\n"),
+        (
+            StoreError("cannot write", None, "free space?"),
+            "persist",
+            "refused: cannot write\n  free space?\n",
+        ),
+        (None, "radio", "omsnode: refused: radio\n"),
+    ],
+)
+def test_a_refused_telegram_says_why(here, capsys, error, code, says):
+    profile = config.load(here / "meter.toml", "meter").meters[0].profile
+    meter.Shown(profile, bytes(5), None).feed(radio.Event(REFUSED, 0, error=error, code=code), 0)
+    assert says in capsys.readouterr().err
+
+
+def test_a_state_directory_that_cannot_be_written_is_told_at_once(here):
+    (here / "state").write_text("in the way")
+    done = omsnode(here, "meter", "meter.toml", "--count", "1")
+    assert done.returncode == 1 and done.stdout == ""
+    assert "state" in done.stderr and "check free space and permissions of state_dir" in done.stderr

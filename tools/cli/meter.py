@@ -78,7 +78,9 @@ def run(args):
         raise ConfigError(
             "no radio module is named", hint="--hat cc1101-spi0, or --hat virtual to see what would be sent"
         )
-    store = JsonStore(settings.state_dir or default_state_dir(), "meter-" + str(device.profile.address))
+    # By the meter's own address, also behind an adapter: it is that which makes an access number unique.
+    store = JsonStore(settings.state_dir or default_state_dir(), "meter-" + str(device.profile.meter_address))
+    store.claim()
     state = store.load()
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
@@ -152,5 +154,8 @@ class Shown(Meter):
             stamp = output.timestamp(wall_us) or "time unknown"
             print(stamp, transmit.mode, transmit.telegram.hex().upper(), flush=True)
         else:
-            print("omsnode: {}".format(event), file=sys.stderr, flush=True)
+            why = event.error or event.code or ""
+            print("omsnode: {}: {}".format(event.kind.replace("_", " "), why), file=sys.stderr, flush=True)
+            if event.error and event.error.hint:
+                print("  " + event.error.hint, file=sys.stderr, flush=True)
         return super().feed(event, now_us, wall_us)
