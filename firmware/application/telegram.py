@@ -14,8 +14,9 @@ from ..errors import (
 )
 from ..link import telegram as link_telegram
 from ..link.address import Address
-from ..security import mode5, modes
-from ..transport import authentication, ci, header
+from ..portable import const
+from ..security import mode5
+from ..transport import ci, header
 from . import record
 
 PLAIN = "plain"
@@ -24,6 +25,8 @@ NO_KEY = "no_key"
 WRONG_KEY = "wrong_key_or_altered"
 UNSUPPORTED = "unsupported"
 INCOMPLETE = "incomplete"
+
+_AFL = const(0x90)  # CI code of the authentication and fragmentation layer
 
 CONFIGURED = "configured"
 DEFAULT = "default"
@@ -35,23 +38,6 @@ _VERDICTS = {
     "unsupported": UNSUPPORTED,
     "unsupported_ci": UNSUPPORTED,
     "incomplete": INCOMPLETE,
-}
-
-# Application error codes (security sheet section 11).
-APPLICATION_ERRORS = {
-    0x00: "unspecified error",
-    0x01: "CI field not implemented",
-    0x03: "too many records",
-    0x08: "busy",
-    0x09: "too many readouts",
-    0x10: "not yet finished",
-    0x11: "no such function",
-    0x12: "data unavailable",
-    0x15: "parameter missing or wrong",
-    0x17: "wrong message structure",
-    0x20: "security error",
-    0x21: "security mechanism not supported",
-    0x22: "security method too weak",
 }
 
 
@@ -91,6 +77,8 @@ class Telegram:
     @property
     def profile(self):
         """OMS security profile "A" to "D", or None."""
+        from ..security import modes
+
         return modes.profile(self.mode)
 
     @property
@@ -166,7 +154,9 @@ def _upper(result, offset, key_for, default_keys):
     """AFL, transport header, security and records from the CI code at `offset` on."""
     raw = result.raw
     result.payload_offset = offset
-    if offset < len(raw) and raw[offset] == authentication.CI:
+    if offset < len(raw) and raw[offset] == _AFL:
+        from ..transport import authentication
+
         result.afl = afl = authentication.parse(raw, offset)
         result.payload_offset = offset = afl.payload_offset
         if afl.fragmented():
@@ -190,7 +180,9 @@ def _upper(result, offset, key_for, default_keys):
             records = profile.expand(records)
         result.records = records
     elif tpl.content == ci.ERROR and result.payload:
-        reason = APPLICATION_ERRORS.get(result.payload[0], "reserved")
+        from .error_codes import NAMES
+
+        reason = NAMES.get(result.payload[0], "reserved")
         reason = "application error {:02X}: {}".format(result.payload[0], reason)
         result.undecoded = record.Undecoded(0, result.payload, reason, None)
     elif result.payload:
@@ -201,10 +193,9 @@ def _open(result, tpl, key_for, default_keys):
     """Decrypt the payload, or raise why not."""
     body = result.raw[tpl.payload_offset :]
     if result.afl and (result.afl.mac or result.afl.control is not None and result.afl.control & 0x0F):
-        message = modes.describe(tpl.mode) if tpl.mode is not None else "no security header"
-        raise UnsupportedSecurityError(message + "; authenticated in the AFL", position=result.afl.offset)
+        raise _unsupported(tpl, "; authenticated in the AFL", result.afl.offset)
     if tpl.mode not in (None, 0, 5):
-        raise UnsupportedSecurityError(modes.describe(tpl.mode), position=tpl.offset)
+        raise _unsupported(tpl, "", tpl.offset)
     length = mode5.encrypted_length(tpl.blocks, len(body)) if tpl.mode == 5 else 0
     result.encrypted_bytes = length
     result.payload = body
@@ -222,6 +213,13 @@ def _open(result, tpl, key_for, default_keys):
         result.key = DEFAULT
     result.payload = plain + body[length:]
     result.verdict = DECRYPTED
+
+
+def _unsupported(tpl, more, position):
+    from ..security import modes
+
+    message = modes.describe(tpl.mode) if tpl.mode is not None else "no security header"
+    return UnsupportedSecurityError(message + more, position=position)
 
 
 def _try(default_keys, address, access_number, data):

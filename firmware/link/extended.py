@@ -37,6 +37,10 @@ class Ell:
         self.size = size
 
     @property
+    def hops(self):
+        return 1 if self.cc & HOP else 0
+
+    @property
     def encryption(self):
         return 0 if self.sn is None else self.sn >> 29
 

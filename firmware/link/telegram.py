@@ -1,7 +1,6 @@
 """A telegram (bytes L..end without link CRCs, L = number of bytes behind it) up to the end of the link layers."""
 
 from ..errors import LengthError, MisuseError
-from . import extended
 from .address import Address
 
 
@@ -19,7 +18,7 @@ class Link:
 
     @property
     def hops(self):
-        return 1 if self.ell is not None and self.ell.cc & extended.HOP else 0
+        return self.ell.hops if self.ell is not None else 0
 
 
 def parse(telegram):
@@ -32,7 +31,11 @@ def parse(telegram):
     address = Address.from_link(telegram[2:10])
     if n == 10:
         return Link(telegram[1], address, None, 10)
-    ell = extended.parse(telegram, 10)
+    ell = None
+    if 0x86 <= telegram[10] <= 0x8F:  # an ELL, or another CI code near it
+        from . import extended
+
+        ell = extended.parse(telegram, 10)
     return Link(telegram[1], address, ell, 10 if ell is None else 10 + ell.size)
 
 

@@ -5,7 +5,6 @@ Security sheet section 7. Checking the MAC and joining fragments are not done he
 
 from ..errors import TransportError
 
-CI = 0x90
 _MAC_LENGTH = {0: 0, 3: 2, 4: 4, 5: 8, 6: 12, 7: 16, 8: 12, 9: 16}  # by authentication type AT
 
 

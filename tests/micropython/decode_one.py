@@ -4,10 +4,31 @@ OMS Vol.2 Annex N.2.1 (gas meter, security profile A); the chips are its 55 byte
 EN 13757-4 Table 9, behind the sync word.
 """
 
-from omsnode.firmware.application import telegram
-from omsnode.firmware.link import frame_a
-from omsnode.firmware.phy.deframer import Deframer
-from omsnode.firmware.security.keys import Key
+from loading import load
+
+load(
+    "errors",
+    "phy.modes",
+    "phy.deframer",
+    "phy.three_of_six",
+    "link.address",
+    "link.crc",
+    "link.frame_a",
+    "link.telegram",
+    "security.key_text",
+    "security.mode5",
+    "transport.header",
+    "application.units",
+    "application.vif",
+    "application.types",
+    "application.record",
+    "application.telegram",
+)
+
+from omsnode.firmware.application import telegram  # noqa: E402
+from omsnode.firmware.link import frame_a  # noqa: E402
+from omsnode.firmware.phy.deframer import Deframer  # noqa: E402
+from omsnode.firmware.security.keys import Key  # noqa: E402
 
 FRAME = "2E44931578563412330333637A2A0020255923C95AAA26D1B2E7493BC2AD013EC4A6F6D3529B520EDFF0EA6DEFC955B29D6D69EBF3EC8A"
 CODE = "16 0D 0E 0B 1C 19 1A 13 2C 25 26 23 34 31 32 29"

@@ -1,13 +1,10 @@
 """play_transcript.py RECORD: the ten telegrams again, every SPI byte as on record. Runs on either interpreter."""
 
-import gc
 import sys
 
-# As a device's main.py does it: whatever will be used is loaded before anything is made, from the bottom up, and each
-# time what loading leaves behind is swept away. Otherwise what stays ends up between it, and the heap is full of holes.
-if hasattr(gc, "threshold"):
-    gc.threshold(1024)
-for name in (
+from loading import load
+
+load(
     "errors",
     "phy.modes",
     "phy.radio",
@@ -22,13 +19,10 @@ for name in (
     "application.encode",
     "roles.meter",
     "node",
-):
-    __import__("omsnode.firmware." + name)
-    gc.collect()
+)
 
 import transcript  # noqa: E402
 
-gc.collect()
 with open(sys.argv[1], "rb") as record:
     player = transcript.Player(record)
     node = transcript.send(player)

@@ -17,12 +17,14 @@ from omsnode.board.virtual import World
 from support_record import Recorder
 
 HERE = pathlib.Path(__file__).parent
-SCRIPTS = [HERE / name for name in ("transcript.py", "play_transcript.py", "decode_one.py")]
+SCRIPTS = [HERE / name for name in ("loading.py", "transcript.py", "play_transcript.py", "decode_one.py")]
 KIB = 1024
 FORMS = ("source", "mpy", "romfs")
-# KiB with 32-bit words. The first is what was promised; the others keep what was reached, with a little room.
-SEND_LIMITS = {"source": 96, "mpy": 64, "romfs": 40}
-ANY_LIMIT = 256
+# KiB with 32-bit words. 64 for sending from .mpy files is what was promised; the others keep what was reached, with some
+# room: a device with a ROM file system has more than half of those 64 KiB for itself.
+SEND_LIMITS = {"source": 96, "mpy": 64, "romfs": 44}
+DECODE_LIMITS = {"source": 96, "mpy": 72, "romfs": 40}
+ANY_LIMIT = 256  # with 64-bit words: printed only
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +70,7 @@ def record(tmp_path_factory):
 
 
 def smallest(attempt, record_property, what, bits, limit):
-    heap = mp.smallest_heap(attempt, 16 * KIB, limit * KIB)
+    heap = mp.smallest_heap(attempt, 16 * KIB, (limit if bits == 32 else ANY_LIMIT) * KIB)
     record_property(what, "{} KiB of heap with {}-bit words".format(heap // KIB, bits))
 
 
@@ -80,14 +82,13 @@ def test_sizes(compiled, record_property):
 @pytest.mark.parametrize("form", FORMS)
 def test_ten_encrypted_telegrams_byte_for_byte(attempt, record, form, bits, record_property):
     what = "ten encrypted telegrams sent ({})".format(form)
-    limit = SEND_LIMITS[form] if bits == 32 else ANY_LIMIT
-    smallest(attempt(form, "play_transcript", record), record_property, what, bits, limit)
+    smallest(attempt(form, "play_transcript", record), record_property, what, bits, SEND_LIMITS[form])
 
 
 @pytest.mark.parametrize("form", FORMS)
 def test_one_receive_decrypt_decode(attempt, form, bits, record_property):
     what = "one receive-decrypt-decode ({})".format(form)
-    smallest(attempt(form, "decode_one"), record_property, what, bits, ANY_LIMIT)
+    smallest(attempt(form, "decode_one"), record_property, what, bits, DECODE_LIMITS[form])
 
 
 def test_another_byte_is_noticed(attempt, record, tmp_path):
