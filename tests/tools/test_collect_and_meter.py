@@ -152,6 +152,9 @@ def test_a_reader_that_goes_away_is_no_error(here):
     "arguments, says, hint",
     [
         (("collect",), "no radio module is named", "--hat virtual"),
+        (("collect", "--hat", "virtual", "--seconds", "nan"), "--seconds nan", "leave it out"),
+        (("collect", "--hat", "virtual", "--seconds", "inf"), "--seconds inf", "leave it out"),
+        (("collect", "--hat", "virtual", "--seconds=-1"), "--seconds -1", "leave it out"),
         (("collect", "--hat", "cc1102"), "no HAT cc1102", "cc1101-spi0"),
         (("collect", "--config", "none.toml"), "none.toml: No such file", "--config"),
         (("collect", "--config", "meter.toml"), "meter.toml:2: role is 'meter'", ""),

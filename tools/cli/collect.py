@@ -5,7 +5,7 @@ import sys
 import time
 
 from omsnode.board import hats
-from omsnode.firmware.errors import ConfigError
+from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
@@ -13,6 +13,7 @@ from omsnode.firmware.security import default_keys
 
 from . import output, scene, station
 
+_MOST_SECONDS = 10**9
 EXAMPLE = """\
 [node]
 default_keys = false            # true: try the publicly known keys of makers where no key is given below
@@ -49,6 +50,10 @@ def add_parser(subparsers):
 
 
 def run(args):
+    if args.seconds is not None and not 0 <= args.seconds <= _MOST_SECONDS:  # nan is outside too
+        raise MisuseError(
+            "--seconds {} is not usable".format(args.seconds), hint="leave it out to go on for ever"
+        )
     settings = config.load(args.config, "collector") if args.config else config.Config()
     if len(settings.radios) > 1:
         raise settings.source.error(

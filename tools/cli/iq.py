@@ -13,6 +13,13 @@ from . import _telegrams
 
 # The letter on the command line: the mode that sends it with the shortest header.
 MODES = {"T": "T1", "C": "C1", "S": "S1-m"}
+_LIMITS = (
+    ("rate", 400_000, 20_000_000),
+    ("ecn0", -30, 100),
+    ("offset", -200_000, 200_000),
+    ("gap", 0, 60_000),
+)
+_RANGE = "from {} to {}"
 _BUILD = {"A": frame_a.build, "B": frame_b.build}
 
 EXAMPLE = """\
@@ -58,10 +65,10 @@ def add_parser(subparsers):
 
 def run(args):
     """Exit status: 0 all written, 1 at least one line refused, 2 wrong use."""
-    if args.rate < 400_000 or args.gap < 0:
-        raise MisuseError(
-            "wrong --rate or --gap", hint="at least 400000 samples per second, and no negative gap"
-        )
+    for name, least, most in _LIMITS:
+        value = getattr(args, name)
+        if value is not None and not least <= value <= most:  # nan is outside too
+            raise MisuseError("--{} {} is not usable".format(name, value), hint=_RANGE.format(least, most))
     frames, refused = _frames(args.file, args.format)
     if not frames:
         raise MisuseError("no telegram in the input", hint="one telegram per line, in hex")
