@@ -1,11 +1,12 @@
 """Transmission of a raw stream of any length through the 64 bytes of the TX FIFO (sheet 5, 6.1, 11.4).
 
-The packet mode is always "fixed". Up to 255 bytes PKTLEN is the length. Beyond, PKTLEN is kept behind the chip's 8-bit
-byte counter, which only stops where both are equal, and is set to the length modulo 256 for the last lap. The datasheet
-allows just this: "PKTLEN can be reprogrammed during receive and transmit. In combination with fixed packet length mode
-... The end of packet will occur when the byte counter in the packet handler is equal to the PKTLEN register" (SWRS061
-section 15.2.1). So neither a write to PKTCTRL0 in mid-packet (which some report to end it, sheet 6.1) nor PKTLEN = 0
-(forbidden) ever happens.
+Up to 255 bytes PKTLEN is the length. Beyond, as TI does it (SWRS061 section 15.2.2, DN500 section 2.3, AN067): the packet
+mode is "infinite" and PKTLEN the length modulo 256, which the chip's 8-bit byte counter has passed when less than 256
+bytes are left; then the mode becomes "fixed", and the packet ends where counter and PKTLEN are equal.
+
+One field report says that a write to PKTCTRL0 ends the packet at once (sheet 6.1). If a long packet ever ends early, the
+next one goes the other way that the datasheet allows (section 15.2.1: PKTLEN can be reprogrammed during transmit): mode
+"fixed" throughout, with PKTLEN kept behind the counter until the last lap. PKTLEN = 0 (forbidden) never happens.
 """
 
 from omsnode.firmware.phy import radio
@@ -16,6 +17,10 @@ from . import profiles
 # Header bits and the addresses of the FIFOs (section 10)
 _PATABLE = const(0x3E)
 _FIFO_BYTES = const(64)
+
+_PKTCTRL0 = const(0x08)
+_FIXED = const(0x00)
+_INFINITE = const(0x02)
 
 # Command strobes (table 42)
 _SCAL = const(0x33)
@@ -32,7 +37,7 @@ _TXFIFO_UNDERFLOW = const(0x16)
 
 _BEHIND = const(32)  # bytes that PKTLEN stays behind the byte counter
 _STEP = const(64)  # move it this often: far from the counter on both sides, whatever the host's delay
-_LAST_LAP = const(240)  # bytes left when PKTLEN gets its final value
+_LAST_LAP = const(240)  # bytes left when the counter is well past PKTLEN for the last time but one
 
 _CALIBRATE_US = const(750)  # SCAL takes 735 (sheet 4.2)
 # Before the strobe: time to find a chip that was reset, to load it again and to calibrate it.
@@ -58,6 +63,7 @@ class Transmitter:
         self._start_us = 1954 * 1000000 // driver.crystal_hz + 1  # IDLE to TX without calibration (sheet 4.2)
         self.on_air = False
         self._stream = None
+        self._by_length = False  # a long packet is measured by moving PKTLEN, not by the packet mode
 
     def prepare(self, chips, block, patable, row, now_us):
         driver = self._driver
@@ -79,9 +85,14 @@ class Transmitter:
         chip.strobe(_SFTX)
         chip.write(_PATABLE, self._patable)
         chip.set_threshold(driver.threshold_bytes)
-        chip.set_length(total if total < 256 else 256 - _BEHIND)
-        self._moved = 0
         self._final = total < 256
+        self._moved = 0
+        if not self._final and self._by_length:
+            chip.set_length(256 - _BEHIND)
+        else:
+            chip.set_length(total & 0xFF)
+            if not self._final:
+                chip.write(_PKTCTRL0, _INFINITE)
         self._written = min(total, _FIFO_BYTES)
         chip.write_fifo(self._stream, 0, self._written)
         self._checked = False
@@ -223,18 +234,22 @@ class Transmitter:
         chip.write_fifo(self._stream, self._written, n)
         self._written += n
         if not self._final:
-            self._move_length(sent)
+            self._lead_to_end(sent)
         if self._written == self._total:
             driver.due_us = self._end_us + byte_us
         else:
             driver.due_us = now_us + (driver.threshold_bytes + 2) * byte_us
             self._edge = not driver.gdo0.read()
 
-    def _move_length(self, sent):
+    def _lead_to_end(self, sent):
+        """With each refill until the packet will end by itself."""
         if self._total - sent <= _LAST_LAP:
             self._final = True
-            self._chip.set_length(self._total & 0xFF)
-        elif sent - self._moved >= _STEP:
+            if self._by_length:
+                self._chip.set_length(self._total & 0xFF)
+            else:
+                self._chip.write(_PKTCTRL0, _FIXED)
+        elif self._by_length and sent - self._moved >= _STEP:
             self._moved = sent
             self._chip.set_length((sent - _BEHIND) & 0xFF or 1)
 
@@ -261,6 +276,8 @@ class Transmitter:
         """The transmission is lost: count it, and leave the chip idle and configured."""
         driver = self._driver
         driver.fault(code, now_us)
+        if self._total > 255 and code in ("tx_short", "tx_stalled"):
+            self._by_length = not self._by_length
         self.on_air = False
         driver.reset_chip(now_us)
         driver.load(self._block, profiles.TX, now_us)

@@ -90,14 +90,45 @@ def test_every_setting_of_the_unknowns(name, choice):
     world, sender, receiver = pair(seed=4)
     for station in (sender, receiver):
         setattr(station.board.chip.options, name, choice)
+    allowed = {"pll"} if name == "pll_lock_failures" else set()
+    if (name, choice) == ("pktctrl0_write_ends_packet", "always"):
+        # the first long frame is lost, and from then on the driver does not write PKTCTRL0 in mid-packet
+        sender.send("T1", chips("T1", frame(255)))
+        world.run([sender], world.now_us + 60000)
+        assert [(event.kind, event.code) for event in sender.events] == [("fault", "tx_stalled")]
+        allowed.add("tx_stalled")
     for link in (("S2", "up", "A"), ("T1", "up", "A"), ("C1", "up", "B"), ("C2", "down", "A")):
         receiver.listen(link[0], link[1])
         for length in (20, 111, 149, 223, 255):
             exchange(world, sender, receiver, link, length)
-    allowed = {"pll"} if name == "pll_lock_failures" else set()
     assert set(sender.faults) <= allowed
     assert set(receiver.faults) <= allowed
     assert not receiver.board.chip.violations
+
+
+@pytest.mark.parametrize("length", (149, 150, 255))
+def test_long_streams_end_as_the_vendor_describes(length, monkeypatch):
+    """TI DN500 2.3 and SWRS061 15.2.2: infinite with PKTLEN = length modulo 256; fixed when less than 256 bytes are left,
+    that is when the byte counter has passed PKTLEN for the last time but one."""
+    world, sender, receiver = pair()
+    receiver.listen("T1")
+    chip = sender.board.chip
+    seen = []
+    write = chip.write_register
+
+    def watched(address, value):
+        if address in (0x06, 0x08):
+            seen.append((address, value, sum(len(sent.chips) // 8 for sent in world.air.log)))
+        write(address, value)
+
+    monkeypatch.setattr(chip, "write_register", watched)
+    _, transmission = exchange(world, sender, receiver, ("T1", "up", "A"), length)
+    total = len(transmission.chips) // 8
+    changes = [row[:2] for row in seen[2:]]  # behind the burst that loads the profile
+    assert changes == [(0x06, total % 256)] + [(0x08, 2), (0x08, 0)] * (total > 255)
+    if total > 255:
+        switched = seen[-1][2]  # bytes on the air when the mode became fixed
+        assert 0 < total - switched < 256 - 8
 
 
 @pytest.mark.parametrize("mode", ("T1", "C1"))

@@ -11,6 +11,7 @@ from support_relay import LATE_US, SENT
 SETTINGS = [(row.name, choice) for row in OPTIONS for choice in row.choices if choice != row.default]
 NO_CHIP = ("version", 0)
 WORKING = [setting for setting in SETTINGS if setting != NO_CHIP]
+ENDS_PACKET = ("pktctrl0_write_ends_packet", "always")
 SPACING_US = 3000
 
 
@@ -26,7 +27,7 @@ def play(mode, frame_format, options, late_us, seed):
     return frames, receiver, senders, world
 
 
-@pytest.mark.parametrize(("name", "choice"), WORKING)
+@pytest.mark.parametrize(("name", "choice"), [setting for setting in WORKING if setting != ENDS_PACKET])
 def test_special_lengths_arrive(name, choice):
     for mode, frame_format in SENT:
         frames, receiver, senders, world = play(mode, frame_format, {name: choice}, LATE_US, 3)
@@ -36,6 +37,18 @@ def test_special_lengths_arrive(name, choice):
         for node in (receiver, *senders):
             assert set(node.radio.counters["faults"]) <= ({"pll"} if name == "pll_lock_failures" else set())
             assert not node.board.chip.violations
+
+
+def test_a_chip_that_ends_packets_early_costs_each_sender_one_frame():
+    """The driver then sends streams of more than 255 bytes the other way that the datasheet allows."""
+    for mode, frame_format in SENT:
+        frames, receiver, senders, _ = play(mode, frame_format, dict([ENDS_PACKET]), LATE_US, 3)
+        sent = [(data, frame_format) for data in frames]
+        heard = [row for row in receiver.role.frames if row in sent]
+        lost = [data for data, _ in sent if (data, frame_format) not in heard]
+        assert heard == [row for row in sent if row in heard]
+        assert len(lost) == sum(node.radio.counters["faults"].get("tx_stalled", 0) for node in senders)
+        assert all(sum(node.radio.counters["faults"].values()) <= 1 for node in senders)
 
 
 @pytest.mark.parametrize(("name", "choice"), WORKING)
