@@ -104,10 +104,7 @@ class Cc1101(Radio):
         self.marc = target
         self.ready = False
         if target == R.SLEEP:
-            retained = self.registers[_A["FIFOTHR"]] & 0x40
-            self.registers[_A["TEST2"] :] = R.RESET[_A["TEST2"] :]
-            if retained:
-                self.registers[_A["TEST2"]], self.registers[_A["TEST1"]] = 0x81, 0x35
+            self.registers[_A["TEST2"] :] = R.RESET[_A["TEST2"] :]  # read so even with FIFOTHR.ADC_RETENTION
             self.patable[1:] = bytes(7)
             self.rx_fifo.clear()
             self.tx_fifo.clear()
