@@ -276,7 +276,7 @@ class Transmitter:
         """The transmission is lost: count it, and leave the chip idle and configured."""
         driver = self._driver
         driver.fault(code, now_us)
-        if self._total > 255 and code in ("tx_short", "tx_stalled"):
+        if self._total > 255 and code in ("tx_short", "tx_stalled") and self._chip.mismatch() is None:
             self._by_length = not self._by_length
         self.on_air = False
         driver.reset_chip(now_us)
