@@ -77,9 +77,9 @@ class Telegram:
     @property
     def profile(self):
         """OMS security profile "A" to "D", or None."""
-        from ..security import modes
+        from ..security.modes import profile
 
-        return modes.profile(self.mode)
+        return profile(self.mode)
 
     @property
     def hops(self):

@@ -5,8 +5,8 @@ Numbers are written from mantissa and power of ten, digit by digit; no binary fl
 
 import json
 
-from ..link import control
-from ..link.address import device_type_name
+from ..link import address_text, control, device_types
+from ..security import modes
 
 _text = json.encoder.encode_basestring  # quotes a str, keeps letters beyond ASCII
 _MOST_ZEROS = 40  # beyond this an exponent is written instead of zeros
@@ -76,7 +76,7 @@ def _ell(ell):
             ell.ci,
             ell.cc,
             ell.access_number,
-            "null" if ell.receiver is None else _text(str(ell.receiver)),
+            "null" if ell.receiver is None else _text(address_text.show(ell.receiver)),
             _number(ell.sn),
         )
     )
@@ -87,7 +87,7 @@ def _link(telegram, frame_format):
     if link is None:
         return "null"
     return '{{"address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
-        _text(str(link.address)),
+        _text(address_text.show(link.address)),
         _optional(frame_format),
         _text(control.name(link.c_field) or "{:02X}".format(link.c_field)),
         telegram.hops,
@@ -142,11 +142,14 @@ def to_json(telegram, frame_format=None, more=()):
     if address is None:
         identity = '"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null'
     else:
+        manufacturer = address.manufacturer
+        if manufacturer is not None:
+            manufacturer = address_text.manufacturer_code(manufacturer)
         identity = '"id": {}, "manufacturer": {}, "version": {}, "type": {}, "type_code": {}'.format(
             _text(address.ident),
-            _optional(address.manufacturer_code),
+            _optional(manufacturer),
             address.version,
-            _optional(device_type_name(address.device_type)),
+            _optional(device_types.NAMES.get(address.device_type)),
             address.device_type,
         )
     out = (
@@ -160,7 +163,7 @@ def to_json(telegram, frame_format=None, more=()):
         _number(telegram.access_number),
         _status(tpl),
         _number(telegram.mode),
-        _optional(telegram.profile),
+        _optional(modes.profile(telegram.mode)),
         _optional(telegram.verdict),
         _optional(telegram.key),
         _list([_record(record) for record in telegram.records]),

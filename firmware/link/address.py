@@ -61,16 +61,16 @@ class Address:
 
         V and T are hexadecimal. MisuseError if the text is something else.
         """
-        from . import address_text
+        from .address_text import parse
 
-        return cls(*address_text.parse(text))
+        return cls(*parse(text))
 
     @property
     def manufacturer_code(self):
         """Three letters; four hexadecimal digits where the number is no letters; None in a pattern without it."""
-        from . import address_text
+        from .address_text import manufacturer_code
 
-        return None if self.manufacturer is None else address_text.manufacturer_code(self.manufacturer)
+        return None if self.manufacturer is None else manufacturer_code(self.manufacturer)
 
     def _bytes(self, order):
         if None in (self.manufacturer, self.version, self.device_type):
@@ -110,9 +110,9 @@ class Address:
         return hash((self.manufacturer, self.ident, self.version, self.device_type))
 
     def __str__(self):
-        from . import address_text
+        from .address_text import show
 
-        return address_text.show(self)
+        return show(self)
 
     def __repr__(self):
         return "Address({})".format(self)

@@ -45,9 +45,9 @@ class Tpl:
 
     @property
     def name(self):
-        from . import ci_names
+        from .ci_names import name
 
-        return ci_names.name(self.ci)
+        return name(self.ci)
 
     def status_flags(self):
         """Names of the status bits a meter has set. A gateway's status byte is a level: see `level_dbm`."""
