@@ -73,7 +73,7 @@ _MDMCFG4 = const(0x10)
 _MDMCFG3 = const(0x11)
 
 # Highest first: dBm, PATABLE byte at 868 MHz (TI DN013; sheet 7.4).
-PATABLE_868 = """
+_PATABLE_868 = """
 10 C2
 7 CB
 5 81
@@ -83,7 +83,7 @@ PATABLE_868 = """
 -20 0F
 -30 03
 """
-POWER_DBM = 10
+_POWER_DBM = const(10)
 
 
 def _rows(table):
@@ -93,9 +93,9 @@ def _rows(table):
 def power(power_dbm=None):
     """PATABLE byte of the highest step not above power_dbm (None: 10 dBm). MisuseError outside -30..10 dBm."""
     if power_dbm is None:
-        power_dbm = POWER_DBM
-    if power_dbm <= POWER_DBM:
-        for step_dbm, value in _rows(PATABLE_868):
+        power_dbm = _POWER_DBM
+    if power_dbm <= _POWER_DBM:
+        for step_dbm, value in _rows(_PATABLE_868):
             if int(step_dbm) <= power_dbm:
                 return int(value, 16)
     raise MisuseError("a CC1101 cannot send with {} dBm".format(power_dbm), hint="-30 to 10 dBm")

@@ -4,6 +4,8 @@ driver needs them. What their bits mean is in fields.py, which nothing loads bef
 Strobes, status registers and the few configuration registers that the driver changes one by one stand as compile-time
 constants in the modules that use them; a test holds all of them against the chip model's table."""
 
+from omsnode.firmware.portable import const
+
 # Each configuration register: name, address, value after reset, and which bits read back as they were written: those
 # that some field uses, without those that every calibration overwrites (FSCAL; section 18.2 and 29; sheet 3).
 _TABLE = """
@@ -55,7 +57,9 @@ TEST2    2C 88 FF
 TEST1    2D 31 FF
 TEST0    2E 0B FF
 """
-_ADDRESS, _RESET, _READ_BACK = 1, 2, 3
+_ADDRESS = const(1)
+_RESET = const(2)
+_READ_BACK = const(3)
 
 
 def _column(index):

@@ -5,8 +5,9 @@ begins, the limit is exceeded.
 """
 
 from ..errors import DutyCycleError, MisuseError
+from ..portable import const
 
-HOUR_US = 3600 * 1000000
+_HOUR_US = const(3600 * 1000000)
 
 # (lowest Hz, highest Hz, per mille of the time)
 SUB_BANDS = (
@@ -44,19 +45,19 @@ class Ledger:
         is sent until then; None if it never is. MisuseError if the frequency lies in no sub-band. Changes nothing.
         """
         band = sub_band(frequency_hz)
-        limit = HOUR_US // 1000 * SUB_BANDS[band][2]
+        limit = _HOUR_US // 1000 * SUB_BANDS[band][2]
         entries = self._bands[band]
         used = 0
         for i in range(0, len(entries), 2):
-            if entries[i] + HOUR_US > now_us:
+            if entries[i] + _HOUR_US > now_us:
                 used += entries[i + 1]
         allowed_at_us = now_us
         for i in range(0, len(entries), 2):
             if used + air_time_us <= limit:
                 break
-            if entries[i] + HOUR_US > now_us:
+            if entries[i] + _HOUR_US > now_us:
                 used -= entries[i + 1]
-                allowed_at_us = entries[i] + HOUR_US
+                allowed_at_us = entries[i] + _HOUR_US
         if used + air_time_us > limit:
             raise DutyCycleError("{} us on the air is more than an hour may hold".format(air_time_us))
         if allowed_at_us > now_us:
@@ -68,7 +69,7 @@ class Ledger:
     def book(self, frequency_hz, air_time_us, now_us):
         """Note a transmission that starts at `now_us` and lasts `air_time_us`. Starts must not decrease."""
         entries = self._bands[sub_band(frequency_hz)]
-        while entries and entries[0] + HOUR_US <= now_us:
+        while entries and entries[0] + _HOUR_US <= now_us:
             entries[:2] = []
         entries += [now_us + air_time_us, air_time_us]
         if len(entries) > 2 * ENTRIES:
@@ -82,7 +83,7 @@ class Ledger:
         for band in range(len(self._bands)):
             entries = self._bands[band]
             for i in range(0, len(entries), 2):
-                if entries[i] + HOUR_US > now_us:
+                if entries[i] + _HOUR_US > now_us:
                     out += [band, now_us - entries[i], entries[i + 1]]
         return out
 
@@ -96,7 +97,7 @@ class Ledger:
             raise MisuseError("duty-cycle state is cut")
         for i in range(0, len(state), 3):
             band, age_us, air_time_us = state[i], state[i + 1], state[i + 2]
-            if not 0 <= band < len(bands) or air_time_us < 0 or not -HOUR_US <= age_us <= HOUR_US:
+            if not 0 <= band < len(bands) or air_time_us < 0 or not -_HOUR_US <= age_us <= _HOUR_US:
                 raise MisuseError("duty-cycle state is damaged", i)
             bands[band] += [now_us - age_us, air_time_us]
             if len(bands[band]) > 2 * ENTRIES:
