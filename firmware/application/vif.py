@@ -155,7 +155,8 @@ def _resolve(vib, to_meter, text_at):
 def _first(table, vib, used):
     found = row(table, vib[used - 1] & 0x7F)
     if found is None:
-        code = vib[: used - 1].hex().upper() + "%02X" % (vib[used - 1] & 0x7F)
+        # Not .hex(): MicroPython 1.25 makes bytes and no text of nothing.
+        code = "".join(["%02X" % byte for byte in vib[: used - 1]]) + "%02X" % (vib[used - 1] & 0x7F)
         meaning = Meaning("unknown VIF " + code, None, 0, "N")
         meaning.flag = "malformed VIF" if code == "7B" or code == "7D" else "unknown VIF"
         return meaning

@@ -15,11 +15,23 @@ def check(done):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+# Another version each, besides the word size: 1.28 and Debian's 1.25.
+@pytest.mark.parametrize("bits", (64, 32))
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_under_micropython(script, require):
-    check(mp.run(require, HERE / script))
+def test_under_micropython(script, bits, require):
+    check(mp.run(require, HERE / script, bits=bits))
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
 def test_under_cpython(script):
     check(subprocess.run([sys.executable, HERE / script], capture_output=True, text=True, timeout=300))
+
+
+@pytest.mark.parametrize("bits", (64, 32))
+def test_damage_reads_the_same_on_every_interpreter(bits, require):
+    script = HERE / "mp_damage.py"
+    here = subprocess.run([sys.executable, script], capture_output=True, text=True, timeout=300)
+    there = mp.run(require, script, bits=bits, heap=16 << 20)
+    check(here)
+    check(there)
+    assert here.stdout == there.stdout and "delivered=" in here.stdout
