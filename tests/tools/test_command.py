@@ -121,6 +121,16 @@ def test_records_in_one_line_can_be_told_apart():
     assert output.values(electricity).split("; ")[1].startswith("energy, backward ")
 
 
+def test_readings_left_out_for_want_of_a_clock_are_told_once(capsys):
+    found = readings()
+    deliver = output.printer("rtlwmbus")
+    for reading in found:
+        reading.wall_us = None
+        deliver(reading)
+    done = capsys.readouterr()
+    assert done.out == "" and done.err.count("the clock of this machine is not set") == 1
+
+
 def test_the_hint_of_a_missing_library_works_in_a_clone():
     from omsnode.board import linux
 

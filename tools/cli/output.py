@@ -96,11 +96,21 @@ def printer(form, out=None):
     if form == "table":
         print(_HEADINGS, file=out, flush=True)
 
+    told = False
+
     def deliver(reading):
+        nonlocal told
         line = render(reading)
         if line is not None:
             out.write(line + "\n")
             out.flush()
+        elif not told:
+            told = True
+            print(
+                "omsnode: the clock of this machine is not set, and these lines need the time: readings are left out",
+                file=sys.stderr,
+                flush=True,
+            )
 
     return deliver
 
