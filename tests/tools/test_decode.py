@@ -237,3 +237,14 @@ def test_analyze_a_file(tmp_path):
     path.write_text(LINES + "\njunk\n")
     status, out, _ = omsnode("analyze", path, "--key", known.KEY_A)
     assert status == 1 and out.count("bytes, ") == 2 and "refused: line" in out
+
+
+def test_a_byte_order_mark_is_no_part_of_the_telegram(tmp_path):
+    (tmp_path / "bom.txt").write_text("\ufeff" + known.NO_HEADER + "\r\n", encoding="utf-8")
+    status, out, _ = omsnode("decode", tmp_path / "bom.txt")
+    assert status == 0 and json.loads(out)["error"] is None
+
+
+def test_a_telegram_in_the_place_of_a_file(tmp_path):
+    status, out, err = omsnode("decode", known.NO_HEADER)
+    assert (status, out) == (2, "") and "standard input" in err

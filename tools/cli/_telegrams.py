@@ -77,15 +77,21 @@ def utf8_output():
 def input_lines(path):
     """Text lines of a file, or of standard input if the path is "-". ConfigError if it cannot be read.
 
-    Bytes that are no UTF-8 are replaced, so that a damaged line is refused like any other.
+    Bytes that are no UTF-8 are replaced, so that a damaged line is refused like any other; the byte order mark of some
+    editors is dropped.
     """
     try:
         if path == "-":
             for line in sys.stdin.buffer:
-                yield line.decode("utf-8", "replace")
+                yield line.decode("utf-8-sig", "replace")
         else:
             with open(path, "rb") as file:
                 for line in file:
-                    yield line.decode("utf-8", "replace")
-    except OSError as error:
-        raise ConfigError("{}: {}".format(masked(path), error.strerror)) from None
+                    yield line.decode("utf-8-sig", "replace")
+    except (OSError, ValueError) as error:  # a ValueError is a name with a NUL
+        reason = getattr(error, "strerror", None) or "no file name"
+        hint = (
+            "a telegram goes to standard input, or to `omsnode analyze`; this is the place of a file's name"
+        )
+        is_hex = len(path) > 20 and not path.strip("0123456789abcdefABCDEF")
+        raise ConfigError("{}: {}".format(masked(path), reason), hint=hint if is_hex else None) from None
