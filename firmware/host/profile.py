@@ -31,7 +31,6 @@ from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
-from . import config
 
 _DEVICE = {
     "name": str,
@@ -94,21 +93,21 @@ class Device:
 
 def device(source, table, values):
     """A Device from one [[meter]] table. ConfigError with file, line and hint."""
-    config.check(source, table, values, _DEVICE)
-    config.require(source, table, values, ("id", "record"))
+    source.check(table, values, _DEVICE)
+    source.require(table, values, ("id", "record"))
 
     def wrong(message, key=None, hint=""):
         return source.error(message, table, key, hint)
 
-    own = config.address(source, table, values)
+    own = source.address(table, values)
     other = None
     if "behind_adapter" in values:
         other = own
-        own = config.address(source, table, values, "behind_adapter")
+        own = source.address(table, values, "behind_adapter")
     for address in (own, other or own):
         if None in (address.manufacturer, address.version, address.device_type):
             raise wrong("a meter needs its whole address", "id", "such as 12345678.M=KAM.V=1b.T=16")
-    key = config.key(source, table, values)
+    key = source.key(table, values)
     mode = values.get("mode", "T1")
     family = modes.find(mode).family
     seconds = values.get("interval_s", 60)
@@ -156,14 +155,14 @@ def device(source, table, values):
 
 
 def _register(source, place, values, nominal_us):
-    config.check(source, place, values, _RECORD)
+    source.check(place, values, _RECORD)
     if not all(isinstance(word, str) for word in values.get("qualifiers", ())):
         raise source.error("qualifiers must be words in quotes", place, "qualifiers", 'as in ["backward"]')
     try:
         if "dib" in values or "vib" in values:
-            config.require(source, place, values, ("dib", "vib", "data"))
+            source.require(place, values, ("dib", "vib", "data"))
             return Register(*(_hex(values[name]) for name in ("dib", "vib", "data")))
-        config.require(source, place, values, ("quantity", "value"))
+        source.require(place, values, ("quantity", "value"))
         return _described(values, nominal_us)
     except (MisuseError, ApplicationError) as error:
         if isinstance(error, ConfigError):

@@ -8,8 +8,9 @@ import os
 import sys
 
 from omsnode.firmware.errors import MisuseError, OmsError
+from omsnode.firmware.host.masking import without_keys
 
-from ._parser import Parser, without_keys
+from ._parser import Parser
 
 # Sub-command: what it is for. Only the module of the one that is asked for is imported.
 COMMANDS = {

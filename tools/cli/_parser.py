@@ -11,11 +11,6 @@ def masked(text):
     return re.sub(r"(?<![^\s'\"=])(?!--)[^\s'\"=/]{24,}", "…", text)
 
 
-def without_keys(text):
-    """Text in which what looks like a whole key is not repeated; names and paths stay readable."""
-    return re.sub(r"(?:[0-9A-Fa-f]{2}[ :_.-]?){16,}", "…", text)
-
-
 class Parser(argparse.ArgumentParser):
     def error(self, message):
         super().error(masked(message))
