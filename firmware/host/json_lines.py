@@ -5,6 +5,7 @@ Numbers are written from mantissa and power of ten, digit by digit; no binary fl
 
 import json
 
+from ..application.telegram import Telegram
 from ..link import address_text, control, device_types
 from ..security import modes
 
@@ -50,7 +51,7 @@ def _record(record):
     quantity = ", ".join((record.quantity, *record.qualifiers))
     return (
         '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
-        '"subunit": {}, "obis": {}, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
+        '"subunit": {}, "obis": null, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
     ).format(
         _text(quantity),
         value_text(record),
@@ -60,7 +61,6 @@ def _record(record):
         record.storage,
         record.tariff,
         record.subunit,
-        _optional(getattr(record, "obis", None)),
         record.dib.hex().upper(),
         record.vib.hex().upper(),
         record.data.hex().upper(),
@@ -119,19 +119,6 @@ def _undecoded(undecoded):
     )
 
 
-_EMPTY = (
-    '{"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null, "link": null, '
-    '"ci_field": null, "access_number": null, "status": null, '
-    '"security": {"mode": null, "profile": null, "verdict": null, "key": null}, "records": [], '
-    '"undecoded": null, "error": '
-)
-
-
-def refused_line(error):
-    """The JSON object of a line that held no readable telegram."""
-    return _EMPTY + error_json(error) + "}"
-
-
 def to_json(telegram, frame_format=None, more=()):
     """One line of JSON of an application.telegram.Telegram.
 
@@ -142,12 +129,9 @@ def to_json(telegram, frame_format=None, more=()):
     if address is None:
         identity = '"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null'
     else:
-        manufacturer = address.manufacturer
-        if manufacturer is not None:
-            manufacturer = address_text.manufacturer_code(manufacturer)
         identity = '"id": {}, "manufacturer": {}, "version": {}, "type": {}, "type_code": {}'.format(
             _text(address.ident),
-            _optional(manufacturer),
+            _text(address_text.manufacturer_code(address.manufacturer)),
             address.version,
             _optional(device_types.NAMES.get(address.device_type)),
             address.device_type,
@@ -171,3 +155,10 @@ def to_json(telegram, frame_format=None, more=()):
         error_json(telegram.error),
         "".join(", {}: {}".format(_text(key), json.dumps(value, ensure_ascii=False)) for key, value in more),
     )
+
+
+def refused_line(error):
+    """The JSON object of a line that held no readable telegram, refused with this OmsError."""
+    nothing = Telegram(b"")
+    nothing.error = error
+    return to_json(nothing)

@@ -24,8 +24,9 @@ class Line:
 
     telegram: bytes from the L-field on without link CRCs. frame_format: "A" or "B", None if the line does not tell.
     frame: the same with its link CRCs, None if the line had none. error: LengthError if the L-field does not fit; then
-    `telegram` is what there is, with its own number of bytes in the L-field, and `l_field` is what stood there. cut: bytes are missing from it. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp
-    (ISO 8601, UTC): None where the line does not tell.
+    `telegram` is what there is, with its own number of bytes in the L-field, and `l_field` is what stood there. cut:
+    bytes are missing from it. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp (ISO 8601, UTC): None where the line does
+    not tell.
     """
 
     telegram: bytes
@@ -180,7 +181,7 @@ def _rtlwmbus(text, column, keep):
     first = 0 if _MODE.match(fields[0]) else 1
     if len(fields) < first + 8 or not _MODE.match(fields[first]):
         raise LineError("semicolons, but no rtlwmbus line", position=column)
-    mode, crc_ok, symbols_ok, time, level = fields[first : first + 5]
+    mode, crc_ok, _, time, level = fields[first : first + 5]
     if crc_ok != "1":
         raise CrcError("the receiver says that the link CRC is wrong")
     at = column + sum(len(field) + 1 for field in fields[: first + 7])
