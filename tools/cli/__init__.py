@@ -20,7 +20,7 @@ COMMANDS = {
     "decode": "decode telegrams from a file or standard input",
     "analyze": "explain every byte of a telegram",
     "iq": "modulate telegrams into an I/Q file",
-    "bench": "measure how fast this machine decodes",
+    "bench": "measure how fast telegrams are read, or what the radio asks of its host",
 }
 
 

@@ -12,7 +12,7 @@ from omsnode.firmware.security.keys import Key
 
 from ._parser import masked
 
-KEY_FILE_HELP = """\
+_KEY_FILE_HELP = """\
 key file: one meter per line, `id key`; id is the 8 digits printed on the meter or a whole
 address like 12345678.M=KAM.V=1b.T=16, key is 32 hex digits, # begins a comment:
     12345678                    000102030405060708090A0B0C0D0E0F   # kitchen
@@ -23,6 +23,10 @@ LINES_HELP = """\
 each input line holds one telegram: hex digits with or without link CRCs (found out by itself),
 an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|+0; blank lines and # comments are skipped.
 """
+
+HELP = (
+    LINES_HELP + "\n" + _KEY_FILE_HELP + "\nexit status: 0 all decoded, 1 at least one refused, 2 wrong use"
+)
 
 
 def _key(text):
@@ -66,12 +70,6 @@ def read(text, ring, args):
         telegram.error, telegram.verdict = line.error, None  # it was not even tried
         telegram.undecoded.reason = line.error.code
     return line, telegram, line.error or telegram.error
-
-
-def utf8_output():
-    """Our output is UTF-8 whatever the terminal's locale says: JSON is, and units have a degree sign."""
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(encoding="utf-8")
 
 
 def input_lines(path):

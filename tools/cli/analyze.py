@@ -17,13 +17,9 @@ _TEXT = 76  # columns of explanation per row
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "analyze",
-        help="explain every byte of a telegram",
         description="Explain every byte of a telegram: offset, byte on the air, decrypted byte, layer, meaning. "
         "Bytes that nobody explained are marked with ??.",
-        epilog=_telegrams.LINES_HELP
-        + "\n"
-        + _telegrams.KEY_FILE_HELP
-        + "\nexit status: 0 all decoded, 1 at least one refused, 2 wrong use",
+        epilog=_telegrams.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
@@ -37,7 +33,6 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
-    _telegrams.utf8_output()
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
     is_file = is_file or "." in args.telegram or "/" in args.telegram

@@ -10,7 +10,6 @@ _BENCHES = {"decode": decode, "radio": radio}
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "bench",
-        help="measure how fast telegrams are read, or what the radio asks of its host",
         description="decode: telegrams per second from hex line to JSON, of the core alone and of the deframer, each "
         "beside a floor measured in the same run, and the share of each stage. radio: dead time of the CC1101 driver, "
         "smallest spacing of frames, and the service delay at which loss begins, on the chip model.",

@@ -32,7 +32,6 @@ key = "@kitchen.key"            # file with 32 hex digits
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "collect",
-        help="receive meters and print their readings",
         description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
         epilog="example of a configuration:\n\n" + EXAMPLE,

@@ -12,12 +12,8 @@ from . import _telegrams
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "decode",
-        help="decode telegrams, one per line",
         description="Decode telegrams, one per line, to one JSON object per line.",
-        epilog=_telegrams.LINES_HELP
-        + "\n"
-        + _telegrams.KEY_FILE_HELP
-        + "\nexit status: 0 all decoded, 1 at least one refused, 2 wrong use",
+        epilog=_telegrams.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
@@ -30,7 +26,6 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
-    _telegrams.utf8_output()
     as_json = args.format == "json"
     refused = False
     for text in _telegrams.input_lines(args.file):

@@ -18,7 +18,6 @@ _HEARD_ALL = {
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "demo",
-        help="meters speak and a collector reads them, with nothing attached",
         description="Three meters in modes T1, C1 format A and C1 format B, and a fourth whose key the collector has "
         "wrong, send through the CC1101 driver into a model of the chip, over virtual air, into the collector.",
     )

@@ -32,7 +32,6 @@ example, to have the public receiver rtl_433 read it:
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "iq",
-        help="modulate telegrams into an I/Q file",
         description="Modulate telegrams into an I/Q file: unsigned 8-bit I and Q interleaved (cu8), centred on the "
         "carrier of the mode. Each is sent by the CC1101 driver through the chip model; its registers decide what is on "
         "the air.",

@@ -55,7 +55,6 @@ data = "0000"
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "meter",
-        help="be a meter: send the registers of a configuration file",
         description="Send the registers of a configuration file, periodically and encrypted if it names a key.\nThe access "
         "number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,

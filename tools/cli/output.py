@@ -8,7 +8,6 @@ import textwrap
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
 
-FORMATS = ("json", "rtlwmbus", "table")
 _EARLIEST_US = 1704067200 * 1000000  # 2024-01-01: a clock before that was never set
 
 
@@ -87,6 +86,7 @@ def as_table(reading):
 
 
 _RENDER = {"json": as_json, "rtlwmbus": as_rtlwmbus, "table": as_table}
+FORMATS = tuple(_RENDER)
 
 
 def printer(form, out=None):
