@@ -122,6 +122,11 @@ class Chip:
                 return address
         return None
 
+    def disregard(self, address):
+        """`mismatch` looks at this register no more."""
+        self._masks = bytearray(self._masks)
+        self._masks[address] = 0
+
     def read_calibration(self):
         """FSCAL3, FSCAL2, FSCAL1 as bytes, or None if the synthesizer is not locked (sheet 9)."""
         self._transfer(self._cal_tx, self._cal_rx)

@@ -37,6 +37,7 @@ _SENDING = const(3)
 
 _START_POLLS = const(2000)
 _FREQ2 = const(0x0D)
+_FSTEST = const(0x29)
 
 
 class Cc1101:
@@ -82,6 +83,9 @@ class Cc1101:
         """Reset and configure the chip; standby follows. RadioError with a hint if there is no CC1101 that answers.
 
         IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
+
+        A clone may have other test registers (FSTEST to TEST0, which the datasheet does not describe): those that do
+        not read back are counted as "odd_registers" and left alone.
         """
         if not self.chip.reset(_START_POLLS):
             from . import hints
@@ -89,7 +93,14 @@ class Cc1101:
             seen = "0x{:02X}".format(self.chip.version)
             raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=hints.NO_ANSWER.format(seen))
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
+        odd = 0
         address = self.chip.mismatch()
+        while address is not None and address >= _FSTEST:
+            odd += 1
+            self.chip.disregard(address)
+            address = self.chip.mismatch()
+        if odd:
+            self.counters["odd_registers"] = odd
         if address is not None:
             from . import hints
 

@@ -262,6 +262,48 @@ def test_spi_that_damages_what_is_written():
     assert "leads" in caught.value.hint
 
 
+class Clone:
+    """An SPI behind which some registers answer what they like, whatever is written to them."""
+
+    def __init__(self, spi, odd):
+        self.spi = spi
+        self.odd = odd
+
+    def transfer(self, tx, rx):
+        self.spi.transfer(tx, rx)
+        if tx[0] == 0xC0:  # burst read from address 0
+            for address, value in self.odd.items():
+                rx[1 + address] = value
+
+
+ALL_TEST_REGISTERS = dict.fromkeys(range(0x29, 0x2F), 0x00)
+
+
+@pytest.mark.parametrize("odd", ({0x2A: 0x00}, {0x2E: 0x0B}, ALL_TEST_REGISTERS))
+def test_test_registers_of_a_clone_are_only_counted(odd):
+    """It starts, hears, and the look at an idle receiver finds nothing wrong; other registers are still looked at."""
+    world, sender, receiver = pair()
+    board = receiver.board
+    receiver.radio = Cc1101(Clone(board.spi, odd), board.pins["gdo0"], board.pins["gdo2"])
+    receiver.radio.start(board.now_us())
+    assert receiver.radio.counters["odd_registers"] == len(odd)
+    receiver.listen("T+C")
+    world.run([sender, receiver], world.now_us + 350000)
+    assert len(beacons(world, sender, receiver, 90000)) == 6
+    assert not receiver.faults
+    board.chip.write_register(0x10, board.chip.registers[0x10] ^ 0x01)
+    heal(world, sender, receiver, {"registers"}, HEALTH_US + 20000)
+    assert "odd_registers" not in sender.radio.counters
+
+
+def test_another_register_of_a_clone_is_still_refused():
+    world = World()
+    board = world.add_board(name="clone")
+    spi = Clone(board.spi, {0x26: 0x00, **ALL_TEST_REGISTERS})
+    with pytest.raises(RadioError, match="FSCAL0"):
+        Cc1101(spi, board.pins["gdo0"], board.pins["gdo2"]).start(board.now_us())
+
+
 @pytest.mark.parametrize("version", (0x04, 0x03, 0x17))
 def test_unknown_version_is_only_recorded(version):
     world = World()
