@@ -36,9 +36,8 @@ class Node:
             self._restore(state)
         self._started = False
         self._listening = None
-        self._sending = (
-            None  # (frequency in Hz, air time in us, instant in us) of the transmission that is armed
-        )
+        # (frequency in Hz, air time in us, instant in us) of the transmission that is armed
+        self._sending = None
 
     def _restore(self, state):
         """A restart does not give back what was sent before it."""

@@ -1,7 +1,11 @@
-"""Dates and times for a device that sends them (sheet en13757-3-application 3.2-3.4). None stands for "every"."""
+"""Dates and times for a device that sends them (sheet en13757-3-application 3.2-3.4), and the calendar behind them.
+None stands for "every"."""
 
 from ..errors import MisuseError
+from ..portable import const
 from . import dib as _dib
+
+_DAYS_TO_1970 = const(719468)
 
 
 def _check(number, low, high, every, name):
@@ -82,18 +86,32 @@ def time_text(field, iso):
 
 def from_unix(field, seconds):
     """Seconds since 1970 as date (2 bytes), date and time (4 bytes) or with seconds (6 bytes)."""
-    days, second = seconds // 86400, seconds % 86400
-    # Days since 0000-03-01, in eras of 400 years: years that begin in March have their leap day at the end.
-    days += 719468
-    day_of_era = days % 146097
-    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36524 - day_of_era // 146096) // 365
-    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
-    month = (5 * day_of_year + 2) // 153
-    day = day_of_year - (153 * month + 2) // 5 + 1
-    month += 3 if month < 10 else -9
-    year = year_of_era + 400 * (days // 146097) + (1 if month < 3 else 0)
+    year, month, day = from_days(seconds // 86400 + _DAYS_TO_1970)
+    second = seconds % 86400
     if field == 2:
         return date(year, month, day)
     if field == 4:
         return date_time(year, month, day, second // 3600, second // 60 % 60)
     return date_time_seconds(year, month, day, second // 3600, second // 60 % 60, second % 60)
+
+
+# --- calendar: days since 0000-03-01, because years that begin in March have their leap day at the end ---
+
+
+def to_days(year, month, day):
+    """Days from 0000-03-01 to this date of the Gregorian calendar."""
+    if month < 3:
+        year -= 1
+    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+
+
+def from_days(days):
+    """(year, month, day) so many days behind 0000-03-01."""
+    century = (4 * days + 3) // 146097
+    days -= 146097 * century // 4
+    year = (4 * days + 3) // 1461
+    days -= 1461 * year // 4
+    month = (5 * days + 2) // 153
+    day = days - (153 * month + 2) // 5 + 1
+    year += 100 * century
+    return (year, month + 3, day) if month < 10 else (year + 1, month - 9, day)

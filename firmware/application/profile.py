@@ -4,7 +4,7 @@ EN 13757-3:2018 Annex F, OMS Vol.2 Annex G; sheet en13757-3-application 7.2. The
 control byte (SCB), spacing value byte (SVB), then the elements, the one nearest to the base first.
 """
 
-from . import fields, types, vif
+from . import dates, fields, types, vif
 from .record import Record, add, scale
 
 # Last VIFE of the record -> which way the time goes: 13 from the base to older values.
@@ -179,27 +179,9 @@ def _time(start, count, unit):
             clock += ":00"
         if clock:
             seconds += 3600 * int(clock[:2]) + 60 * int(clock[3:5]) + int(clock[6:] or 0)
-        year, month, day = _date(_days(year, month, day) + seconds // 86400)
+        year, month, day = dates.from_days(dates.to_days(year, month, day) + seconds // 86400)
         seconds %= 86400
         parts = (seconds // 3600, seconds // 60 % 60, seconds % 60)
         clock = ":".join(["%02d" % part for part in parts[: (len(clock) + 1) // 3]])
     text = "%04d-%02d-%02d" % (year, month, day)
     return text + "T" + clock if clock else text
-
-
-def _days(year, month, day):
-    """Days since 0000-03-01 (the leap day is then the last of a year)."""
-    if month < 3:
-        year -= 1
-    return 365 * year + year // 4 - year // 100 + year // 400 + (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-
-
-def _date(days):
-    century = (4 * days + 3) // 146097
-    days -= 146097 * century // 4
-    year = (4 * days + 3) // 1461
-    days -= 1461 * year // 4
-    month = (5 * days + 2) // 153
-    day = days - (153 * month + 2) // 5 + 1
-    year += 100 * century
-    return (year, month + 3, day) if month < 10 else (year + 1, month - 9, day)

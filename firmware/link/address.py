@@ -50,10 +50,7 @@ class Address:
     @classmethod
     def from_tpl(cls, data):
         """From the eight bytes ID M version type; LengthError if they are not eight."""
-        if len(data) != 8:
-            raise LengthError("an address is 8 bytes, not {}".format(len(data)))
-        ident = data[0] | data[1] << 8 | data[2] << 16 | data[3] << 24
-        return cls(data[4] | data[5] << 8, "%08x" % ident, data[6], data[7])
+        return cls.from_link(data[4:6] + data[:4] + data[6:])
 
     @classmethod
     def parse(cls, text):

@@ -3,6 +3,8 @@
 A driver is handed its SPI and pins, never a clock: every method that needs the time takes `now_us`, an integer of
 microseconds on the board's monotonic clock. It never sleeps.
 
+    start(now_us)
+        reset and configure the chip; standby follows. RadioError with a hint if it does not answer.
     configure(mode, direction, channel=0, offset_hz=0, power_dbm=None)
         choose a row of `modes`: `mode` is a name ("T1", "S2", "C1", or "T+C" to receive both), `direction` is the
         link direction "up" (meter to other device) or "down". MisuseError if the chip cannot do it.

@@ -34,8 +34,9 @@ class Reading:
     """One telegram as it leaves the collector.
 
     telegram: decoded (application.telegram.Telegram; its `error` says if it was refused). raw: its bytes without link
-    CRCs. mode: "T1", "C1" or "S1". at_us: end of the sync word on the board's clock; wall_us: the same instant as UTC
-    in us since 1970, or None. name: of the known meter, or None.
+    CRCs. mode: "T1", "C1" or "S1". frame_format: "A" or "B". rssi_dbm: or None. at_us: end of the sync word on the
+    board's clock; wall_us: the same instant as UTC in us since 1970, or None. radio: which of ours heard it. name: of
+    the known meter, or None.
     """
 
     def __init__(self, telegram, raw, event, wall_us, radio_name, name):
@@ -51,22 +52,24 @@ class Reading:
 
 
 class Statistics:
-    """Of one meter. rssi_dbm: of its last telegram, the best of all copies; best_rssi_dbm: of all telegrams."""
+    """Of one meter. telegrams: told, duplicates: not told. rejects: {error code: how many}. rssi_dbm: of its last
+    telegram, the best of all copies; best_rssi_dbm: of all telegrams. last_us: when it was heard last.
+    """
 
     def __init__(self, name):
         self.name = name
         self.telegrams = 0
         self.duplicates = 0
-        self.rejects = {}  # error code: how many
+        self.rejects = {}
         self.rssi_dbm = None
         self.best_rssi_dbm = None
-        self.first_us = None
         self.last_us = None
 
 
 class Collector:
-    """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. default_keys: function of an
-    Address that returns the publicly known Keys to try where no meter's key is known (security.default_keys.of), or None.
+    """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. window_us: within which a
+    second copy is a duplicate. default_keys: function of an Address that returns the publicly known Keys to try where no
+    meter's key is known (security.default_keys.of), or None.
 
     counters: frames, delivered, duplicates and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
     """
@@ -160,7 +163,6 @@ class Collector:
             if len(self.statistics) >= _METERS:
                 self._forget()
             found = self.statistics[identity] = Statistics(name)
-            found.first_us = event.at_us
         found.last_us = event.at_us
         found.best_rssi_dbm = _better(found.best_rssi_dbm, event.rssi_dbm)
         return found

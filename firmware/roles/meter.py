@@ -100,7 +100,7 @@ class Profile:
 class Meter:
     """The role. entropy: at least 5 random bytes. state: what the last Persist held, or None at the first start.
 
-    counters: sent, too_late and `refused.<code>`.
+    counters: sent, too_late, skipped (slots over which the node slept) and `refused.<code>`.
     """
 
     def __init__(self, profile, entropy, state=None):

@@ -2,8 +2,8 @@
 
 The only check is that the plain text begins with 2F 2F: one telegram of 65536 under a wrong key passes, nothing is
 authenticated, and there is no replay counter. The check bytes do not even depend on the whole IV: a changed access
-number or identification garbles the first block behind them and goes unnoticed. Both directions use the meter's key, the meter's address and the
-access number of the transport layer.
+number or identification garbles the first block behind them and goes unnoticed. Both directions use the meter's key,
+the meter's address and the access number of the transport layer.
 """
 
 from ..errors import MisuseError, TransportError, WrongKeyError
