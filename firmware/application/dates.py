@@ -3,7 +3,6 @@ None stands for "every"."""
 
 from ..errors import MisuseError
 from ..portable import const
-from . import dib as _dib
 
 _DAYS_TO_1970 = const(719468)
 
@@ -66,7 +65,9 @@ def time(hour, minute, second):
 
 
 def time_text(field, iso):
-    """The bytes of ISO text ("2024-05-31", "2024-05-31T23:50", "...:23", "23:50:00"; ** is "every") by data field."""
+    """The bytes of ISO text ("2024-05-31", "2024-05-31T23:50", "...:23", "23:50:00"; ** is "every") in a data field, by
+    its code. MisuseError if it does not hold that.
+    """
     numbers = []
     for part in iso.replace("T", "-").replace(":", "-").split("-"):
         if part and not part.replace("*", ""):
@@ -75,7 +76,6 @@ def time_text(field, iso):
             numbers.append(int(part))
         else:
             raise MisuseError("not an ISO date or time: " + iso)
-    field = _dib.FIELDS.get(field, field)
     count, encoder = {2: (3, date), 3: (3, time), 4: (5, date_time), 6: (6, date_time_seconds)}.get(
         field, (0, None)
     )

@@ -1,6 +1,6 @@
 """Numbers of records for a device that only sends: no table of the decoder is loaded.
 
-Data fields go by code, or by name ("int32", "bcd8", ... see dib.FIELDS). Least significant byte first.
+Data fields go by code (names are in dib.FIELDS). Least significant byte first.
 """
 
 from ..errors import MisuseError
@@ -14,10 +14,6 @@ def data(field, mantissa, unsigned=False, markers=True):
     unless `markers` is False: the most negative one, and all ones where `unsigned` (a bit field has no marker). BCD is
     type A, F in the first digit for a minus sign. The real takes a whole number here (see reals.py).
     """
-    if isinstance(field, str):
-        from .dib import FIELDS
-
-        field = FIELDS.get(field)
     if field == 0 or field == 8:
         if mantissa is not None:
             raise MisuseError("this data field carries no value")

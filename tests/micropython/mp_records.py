@@ -72,10 +72,10 @@ def test_integers_and_bcd():
     assert types.value(7, b"\xfe" + b"\xff" * 7, "")[0] == -2
     assert types.value(7, b"\xfe" + b"\xff" * 7, "C")[0] == 2**64 - 2
     assert types.value(11, b"\x20\x01\xf0", "")[0] == -120
-    assert encode.data("int48", -5) == b"\xfb" + b"\xff" * 5
-    assert encode.data("bcd8", -120) == b"\x20\x01\x00\xf0"
-    raises(MisuseError, encode.data, "int8", 128)
-    raises(MisuseError, encode.data, "bcd2", 100)
+    assert encode.data(6, -5) == b"\xfb" + b"\xff" * 5
+    assert encode.data(12, -120) == b"\x20\x01\x00\xf0"
+    raises(MisuseError, encode.data, 1, 128)
+    raises(MisuseError, encode.data, 9, 100)
 
 
 def test_reals():
