@@ -49,6 +49,11 @@ value = "now"
 dib = "02"
 vib = "FD17"
 data = "0000"
+
+# Also for a [[meter]]: status = 4, security_mode = 0, ell = true, header = "long",
+#   behind_adapter = "id of the radio adapter that sends for it"
+# Also for a record: function = "maximum", storage = 1, tariff = 2, subunit = 1, qualifiers = ["backward"],
+#   resolution = 0.001, clear = true (not encrypted; such records stand last)
 """
 
 
