@@ -3,6 +3,7 @@
 Vectors: EN 13757-4 sample telegram as printed in Silicon Labs' and TI's example code, TI AN067 line code tables.
 """
 
+from checking import raises
 from omsnode.firmware.errors import CrcError, DutyCycleError, LengthError, SymbolError
 from omsnode.firmware.link import control, extended, frame_a, frame_b, telegram
 from omsnode.firmware.link.address import Address, device_type_name
@@ -18,14 +19,6 @@ CHIPS_S = bytes.fromhex(
 )
 CHIPS_CA = bytes.fromhex("55555555543D54CD0F44AE0C7856341201074447780B134365871E6D")
 CHIPS_CB = bytes.fromhex("55555555543D543D1444AE0C7856341201078C2027780B134365877AC5")
-
-
-def raises(error, function, *args):
-    try:
-        function(*args)
-    except error as caught:
-        return caught
-    raise AssertionError(error)
 
 
 def test_crc():

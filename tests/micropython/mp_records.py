@@ -1,5 +1,6 @@
 """Records on either interpreter: decode, encode, reasons. Vectors: OMS Annex N, captures named in the sheet."""
 
+from checking import raises
 from omsnode.firmware.application import builder, dates, encode, profile, record, types, vif
 from omsnode.firmware.application.reals import real
 from omsnode.firmware.errors import MisuseError
@@ -13,14 +14,6 @@ def decoded(text):
     records, undecoded = record.decode(bytes.fromhex(text))
     assert undecoded is None, undecoded
     return [shown(one) for one in records]
-
-
-def raises(error, function, *args):
-    try:
-        function(*args)
-    except error as caught:
-        return caught
-    raise AssertionError(error)
 
 
 def test_decode():

@@ -3,6 +3,7 @@
 Vectors: FIPS-197 C.1, NIST SP 800-38A F.2.1, OMS Vol.2 Annex N (Release E 2.0.2) N.2.1, N.8.1, N.9.
 """
 
+from checking import raises
 from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import MisuseError, WrongKeyError
 from omsnode.firmware.link import telegram as link_telegram
@@ -18,14 +19,6 @@ N_2_1 = bytes.fromhex(
 # SND-UD, clock command of a gateway: the key and address are the meter's.
 N_9 = bytes.fromhex("295324235634129008318C84516C44227592934400077D0010059ED82AB233D1A2A80BFFD3B7B6A908D7")
 N_9_KEY = Key(bytes.fromhex("82B0551191F51D66EFCDAB8967452301"))
-
-
-def raises(error, function, *args):
-    try:
-        function(*args)
-    except error as caught:
-        return caught
-    raise AssertionError(error)
 
 
 def test_aes():

@@ -34,13 +34,11 @@ SAMPLES = (
     # 14 records of the EN 13757-3 tables, composed here: flow, power, temperatures, volumes, dates
     (
         "plain, 14 records",
-        "",
+        "5344AE0C78563412010778"
+        "0C1427048502046D32371F1502FD1700000C06785634120413A8610000843C13000000000259A30C025DD3070261"
+        "6B040B3B0000000B2A0000004C1300000000426C1F1502FD170000",
         None,
     ),
-)
-_FOURTEEN = bytes.fromhex(
-    "0C1427048502046D32371F1502FD1700000C06785634120413A8610000843C13000000000259A30C025DD30702616B04"
-    "0B3B0000000B2A0000004C1300000000426C1F1502FD170000"
 )
 
 
@@ -76,12 +74,9 @@ def _row(name, spent, floor):
 
 
 def samples():
+    """(name, telegram as bytes, Key or None) of each of SAMPLES."""
     for name, telegram, key in SAMPLES:
-        data = bytes.fromhex(telegram)
-        if not data:
-            data = bytes.fromhex("0044AE0C785634120107") + b"\x78" + _FOURTEEN
-            data = bytes([len(data) - 1]) + data[1:]
-        yield name, data, Key.from_hex(key) if key else None
+        yield name, bytes.fromhex(telegram), Key.from_hex(key) if key else None
 
 
 def measure():
