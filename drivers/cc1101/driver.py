@@ -5,6 +5,11 @@ read down to its last byte but one until they are all in, and the receiver is th
 no new sync word before that (sheet 6.1). Transmission is a raw stream without the chip's preamble and sync, so that what
 is on the air is exactly what was prepared (sheet 6.2).
 
+A transmission begins at its instant or earlier, never later: the strobe is asked for as much before as service tends to
+come late on this host, and half as much again; what of this is not used up is how early it is (0.4 ms on a punctual host,
+up to 3 ms on one that is 0 to 2 ms late). SENT tells the instant achieved. How late service comes is measured just before,
+so that the first telegram of a late host is not lost either: transmit at least 0.1 s ahead.
+
 Recalibration is a stated policy, `recalibrate`: an interval in microseconds (default 30 s) or "frame". With an interval
 the receiver restarts without calibrating, and calibrates when the last one is older than that. That is the default
 because noise alone makes dozens of false syncs per second, and each would cost 0.8 ms of deafness instead of 0.1 ms,

@@ -43,6 +43,9 @@ _CALIBRATE_US = const(750)  # SCAL takes 735 (sheet 4.2)
 # Before the strobe: time to find a chip that was reset, to load it again and to calibrate it.
 _CHECK_US = const(2500)
 _SLACK_US = const(20)
+# Before that check: so many services, this far apart, for nothing but to see how late they come on this host.
+_PROBING_US = const(100000)
+_PROBE_US = const(4000)
 _RETRIES = const(4)
 _END_TRIES = const(16)
 
@@ -108,7 +111,7 @@ class Transmitter:
     def arm(self, at_us):
         self._at_us = at_us
         if not self._calibrating:
-            self._driver.due_us = self._strobe_us() - _CHECK_US
+            self._driver.due_us = self._strobe_us() - _CHECK_US - _PROBING_US
             self._driver.armed_late = True
 
     def _strobe_us(self):
@@ -139,8 +142,9 @@ class Transmitter:
             return
         strobe_us = self._strobe_us()
         if not self._checked:
-            if now_us < strobe_us - _CHECK_US:
-                driver.due_us = strobe_us - _CHECK_US
+            check_us = strobe_us - _CHECK_US
+            if now_us < check_us:
+                driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
             elif chip.mismatch() is not None or chip.stable(_TXBYTES) != self._written:
                 self._reload(now_us)
             else:

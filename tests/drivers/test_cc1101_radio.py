@@ -261,6 +261,18 @@ def test_instant_of_transmission():
         assert sender.radio.due_us is None
 
 
+@pytest.mark.parametrize(("late_us", "early_us"), ((0, 450), (500, 800), (2000, 3100)))
+def test_the_first_transmission_of_a_late_host_is_not_lost(late_us, early_us):
+    """The driver knows nothing of its host, but has time to find out. Never late, and no earlier than it has to be."""
+    for seed in range(100):
+        world = World(seed=seed)
+        sender = Station(world, "sender")
+        at_us = sender.send("T1", chips("T1", frame(20)), in_us=300000)
+        world.run([sender], at_us + 20000, delay_us=world.delay(0, late_us))
+        assert sender.radio.counters["sent"] == 1, seed
+        assert at_us - early_us <= world.air.log[-1].start_ns / 1000 <= at_us + 20
+
+
 def test_too_late_is_an_event_and_nothing_is_sent():
     world, sender, _ = pair()
     at_us = sender.send("T1", chips("T1", frame(20)), in_us=500)
