@@ -1,24 +1,6 @@
 """The device that a meter node is, from the words of the configuration to the bytes of its records.
 
-[[meter]]
-name = "kitchen_water"
-id = "12345678.M=KAM.V=1b.T=16"     # all of it: a meter says who it is
-key = "@keys/kitchen_water"         # with a key: security mode 5
-mode = "T1"                         # T1, C1, S1, S1-m, ...
-frame_format = "A"                  # or "B" in mode C
-interval_s = 60
-[[meter.record]]
-quantity = "volume"
-unit = "m3"                         # or with a prefix: l, kWh, MWh, GJ, kW, ...
-value = 12.345                      # its decimals are the resolution
-growth_per_hour = 0.120
-[[meter.record]]
-quantity = "date and time"
-value = "now"
-[[meter.record]]
-dib = "02"                          # or all in hex
-vib = "FD17"
-data = "0000"
+`omsnode meter --help` shows the words by example.
 """
 
 import re

@@ -129,15 +129,11 @@ def _virtual(role, store, state, count):
     driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
     node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us), state=state)
 
-    def work():
-        begin = time.monotonic()
-        while count is None or role.counters["sent"] < count:
-            world.run([node], world.now_us + scene.SLICE_US)
-            ahead = begin + world.now_us / 1000000 - time.monotonic()
-            if count is None and ahead > 0:
-                time.sleep(ahead)
+    def done():
+        return count is not None and role.counters["sent"] >= count
 
-    return station.until_interrupted(node, work)
+    sleep = time.sleep if count is None else None
+    return station.until_interrupted(node, lambda: scene.run(world, [node], stop=done, sleep=sleep))
 
 
 class Shown(Meter):

@@ -98,6 +98,21 @@ def meters():
     )
 
 
+def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, each=None):
+    """Let virtual time pass until until_us, or until stop() is true. With `sleep`, `speed` times as fast as real time,
+    else as fast as it goes. each(): now and then.
+    """
+    begin = time.monotonic()
+    while world.now_us < until_us and not (stop and stop()):
+        world.run(nodes, min(world.now_us + SLICE_US, until_us))
+        if each:
+            each()
+        if sleep:
+            ahead = begin + world.now_us / _S / speed - time.monotonic()
+            if ahead > 0:
+                sleep(ahead)
+
+
 class Scene:
     """deliver: called with each reading. known: what the collector is configured with, None for the demo's own."""
 
@@ -128,13 +143,5 @@ class Scene:
         return [*self.senders, self.collector]
 
     def run(self, seconds, sleep=None, speed=1, each=None):
-        """Let `seconds` of virtual time pass; with `sleep`, `speed` times as fast as real time. each(): now and then."""
-        begin = time.monotonic()
-        while self.world.now_us < seconds * _S:
-            self.world.run(self.nodes, min(self.world.now_us + SLICE_US, seconds * _S))
-            if each:
-                each()
-            if sleep:
-                ahead = begin + self.world.now_us / _S / speed - time.monotonic()
-                if ahead > 0:
-                    sleep(ahead)
+        """Let `seconds` of virtual time pass; the others as `run`."""
+        run(self.world, self.nodes, seconds * _S, None, sleep, speed, each)
