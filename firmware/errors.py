@@ -10,6 +10,8 @@ Messages never contain key material.
 
 
 class OmsError(Exception):
+    """message: what happened. position: where, or None. hint: what to do; None: what hints.py says of the code."""
+
     code = "error"
 
     def __init__(self, message="", position=None, hint=None):
@@ -34,6 +36,8 @@ class MisuseError(OmsError):
 
 
 class ConfigError(MisuseError):
+    """A configuration, a key file or a name on the command line says something that cannot be."""
+
     code = "config"
 
 
@@ -63,6 +67,8 @@ class RejectError(OmsError):
 
 
 class PhyError(RejectError):
+    """Chips that are no frame."""
+
     code = "phy"
 
 
@@ -73,6 +79,8 @@ class SymbolError(PhyError):
 
 
 class LengthError(PhyError):
+    """The L-field fits no frame, or not the number of bytes; or the bytes end inside a field."""
+
     code = "length"
 
 
@@ -80,6 +88,8 @@ class LengthError(PhyError):
 
 
 class LinkError(RejectError):
+    """What the link layers do not allow, or what of them is not public."""
+
     code = "link"
 
 
@@ -93,18 +103,26 @@ class CrcError(LinkError):
 
 
 class SecurityError(RejectError):
+    """The telegram was not opened."""
+
     code = "security"
 
 
 class NoKeyError(SecurityError):
+    """It is encrypted, and there is no key for its address."""
+
     code = "no_key"
 
 
 class WrongKeyError(SecurityError):
+    """The check bytes behind the decryption are missing."""
+
     code = "wrong_key_or_altered"
 
 
 class UnsupportedSecurityError(SecurityError):
+    """A security mode that is known by name only."""
+
     code = "unsupported"
 
 
@@ -112,10 +130,14 @@ class UnsupportedSecurityError(SecurityError):
 
 
 class TransportError(RejectError):
+    """A TPL or AFL that is cut off or contradicts itself; `position` is the byte offset."""
+
     code = "transport"
 
 
 class UnsupportedCiError(TransportError):
+    """Nothing that we could read stands behind this CI code; `position` is its byte offset."""
+
     code = "unsupported_ci"
 
 
@@ -126,6 +148,8 @@ class IncompleteError(TransportError):
 
 
 class ApplicationError(RejectError):
+    """A record that cannot be read: the message is the reason, `position` the offset of the byte that is wrong."""
+
     code = "application"
 
 

@@ -182,6 +182,7 @@ def main(argv=None):
 
 
 def summary(total, equal, invalid):
+    """The last line."""
     text = "{} of {} readings found equal, {:.1f} %; {} of the others are invalid markers and flagged so"
     return text.format(equal, total, 100 * equal / total, invalid)
 

@@ -27,6 +27,8 @@ _KNOWN = {"name": str, "id": str, "key": str}
 
 @dataclass
 class Radio:
+    """A [radio.name] table. hat: row of board/hats.py. mode: what to listen to, None for the default."""
+
     name: str = "main"
     hat: str = "virtual"
     mode: str | None = None
@@ -34,6 +36,8 @@ class Radio:
 
 @dataclass
 class Config:
+    """What a file says, checked. source: to complain about it with a line; None if there is no file."""
+
     source: Source | None = None
     role: str = "collector"
     state_dir: pathlib.Path | None = None

@@ -69,6 +69,8 @@ _SHORTEST_S = 1
 
 @dataclass
 class Device:
+    """name: what the user calls it. profile: for the meter role."""
+
     name: str
     profile: Profile
 

@@ -57,6 +57,7 @@ def details(record):
 
 
 def quantity(record):
+    """What was measured, with its qualifiers."""
     return printable(", ".join((record.quantity, *record.qualifiers)))
 
 

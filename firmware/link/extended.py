@@ -38,6 +38,7 @@ class Ell:
 
     @property
     def hops(self):
+        """1 if a repeater sent it."""
         return 1 if self.cc & HOP else 0
 
     @property

@@ -92,13 +92,15 @@ class Collector:
         self._next = 0
 
     def start(self, now_us):
+        """Listen, until the node ends."""
         return [Listen(self.mode, modes.UP)]
 
     def tick(self, now_us, wall_us=None):
+        """Nothing: it wants no instant."""
         return []
 
     def feed(self, event, now_us, wall_us=None):
-        """event: of the radio driver. wall_us: UTC of event.at_us, or None."""
+        """event: of the radio driver. wall_us: UTC of event.at_us in us since 1970, or None. Returns [Deliver] or []."""
         if event.kind == radio.REJECTED:
             self._reject(self.counters, event.error.code)
         elif event.kind == radio.FRAME:

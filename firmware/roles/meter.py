@@ -135,6 +135,7 @@ class Meter:
         return []
 
     def feed(self, event, now_us, wall_us=None):
+        """What became of a Transmit is counted; event: of the radio driver, or REFUSED by the node."""
         if event.kind == radio.SENT:
             self._count("sent")
         elif event.kind == radio.TOO_LATE:

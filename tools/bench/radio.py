@@ -138,6 +138,7 @@ def receive(link, bursts, spacing_us, recalibrate, late_us=(0, 0), seed=1):
 
 
 def lossless(link, bursts, spacing_us, recalibrate, late_us=(0, 0), seed=1):
+    """Whether every burst is heard, in order and nothing else."""
     ear, _ = receive(link, bursts, spacing_us, recalibrate, late_us, seed)
     return ear.role.heard() == [(one.frame, one.frame_format) for one in bursts]
 
@@ -266,6 +267,7 @@ def sender_gap_us(mode, frame_format):
 
 
 def fifo_us(mode):
+    """How long the chip's FIFO takes to fill, or to run empty, at the chip rate of the mode."""
     return round(FIFO_BYTES * 8e6 / modes.find(mode).chip_rate_cps)
 
 

@@ -25,6 +25,7 @@ def timestamp(wall_us):
 
 
 def as_json(reading):
+    """The JSON of `decode`, and behind it what a reading adds."""
     more = (
         ("timestamp", timestamp(reading.wall_us)),
         ("mode", reading.mode),
@@ -74,6 +75,7 @@ _HEADINGS = _LINE.format("time", "mode", "level", "meter", "security", "values")
 
 
 def as_table(reading):
+    """One line in the columns of _HEADINGS."""
     stamp = timestamp(reading.wall_us)
     return _LINE.format(
         stamp[11:19] + "Z" if stamp else "--:--:--",
