@@ -43,6 +43,13 @@ OPTIONS = (
     ),
     Option("pll_lock_failures", 0, (0, 1, 3), "so many calibrations fail from now on (FSCAL1 = 3F)", "9"),
     Option(
+        "odd_calibrations",
+        0,
+        (0, 1),
+        "so many calibrations from now on end far off as if they had locked (not 3F): deaf until the next one",
+        "9 (field report on a CC110L, TI e2e 182697)",
+    ),
+    Option(
         "recalibrate_within_s",
         0,
         (0, 600),

@@ -44,6 +44,9 @@ _START_POLLS = const(2000)
 _FREQ2 = const(0x0D)
 _FSTEST = const(0x29)
 
+_FAR = const(8)  # FSCAL1 of two calibrations of one carrier differ by less, if both are right
+_DOUBTS = const(3)
+
 
 class Cc1101:
     """spi: `transfer(tx, rx)`. gdo0, gdo2: pins with `read()`, wired to GDO0 (FIFO threshold) and GDO2 (sync).
@@ -76,6 +79,8 @@ class Cc1101:
         self._events = []
         self._blocks = {}
         self._calibrations = {}
+        self._doubted = None
+        self._doubts = 0  # in a row
         self._wanted = None
         self._patable = 0
         self._key = None
@@ -189,6 +194,8 @@ class Cc1101:
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
         self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 3]))
+        self._doubted = None
+        self._doubts = 0
         known = self._calibrations.get(self._key)
         self.chip.load(block, known and known[1])
         return self.stale(now_us)
@@ -202,14 +209,33 @@ class Cc1101:
         limit_us = INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
         return known is None or now_us - known[0] >= limit_us
 
-    def keep_calibration(self, now_us):
-        """After a calibration: keep its result for this carrier; False if the synthesizer is not locked."""
+    def keep_calibration(self, now_us, hurry=False):
+        """After a calibration: None, and its result is kept for this carrier; "odd" if it has to be done once more;
+        "pll" if the synthesizer is not locked. hurry: believe the first of a carrier.
+
+        A result that looks locked may be far off, and the chip deaf until the next (TI e2e 182697: FSCAL1 38 instead of
+        1A). So it has to agree with the last good one of this carrier, or with the result just before: temperature may
+        have moved it, and the first of a carrier has only that.
+        """
         found = self.chip.read_calibration()
-        if found is None:
-            self._calibrations.pop(self._key, None)
-            return False
-        self._calibrations[self._key] = (now_us, found)
-        return True
+        known = self._calibrations.get(self._key)
+        doubted, self._doubted = self._doubted, found
+        if found:
+            if hurry and not known:
+                doubted = doubted or found
+            for other in (known and known[1], doubted):
+                if other and abs(found[2] - other[2]) <= _FAR:
+                    self._calibrations[self._key] = (now_us, found)
+                    self._doubts = 0
+                    return None
+            if known or doubted:
+                self.counters["odd_calibrations"] = self.counters.get("odd_calibrations", 0) + 1
+            self._doubts += 1
+            if self._doubts <= _DOUBTS:
+                return "odd"
+        self._doubts = 0
+        self._calibrations.pop(self._key, None)
+        return "pll"
 
     def forget_calibration(self):
         self._calibrations.pop(self._key, None)

@@ -170,7 +170,7 @@ class Receiver:
         raw = chip.status(_FREQEST)
         self._offset_hz = (raw - 256 if raw & 0x80 else raw) * self._driver.crystal_hz >> 14
         if self._calibrating:
-            self._calibrating = not self._driver.keep_calibration(now_us)
+            self._calibrating = self._driver.keep_calibration(now_us) is not None
 
     def _finish(self, result, sync_us, quality, now_us):
         driver, deframer = self._driver, self._deframer
@@ -230,8 +230,12 @@ class Receiver:
             return
         self._tries = 0
         if self._calibrating:
-            if not driver.keep_calibration(now_us):
-                self.fail("pll", now_us)
+            wrong = driver.keep_calibration(now_us)
+            if wrong == "odd":
+                self._arm(now_us)
+                return
+            if wrong:
+                self.fail(wrong, now_us)
                 return
             self._calibrating = False
         self._checked = True

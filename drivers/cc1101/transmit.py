@@ -168,17 +168,21 @@ class Transmitter:
                 driver.due_us = now_us + _CALIBRATE_US // 4
             return False
         self._tries = 0
-        if not driver.keep_calibration(now_us):
+        hurry = self._at_us is not None and self._at_us - now_us < 2 * _CHECK_US
+        wrong = driver.keep_calibration(now_us, hurry)
+        if wrong == "odd":
+            self._calibrate(now_us)
+        elif wrong:
             self._unlocked += 1
             if self._unlocked > _RETRIES:
-                self._fail("pll", now_us)
-            else:
-                driver.fault("pll", now_us)
-                self._calibrate(now_us)
-            return False
-        self._calibrating = False
-        self._unlocked = 0
-        return True
+                self._fail(wrong, now_us)
+                return False
+            driver.fault(wrong, now_us)
+            self._calibrate(now_us)
+        else:
+            self._calibrating = False
+            self._unlocked = 0
+        return not self._calibrating
 
     def _reload(self, now_us):
         """The chip was reset behind our back: once more from the start."""

@@ -134,6 +134,20 @@ def test_pll_lock_failure_shows_in_fscal1(board):
         assert (read(board, 0x25) == 0x3F) == wanted
 
 
+def test_odd_calibration_looks_locked_and_is_not(board):
+    """FSCAL1 is far from where it was, but not 3F; the next calibration is right again."""
+    strobe(board, 0x33)
+    sleep(board, 800)
+    good = read(board, 0x25)
+    board.chip.options.odd_calibrations = 1
+    for odd in (True, False):
+        strobe(board, 0x33)
+        sleep(board, 800)
+        assert (abs(read(board, 0x25) - good) > 8) == odd
+        assert read(board, 0x25) != 0x3F
+        assert board.chip.locked() != odd
+
+
 def test_without_calibration_it_is_deaf_and_mute():
     """FS_AUTOCAL 0 and no SCAL: the other side hears nothing on the channel."""
     world = World(seed=1)
