@@ -78,7 +78,7 @@ class Cc1101:
         self.armed_late = False  # the next service may be due in the past, not by the fault of the host
         self._events = []
         self._blocks = {}
-        self._calibrations = {}
+        self._calibrations = {}  # by side and carrier: (when, FSCAL3 to 1, False if a newer one failed)
         self._doubted = None
         self._doubts = 0  # in a row
         self._wanted = None
@@ -202,7 +202,7 @@ class Cc1101:
 
     def stale(self, now_us):
         """True if by the policy the next start of the synthesizer has to calibrate it."""
-        return self.recalibrate == PER_FRAME or self.outdated(now_us)
+        return self.outdated(now_us) or (self.recalibrate == PER_FRAME and self._calibrations[self._key][2])
 
     def outdated(self, now_us):
         known = self._calibrations.get(self._key)
@@ -225,7 +225,7 @@ class Cc1101:
                 doubted = doubted or found
             for other in (known and known[1], doubted):
                 if other and abs(found[2] - other[2]) <= _FAR:
-                    self._calibrations[self._key] = (now_us, found)
+                    self._calibrations[self._key] = (now_us, found, True)
                     self._doubts = 0
                     return None
             if known or doubted:
@@ -234,8 +234,14 @@ class Cc1101:
             if self._doubts <= _DOUBTS:
                 return "odd"
         self._doubts = 0
-        self._calibrations.pop(self._key, None)
         return "pll"
+
+    def fall_back(self, now_us):
+        """After a calibration that failed: if there is a good one of this carrier, `load` and go on with it until the next
+        interval (section 28.2). On some chips it fails for minutes, and is fine again (TI e2e 814163)."""
+        known = self._calibrations.get(self._key)
+        if known:
+            self._calibrations[self._key] = (now_us, known[1], False)
 
     def forget_calibration(self):
         self._calibrations.pop(self._key, None)

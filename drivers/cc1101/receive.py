@@ -273,10 +273,12 @@ class Receiver:
             code = "registers" if altered else "rx_stalled" if state == _RX else "rx_state"
         driver.fault(code, now_us)
         self._in_row += 1
-        if altered or code == "stuck" or self._in_row > 1:
+        if code == "pll":
+            driver.fall_back(now_us)
+        if altered or code in ("pll", "stuck") or self._in_row > 1:
             driver.reset_chip(now_us)
             driver.load(self._block, profiles.RX, now_us)
-        if altered or code in ("pll", "rx_state"):
+        if altered or code == "rx_state":
             driver.forget_calibration()
         self._deframer.reset()
         self._arm(now_us)

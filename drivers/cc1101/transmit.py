@@ -178,7 +178,8 @@ class Transmitter:
                 self._fail(wrong, now_us)
                 return False
             driver.fault(wrong, now_us)
-            self._calibrate(now_us)
+            driver.fall_back(now_us)
+            self._load(now_us)
         else:
             self._calibrating = False
             self._unlocked = 0
