@@ -50,7 +50,7 @@ class Chip:
         self._all_tx, self._all_rx = bytearray(1 + _N_REGISTERS), bytearray(1 + _N_REGISTERS)
         self._read_all = bytearray(1 + _N_REGISTERS)
         self._read_all[0] = _READ_BURST
-        self._masks = registers.READ_BACK
+        self.masks = bytearray(registers.READ_BACK)  # of what `mismatch` compares
         self.block = memoryview(self._all_tx)[1:]
         # RX -> IDLE takes 0.1 us and a byte of SPI more than 1 us: flush and restart can follow in one transfer.
         self._listen_tx = bytearray((_SIDLE, _MCSM0, 0, _SFRX, _FIFOTHR, 0, _SRX))
@@ -116,16 +116,11 @@ class Chip:
     def mismatch(self):
         """Address of the first configuration register that does not read back as written, or None."""
         self._transfer(self._read_all, self._all_rx)
-        written, read, masks = self._all_tx, self._all_rx, self._masks
+        written, read, masks = self._all_tx, self._all_rx, self.masks
         for address in range(_N_REGISTERS):
             if (written[address + 1] ^ read[address + 1]) & masks[address]:
                 return address
         return None
-
-    def disregard(self, address):
-        """`mismatch` looks at this register no more."""
-        self._masks = bytearray(self._masks)
-        self._masks[address] = 0
 
     def read_calibration(self):
         """FSCAL3, FSCAL2, FSCAL1 as bytes, or None if the synthesizer is not locked (sheet 9)."""

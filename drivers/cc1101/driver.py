@@ -16,11 +16,11 @@ because noise alone makes dozens of false syncs per second, and each would cost 
 while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has the figure for both, see `dead_time_us`.
 """
 
-from omsnode.firmware.errors import MisuseError, RadioError
+from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
-from . import profiles, registers
+from . import profiles
 from .chip import Chip
 from .transmit import Transmitter
 
@@ -42,7 +42,6 @@ _SENDING = const(3)
 
 _START_POLLS = const(2000)
 _FREQ2 = const(0x0D)
-_FSTEST = const(0x29)
 
 _FAR = const(8)  # FSCAL1 of two calibrations of one carrier differ by less, if both are right
 _DOUBTS = const(3)
@@ -79,7 +78,7 @@ class Cc1101:
         self._events = []
         self._blocks = {}
         self._calibrations = {}  # by side and carrier: (when, FSCAL3 to 1, False if a newer one failed)
-        self._doubted = None
+        self._doubted = None  # the calibration just before, if it did not agree
         self._doubts = 0  # in a row
         self._wanted = None
         self._patable = 0
@@ -93,29 +92,18 @@ class Cc1101:
         """Reset and configure the chip; standby follows. RadioError with a hint if there is no CC1101 that answers.
 
         IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
-
-        A clone may have other test registers (FSTEST to TEST0, which the datasheet does not describe): those that do
-        not read back are counted as "odd_registers" and left alone.
+        Test registers that do not read back are counted as "odd_registers" and left alone (hints.py).
         """
         if not self.chip.reset(_START_POLLS):
             from . import hints
 
-            seen = "0x{:02X}".format(self.chip.version)
-            raise RadioError("no CC1101 answers (VERSION {})".format(seen), hint=hints.NO_ANSWER.format(seen))
+            hints.no_answer(self.chip)
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
-        odd = 0
         address = self.chip.mismatch()
-        while address is not None and address >= _FSTEST:
-            odd += 1
-            self.chip.disregard(address)
-            address = self.chip.mismatch()
-        if odd:
-            self.counters["odd_registers"] = odd
         if address is not None:
             from . import hints
 
-            name = registers.name(address)
-            raise RadioError("{} does not read back as written".format(name), hint=hints.READ_BACK)
+            hints.read_back(self.chip, address, self.counters)
         self.state = _STANDBY
         self.due_us = None
         self._key = None
