@@ -42,7 +42,7 @@ class Node:
     def _restore(self, state):
         """A restart does not give back what was sent before it."""
         spent = state.get(_DUTY_CYCLE)
-        if isinstance(spent, list) and all([isinstance(number, int) for number in spent]):
+        if spent is not None:
             try:
                 self.ledger.restore(spent, self.board.now_us())
             except MisuseError:

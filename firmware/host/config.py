@@ -27,10 +27,11 @@ _KNOWN = {"name": str, "id": str, "key": str}
 
 @dataclass
 class Radio:
-    """A [radio.name] table. hat: row of board/hats.py. mode: what to listen to, None for the default."""
+    """A [radio.name] table. hat: row of board/hats.py, None if the table names none: what is simulated must never be
+    taken for what is heard. mode: what to listen to, None for the default."""
 
     name: str = "main"
-    hat: str = "virtual"
+    hat: str | None = None
     mode: str | None = None
 
 

@@ -14,7 +14,7 @@ from ..link.crc import crc16
 _HEX = frozenset("0123456789abcdefABCDEF")
 _BLANKS = frozenset(" \t_|")  # for reading only
 _MODE = re.compile(r"[A-Z][0-9](?:-[a-zA-Z])?\Z")
-_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6}))?\d*Z?\Z", re.ASCII)
+_TIME = re.compile(r"(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.(\d{1,6})\d*)?Z?\Z", re.ASCII)
 _LEVEL = re.compile(r"[+-]?\d{1,3}\Z", re.ASCII)
 
 

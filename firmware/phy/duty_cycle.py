@@ -93,8 +93,8 @@ class Ledger:
         MisuseError, and nothing changed, if `state` is not such a list.
         """
         bands = [[] for _ in SUB_BANDS]
-        if len(state) % 3:
-            raise MisuseError("duty-cycle state is cut")
+        if not isinstance(state, list) or len(state) % 3 or not all([isinstance(one, int) for one in state]):
+            raise MisuseError("duty-cycle state is no list of triples")
         for i in range(0, len(state), 3):
             band, age_us, air_time_us = state[i], state[i + 1], state[i + 2]
             if not 0 <= band < len(bands) or air_time_us < 0 or not -_HOUR_US <= age_us <= _HOUR_US:

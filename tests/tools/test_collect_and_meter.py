@@ -152,6 +152,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
     "arguments, says, hint",
     [
         (("collect",), "no radio module is named", "--hat virtual"),
+        (("collect", "--config", "nameless.toml"), "no radio module is named", "--hat virtual"),
         (("collect", "--hat", "virtual", "--seconds", "nan"), "--seconds nan", "leave it out"),
         (("collect", "--hat", "virtual", "--seconds", "inf"), "--seconds inf", "leave it out"),
         (("collect", "--hat", "virtual", "--seconds=-1"), "--seconds -1", "leave it out"),
@@ -167,6 +168,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
 )
 def test_misuse_is_told_with_a_hint_and_status_2(here, arguments, says, hint):
     (here / "broken.toml").write_text(COLLECTOR.replace("name", "nam").replace("[radio", "\n[radio"))
+    (here / "nameless.toml").write_text('[radio.main]\nmode = "T+C"\n')
     (here / "literal.toml").write_text(COLLECTOR.replace("@kitchen.key", KEY))
     (here / "swapped.toml").write_text(METER.replace("@kitchen.key", "@" + KEY[:8] + ".key"))
     done = omsnode(here, *arguments)

@@ -61,7 +61,7 @@ def run(args):
             None,
             "start `omsnode collect` once for each",
         )
-    radio = settings.radios[0] if settings.radios else config.Radio(hat=None)
+    radio = settings.radios[0] if settings.radios else config.Radio()
     hat = args.hat or radio.hat
     if hat is None:
         raise ConfigError(
@@ -77,17 +77,20 @@ def run(args):
         print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
         return _virtual(settings, mode, radio.name, deliver, args.seconds)
-    public = default_keys.of if settings.default_keys else None
-    role = Collector(settings.meters, mode, radio.name, default_keys=public)
+    role = Collector(settings.meters, mode, radio.name, default_keys=_public(settings))
     with station.open(hat) as (board, driver):
         node = Node(board, driver, role, deliver=deliver, wall=station.wall(board))
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
         return station.until_interrupted(node, lambda: node.run(until_us))
 
 
+def _public(settings):
+    return default_keys.of if settings.default_keys else None
+
+
 def _virtual(settings, mode, radio_name, deliver, seconds):
     """The meters of the demo, at the speed of real time."""
-    play = scene.Scene(deliver, settings.meters or None, mode, radio_name)
+    play = scene.Scene(deliver, settings.meters or None, mode, radio_name, default_keys=_public(settings))
     return station.until_interrupted(
         play.collector, lambda: play.run(float("inf") if seconds is None else seconds, time.sleep)
     )

@@ -156,6 +156,7 @@ class Shown(Meter):
         else:
             why = event.error or event.code or ""
             print("omsnode: {}: {}".format(event.kind.replace("_", " "), why), file=sys.stderr, flush=True)
-            if event.error and event.error.hint:
-                print("  " + event.error.hint, file=sys.stderr, flush=True)
+            hint = getattr(event.error, "hint", "")  # a store may fail with a plain OSError
+            if hint:
+                print("  " + hint, file=sys.stderr, flush=True)
         return super().feed(event, now_us, wall_us)

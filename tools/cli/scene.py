@@ -114,9 +114,10 @@ def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, eac
 
 
 class Scene:
-    """deliver: called with each reading. known: what the collector is configured with, None for the demo's own."""
+    """deliver: called with each reading. known: what the collector is configured with, None for the demo's own.
+    default_keys: as Collector has it."""
 
-    def __init__(self, deliver, known=None, mode="T+C", radio_name="main", seed=1):
+    def __init__(self, deliver, known=None, mode="T+C", radio_name="main", seed=1, default_keys=None):
         self.world = World(seed)
         self.start_us = time.time_ns() // 1000
         rng = random.Random(seed)
@@ -127,7 +128,7 @@ class Scene:
                 self._node(name, place, Meter(profile, rng.randbytes(5)), store=MemoryStore())
             )
             believed.append(KnownMeter(name, profile.address, key))
-        role = Collector(believed if known is None else known, mode, radio_name)
+        role = Collector(believed if known is None else known, mode, radio_name, default_keys=default_keys)
         self.collector = self._node("collector", (0, 0), role, deliver=deliver)
 
     def _node(self, name, place, role, **more):

@@ -251,3 +251,9 @@ def test_bytes_behind_the_last_right_block_are_named():
     assert line.error.message.endswith(
         "; behind the last block with a right CRC: " + data[48:-1].hex().upper()
     )
+
+
+def test_a_time_with_digits_behind_its_seconds_is_no_time():
+    text = "T1;1;1;2026-01-31 {};-70;;;0x" + PLAIN.hex()
+    assert parse_line(text.format("12:00:00.2599999")).timestamp == "2026-01-31T12:00:00.259999Z"
+    assert parse_line(text.format("12:00:0099999")).timestamp is None

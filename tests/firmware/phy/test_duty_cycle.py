@@ -114,7 +114,21 @@ def test_state_survives_a_restart_of_the_clock():
     assert ledger.export(2 * HOUR) == []
 
 
-@pytest.mark.parametrize("state", ([1], [9, 0, 0], [-1, 0, 0], [0, 0, -1], [1, -(10**18), 1], [1, 10**18, 1]))
+@pytest.mark.parametrize(
+    "state",
+    (
+        [1],
+        [9, 0, 0],
+        [-1, 0, 0],
+        [0, 0, -1],
+        [1, -(10**18), 1],
+        [1, 10**18, 1],
+        "abc",
+        None,
+        [0, "1", 2],
+        [0, 1.0, 2],
+    ),
+)
 def test_damaged_state_changes_nothing(state):
     ledger = duty_cycle.Ledger()
     ledger.book(868_950_000, 3_600_000, 0)
