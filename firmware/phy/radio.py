@@ -12,8 +12,9 @@ microseconds on the board's monotonic clock. It never sleeps.
         load a transmission. `chips` is the complete stream on air (preamble, sync, data, trailer), packed, first
         chip in the most significant bit of the first byte, whole bytes. Slow, any time before `transmit`.
     transmit(at_us)
-        arm: the driver strobes in `service` at its `due_us`, so that the first chip leaves at `at_us`. It never
-        sends late: a missed instant is a TOO_LATE event and nothing is sent.
+        arm: the driver strobes in `service` at its `due_us`, so that the first chip leaves at `at_us`,
+        or earlier by as much as the driver knows its host to be late: SENT tells the instant achieved. Call it 0.1 s
+        ahead. It never sends late: a missed instant is a TOO_LATE event and nothing is sent.
     listen(deframer, now_us)
         receive with the deframer (`deframer.Deframer`) until told otherwise; after each frame the driver re-arms.
     standby(now_us), sleep(now_us)
@@ -22,7 +23,7 @@ microseconds on the board's monotonic clock. It never sleeps.
     due_us
         the next instant the driver wants `service`, or None.
     counters
-        dict of counted things: frames, rejects by code, faults by code.
+        dict of counted things: frames, rejects by code, faults by code, and what else a driver counts.
 """
 
 FRAME = "frame"  # a whole frame left the deframer
