@@ -128,7 +128,6 @@ def relay(world, mode, frames, frame_format, spacing_us, options=None):
     nodes = []
     for plan in plans:
         nodes.append(bench.node(world, "sender{}".format(len(nodes)), Turn(mode, plan), options))
-        nodes[-1].radio.late_us = LATE_US  # a driver finds this out with its first few transmissions
     return nodes, at_us + 30000
 
 

@@ -92,18 +92,18 @@ class Cc1101:
         """Reset and configure the chip; standby follows. RadioError with a hint if there is no CC1101 that answers.
 
         IOCFG comes with the first write behind the reset, which ends the 135 kHz on GDO0: arm edges after this.
-        Test registers that do not read back are counted as "odd_registers" and left alone (hints.py).
+        Test registers that do not read back are counted as "odd_registers" and left alone (start.py).
         """
         if not self.chip.reset(_START_POLLS):
-            from . import hints
+            from . import start
 
-            hints.no_answer(self.chip)
+            start.no_answer(self.chip)
         self.chip.load(profiles.block("S2", "up", profiles.RX, self.crystal_hz))
         address = self.chip.mismatch()
         if address is not None:
-            from . import hints
+            from . import start
 
-            hints.read_back(self.chip, address, self.counters)
+            start.read_back(self.chip, address, self.counters)
         self.state = _STANDBY
         self.due_us = None
         self._key = None
