@@ -128,6 +128,8 @@ def relay(world, mode, frames, frame_format, spacing_us, options=None):
     nodes = []
     for plan in plans:
         nodes.append(bench.node(world, "sender{}".format(len(nodes)), Turn(mode, plan), options))
+        # Turns follow each other too fast for the 0.1 s in which a driver finds this out before it sends.
+        nodes[-1].radio.late_us = LATE_US
     return nodes, at_us + 30000
 
 
