@@ -19,7 +19,8 @@ class Record:
     times are in `text` (ISO 8601, ** for "every"). Where all are None `flag` says why; with a value `flag` warns.
     `offset` is the first byte's place in the payload; dib + vib + data are the record's bytes, with the LVAR first in
     `data`. `qualifiers` are words for the VIFEs ("backward"); they do not repeat what unit and exponent hold already.
-    `time` is when an entry of a compact profile was valid (see profile.expand).
+    `time` is when an entry of a compact profile was valid (see profile.expand). `obis` and `data_point` are None until
+    obis.annotate has set them.
     """
 
     # What most records share stands here once and not in each of them.
@@ -35,6 +36,8 @@ class Record:
     text = None
     flag = None
     time = None
+    obis = None
+    data_point = None
 
     def __init__(self, offset, dib, vib, data, quantity):
         self.offset = offset
