@@ -54,6 +54,8 @@ class Telegram:
     opened it, CONFIGURED or DEFAULT, or None.
     """
 
+    protocol = None  # protocols.Protocol where the content is no records
+
     def __init__(self, raw):
         self.raw = raw
         self.link = None

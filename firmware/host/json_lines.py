@@ -51,7 +51,7 @@ def _record(record):
     quantity = ", ".join((record.quantity, *record.qualifiers))
     return (
         '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
-        '"subunit": {}, "obis": null, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
+        '"subunit": {}, "obis": {}, "data_point": {}, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
     ).format(
         _text(quantity),
         value_text(record),
@@ -61,6 +61,8 @@ def _record(record):
         record.storage,
         record.tariff,
         record.subunit,
+        _optional(record.obis),
+        _optional(record.data_point),
         record.dib.hex().upper(),
         record.vib.hex().upper(),
         record.data.hex().upper(),
@@ -86,12 +88,16 @@ def _link(telegram, frame_format):
     link = telegram.link
     if link is None:
         return "null"
-    return '{{"address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
-        _text(address_text.show(link.address)),
-        _optional(frame_format),
-        _text(control.name(link.c_field) or "{:02X}".format(link.c_field)),
-        telegram.hops,
-        _ell(link.ell),
+    wired = link.address is None
+    return (
+        '{{"address": {}, "primary_address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
+            "null" if wired else _text(address_text.show(link.address)),
+            _number(link.primary_address if wired else None),
+            '"wired"' if wired else _optional(frame_format),
+            _text(control.name(link.c_field) or "{:02X}".format(link.c_field)),
+            telegram.hops,
+            _ell(link.ell),
+        )
     )
 
 
@@ -109,6 +115,15 @@ def _status(tpl):
         return "null"
     flags = _list(_text(flag) for flag in tpl.status_flags())
     return '{{"flags": {}, "byte": {}}}'.format(flags, tpl.status)
+
+
+def _protocol(protocol):
+    if protocol is None:
+        return "null"
+    return '{{"name": {}, "fields": {}}}'.format(
+        _text(protocol.name),
+        json.dumps({field[2]: field[3] for field in protocol.fields}, ensure_ascii=False),
+    )
 
 
 def _undecoded(undecoded):
@@ -138,7 +153,8 @@ def to_json(telegram, frame_format=None, more=()):
         )
     out = (
         '{{{}, "link": {}, "ci_field": {}, "access_number": {}, "status": {}, '
-        '"security": {{"mode": {}, "profile": {}, "verdict": {}, "key": {}}}, "records": {}, "undecoded": {}, "error": {}{}}}'
+        '"security": {{"mode": {}, "profile": {}, "verdict": {}, "key": {}}}, "records": {}, "protocol": {}, "undecoded": {}, '
+        '"error": {}{}}}'
     )
     return out.format(
         identity,
@@ -151,6 +167,7 @@ def to_json(telegram, frame_format=None, more=()):
         _optional(telegram.verdict),
         _optional(telegram.key),
         _list([_record(record) for record in telegram.records]),
+        _protocol(telegram.protocol),
         _undecoded(telegram.undecoded),
         error_json(telegram.error),
         "".join(", {}: {}".format(_text(key), json.dumps(value, ensure_ascii=False)) for key, value in more),

@@ -25,6 +25,7 @@ KEYS = [
     "status",
     "security",
     "records",
+    "protocol",
     "undecoded",
     "error",
 ]
@@ -38,6 +39,7 @@ RECORD_KEYS = [
     "tariff",
     "subunit",
     "obis",
+    "data_point",
     "dib",
     "vib",
     "data",
@@ -91,6 +93,7 @@ def test_decoded_telegram():
         "type_code": 3,
         "link": {
             "address": "12345678.M=ELS.V=33.T=03",
+            "primary_address": None,
             "format": "A",
             "c_field": "SND-NR",
             "hops": 0,
@@ -100,6 +103,7 @@ def test_decoded_telegram():
         "access_number": 42,
         "status": {"flags": [], "byte": 0},
         "security": {"mode": 5, "profile": "A", "verdict": "decrypted", "key": "configured"},
+        "protocol": None,
         "undecoded": None,
         "error": None,
     }
@@ -114,6 +118,7 @@ def test_decoded_telegram():
         "tariff": 0,
         "subunit": 0,
         "obis": None,
+        "data_point": None,
         "dib": "0C",
         "vib": "14",
         "data": "27048502",
