@@ -35,3 +35,24 @@ def test_misuse(key, iv, data):
     for function in (aes.cbc_encrypt, aes.cbc_decrypt):
         with pytest.raises(MisuseError):
             function(key, iv, data)
+
+
+def test_empty_chain_and_all_lengths_against_the_library():
+    from Crypto.Cipher import AES
+
+    assert aes.cbc_decrypt(KEY, IV, b"") == b""
+    for blocks in range(1, 17):
+        data = bytes((7 * i + blocks) & 0xFF for i in range(16 * blocks))
+        iv = data[:16]
+        right = AES.new(bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c"), AES.MODE_CBC, iv)
+        for given in (data, bytearray(data), memoryview(data)):
+            assert aes.cbc_decrypt(KEY, iv, given) == right.decrypt(data)
+            right = AES.new(bytes.fromhex("2b7e151628aed2a6abf7158809cf4f3c"), AES.MODE_CBC, iv)
+
+
+def test_more_keys_than_are_remembered(monkeypatch):
+    monkeypatch.setattr(aes, "_MOST", 4)
+    block = bytes(16)
+    first = [aes.ecb_encrypt(Key(bytes([i] * 16)), block) for i in range(10)]
+    assert len(aes._ciphers) <= 4 and len(set(first)) == 10
+    assert first == [aes.ecb_encrypt(Key(bytes([i] * 16)), block) for i in range(10)]
