@@ -10,6 +10,8 @@ from ..link import address_text, control, device_types
 from ..security import modes
 
 _text = json.encoder.encode_basestring  # quotes a str, keeps letters beyond ASCII
+_BYTE = ['"{:02X}"'.format(byte) for byte in range(256)]
+_C_FIELD = [_text(control.name(byte) or "{:02X}".format(byte)) for byte in range(256)]
 _MOST_ZEROS = 40  # beyond this an exponent is written instead of zeros
 
 
@@ -47,27 +49,51 @@ def _list(texts):
     return "[" + ", ".join(texts) + "]"
 
 
-def _record(record):
-    quantity = ", ".join((record.quantity, *record.qualifiers))
-    return (
-        '{{"quantity": {}, "value": {}, "unit": {}, "function": {}, "flag": {}, "storage": {}, "tariff": {}, '
-        '"subunit": {}, "obis": {}, "data_point": {}, "dib": "{}", "vib": "{}", "data": "{}", "time": {}}}'
+# Texts that repeat. When there are more, all are forgotten.
+_constant = {}  # what a record has besides value, flag and data: the text before each of them
+_addresses = {}
+_MOST = 4096
+
+
+def _parts(key):
+    """The texts of a record before its value, before its flag and before its data. key: as _record makes it."""
+    quantity, qualifiers, unit, function, storage, tariff, subunit, obis, data_point, dib, vib = key
+    head = '{{"quantity": {}, "value": '.format(_text(", ".join((quantity, *qualifiers))))
+    middle = ', "unit": {}, "function": {}, "flag": '.format(_optional(unit), _text(function))
+    tail = (
+        ', "storage": {}, "tariff": {}, "subunit": {}, "obis": {}, "data_point": {}, "dib": "{}", "vib": "{}", "data": "'
     ).format(
-        _text(quantity),
-        value_text(record),
-        _optional(record.unit),
-        _text(record.function),
-        _optional(record.flag),
+        storage,
+        tariff,
+        subunit,
+        _optional(obis),
+        _optional(data_point),
+        dib.hex().upper(),
+        vib.hex().upper(),
+    )
+    if len(_constant) >= _MOST:
+        _constant.clear()
+    _constant[key] = parts = head, middle, tail
+    return parts
+
+
+def _record(record):
+    key = (
+        record.quantity,
+        record.qualifiers,
+        record.unit,
+        record.function,
         record.storage,
         record.tariff,
         record.subunit,
-        _optional(record.obis),
-        _optional(record.data_point),
-        record.dib.hex().upper(),
-        record.vib.hex().upper(),
-        record.data.hex().upper(),
-        _optional(record.time),
+        record.obis,
+        record.data_point,
+        record.dib,
+        record.vib,
     )
+    head, middle, tail = _constant.get(key) or _parts(key)
+    flag, data, time = _optional(record.flag), record.data.hex().upper(), _optional(record.time)
+    return head + value_text(record) + middle + flag + tail + data + '", "time": ' + time + "}"
 
 
 def _ell(ell):
@@ -91,10 +117,10 @@ def _link(telegram, frame_format):
     wired = link.address is None
     return (
         '{{"address": {}, "primary_address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
-            "null" if wired else _text(address_text.show(link.address)),
+            _address(link.address)[1],
             _number(link.primary_address if wired else None),
             '"wired"' if wired else _optional(frame_format),
-            _text(control.name(link.c_field) or "{:02X}".format(link.c_field)),
+            _C_FIELD[link.c_field],
             telegram.hops,
             _ell(link.ell),
         )
@@ -113,7 +139,7 @@ def error_json(error):
 def _status(tpl):
     if tpl is None or tpl.status is None:
         return "null"
-    flags = _list(_text(flag) for flag in tpl.status_flags())
+    flags = _list([_text(flag) for flag in tpl.status_flags()]) if tpl.status else "[]"
     return '{{"flags": {}, "byte": {}}}'.format(flags, tpl.status)
 
 
@@ -134,43 +160,61 @@ def _undecoded(undecoded):
     )
 
 
-def to_json(telegram, frame_format=None, more=()):
-    """One line of JSON of an application.telegram.Telegram.
+_TELEGRAM = (
+    '{{{}, "link": {}, "ci_field": {}, "access_number": {}, "status": {}, '
+    '"security": {{"mode": {}, "profile": {}, "verdict": {}, "key": {}}}, "records": {}, "protocol": {}, "undecoded": {}, '
+    '"error": {}{}}}'
+)
 
-    frame_format: "A", "B" or None if it is not known. more: pairs (key, plain value) that a reading adds behind:
-    timestamp, mode, rssi_dbm, radio, name.
-    """
-    address, tpl = telegram.address, telegram.tpl
+
+def _address(address):
+    """(the keys that identify a meter, the whole address) as JSON."""
     if address is None:
-        identity = '"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null'
-    else:
-        identity = '"id": {}, "manufacturer": {}, "version": {}, "type": {}, "type_code": {}'.format(
+        return '"id": null, "manufacturer": null, "version": null, "type": null, "type_code": null', "null"
+    texts = _addresses.get(address)
+    if texts is None:
+        keys = '"id": {}, "manufacturer": {}, "version": {}, "type": {}, "type_code": {}'.format(
             _text(address.ident),
             _text(address_text.manufacturer_code(address.manufacturer)),
             address.version,
             _optional(device_types.NAMES.get(address.device_type)),
             address.device_type,
         )
-    out = (
-        '{{{}, "link": {}, "ci_field": {}, "access_number": {}, "status": {}, '
-        '"security": {{"mode": {}, "profile": {}, "verdict": {}, "key": {}}}, "records": {}, "protocol": {}, "undecoded": {}, '
-        '"error": {}{}}}'
+        if len(_addresses) >= _MOST:
+            _addresses.clear()
+        _addresses[address] = texts = keys, _text(address_text.show(address))
+    return texts
+
+
+def _more(more):
+    return "".join(
+        ", {}: {}".format(_text(key), json.dumps(value, ensure_ascii=False)) for key, value in more
     )
-    return out.format(
+
+
+def to_json(telegram, frame_format=None, more=()):
+    """One line of JSON of an application.telegram.Telegram.
+
+    frame_format: "A", "B" or None if it is not known. more: pairs (key, plain value) that a reading adds behind:
+    timestamp, mode, rssi_dbm, radio, name.
+    """
+    tpl, mode = telegram.tpl, telegram.mode
+    identity, _ = _address(telegram.address)
+    return _TELEGRAM.format(
         identity,
         _link(telegram, frame_format),
-        "null" if tpl is None else '"{:02X}"'.format(tpl.ci),
+        "null" if tpl is None else _BYTE[tpl.ci],
         _number(telegram.access_number),
         _status(tpl),
-        _number(telegram.mode),
-        _optional(modes.profile(telegram.mode)),
+        _number(mode),
+        _optional(modes.profile(mode)),
         _optional(telegram.verdict),
         _optional(telegram.key),
         _list([_record(record) for record in telegram.records]),
         _protocol(telegram.protocol),
         _undecoded(telegram.undecoded),
         error_json(telegram.error),
-        "".join(", {}: {}".format(_text(key), json.dumps(value, ensure_ascii=False)) for key, value in more),
+        _more(more) if more else "",
     )
 
 
