@@ -99,6 +99,18 @@ class CrcError(LinkError):
     code = "crc"
 
 
+class ChecksumError(LinkError):
+    """Of a wired frame; `position` is the offset of the checksum byte."""
+
+    code = "checksum"
+
+
+class FrameError(LinkError):
+    """A wired frame without its start or stop byte; `position` is where it should be."""
+
+    code = "frame"
+
+
 # --- security ---
 
 
@@ -118,6 +130,24 @@ class WrongKeyError(SecurityError):
     """The check bytes behind the decryption are missing."""
 
     code = "wrong_key_or_altered"
+
+
+class MacError(SecurityError):
+    """The MAC or tag is wrong: another key, or somebody changed the message."""
+
+    code = "mac_mismatch"
+
+
+class ReplayError(SecurityError):
+    """The message counter is not above the last one that was verified."""
+
+    code = "replayed"
+
+
+class DowngradeError(SecurityError):
+    """Protected worse than this meter is known to protect."""
+
+    code = "downgraded"
 
 
 class UnsupportedSecurityError(SecurityError):
@@ -141,6 +171,12 @@ class UnsupportedCiError(TransportError):
     code = "unsupported_ci"
 
 
+class FragmentError(TransportError):
+    """A fragment that does not fit to the others of its message."""
+
+    code = "fragment"
+
+
 class IncompleteError(TransportError):
     """One fragment of a message; the others are outstanding."""
 
@@ -151,6 +187,18 @@ class ApplicationError(RejectError):
     """A record that cannot be read: the message is the reason, `position` the offset of the byte that is wrong."""
 
     code = "application"
+
+
+class UnknownFormatError(ApplicationError):
+    """A compact frame whose format signature belongs to no format that is known for this meter."""
+
+    code = "unknown_format"
+
+
+class FormatMismatchError(ApplicationError):
+    """A compact frame or format frame that contradicts its check words: wrong format, or damaged."""
+
+    code = "format_mismatch"
 
 
 # --- text lines ---

@@ -18,6 +18,7 @@ _STATUS_BITS = (
     (0x40, "manufacturer specific 2"),
     (0x80, "manufacturer specific 3"),
 )
+_COUNTER = 0x2000  # Z of modes 7 and 10: the message counter stands in the header
 
 
 class Tpl:
@@ -26,7 +27,7 @@ class Tpl:
     ci: CI code. kind: "none", "short", "long". direction: "up" or "down". content: what the CI announces. name: of the
     CI code. address: the meter's Address (long header) or None. access_number, status: 0..255, None without a header.
     configuration_field: 16 bits or None. mode: security mode, None without a header. blocks: N of modes 0, 5, 7.
-    configuration_extension: bytes of CFE, key version and counter behind it. offset: of the CI code.
+    configuration_extension: bytes of CFE, key version and counter behind it; see `key_selection`. offset: of the CI code.
     payload_offset: of the first byte behind the header.
     """
 
@@ -57,19 +58,34 @@ class Tpl:
         application = _APPLICATION_STATUS[self.status & 3]
         return [application] + flags if application else flags
 
+    def key_selection(self):
+        """(DD, KeyID, key version or None, message counter or None) of modes 7 and 10 (sheet 4.3, 4.6).
+
+        That the key version stands before the counter is inferred: two sources disagree.
+        """
+        extension = self.configuration_extension
+        counter = None
+        if self.configuration_field & _COUNTER:
+            counter = int.from_bytes(extension[-4:], "little")
+        version = extension[1 if self.mode == 7 else 2] if extension[0] & 0x40 else None
+        return extension[0] >> 4 & 3, extension[0] & 0x0F, version, counter
+
     def level_dbm(self):
         """How strong the gateway hears the meter, in dBm; None if it does not say (sheet 3.2)."""
         level = (self.status or 0) & 0x3F
         return level * 2 - 130 if level and self.direction == DOWN else None
 
 
-def _extension_length(mode, data, offset):
-    """Length of what modes 7, 10 and 13 put behind the configuration field (sheet 4.3, 4.6, 4.7)."""
-    if mode == 7:
-        return 2 if offset < len(data) and data[offset] & 0x40 else 1
-    if mode == 10:
-        return 7 if offset < len(data) and data[offset] & 0x40 else 6
-    return 1 if mode == 13 else 0
+def _extension_length(configuration_field, data, offset):
+    """Length of what modes 7, 9, 10 and 13 put behind the configuration field (sheet 4.3 to 4.7): CFE, key version where
+    its bit V says so, message counter; in mode 9 the two lengths and the counter."""
+    mode = configuration_field >> 8 & 0x1F
+    if mode == 9:
+        return 6 + (configuration_field >> 7 & 1) + (configuration_field >> 6 & 1)
+    if mode not in (7, 10):
+        return 1 if mode == 13 else 0
+    length = (1 if mode == 7 else 2) + (4 if configuration_field & _COUNTER else 0)
+    return length + 1 if offset < len(data) and data[offset] & 0x40 else length
 
 
 def parse(data, offset):
@@ -95,7 +111,7 @@ def parse(data, offset):
         tpl.mode = data[at + 3] & 0x1F
         if tpl.mode in (0, 5, 7):
             tpl.blocks = data[at + 2] >> 4
-        need += _extension_length(tpl.mode, data, need)
+        need += _extension_length(tpl.configuration_field, data, need)
         tpl.configuration_extension = bytes(data[at + 4 : need])
     if need > len(data):
         raise TransportError(
