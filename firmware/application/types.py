@@ -2,9 +2,15 @@
 
 A value is (mantissa, exponent of ten, text, flag): a number has integers in the first two, a date, a time or a text
 has text; without a value all three are None and `flag` says why. Byte order: least significant first.
-Types K (daylight saving rule), L (listening window) and M (time of variable resolution) are kept raw: their bit
-layout is not public or rests on one example.
+Types K (daylight saving rule) and M (time of variable resolution) are in rare.py; type L (listening window) is kept
+raw, its layout is not public.
 """
+
+from ..portable import const
+
+# Whether the binary numbers of LVAR E0-EF are signed where the VIB does not say: of three implementations two say so
+# (EN 13757-3:2018 Table 5 itself is not public).
+_LVAR_SIGNED = const(1)
 
 _DAYS = b"\x00\x1f\x1d\x1f\x1e\x1f\x1e\x1f\x1f\x1e\x1f\x1e\x1f"  # February 29; the year decides
 
@@ -25,8 +31,10 @@ def value(field, data, kind):
         return _variable(data, kind)
     if kind == "T":
         return _time(field, data)
-    if kind == "X" or kind == "K" or kind == "L":
-        return _nothing("raw data" if kind == "X" else "type " + kind)
+    if kind == "X" or kind == "L":
+        return _nothing("raw data" if kind == "X" else "type L")
+    if kind == "K":
+        return _daylight_saving(field, data)
     if field >= 9:
         return bcd(data)
     if field == 5:
@@ -117,9 +125,9 @@ def _variable(data, kind):
     lvar = data[0]
     body = data[1:]
     if kind == "T":
-        return _nothing("type M" if 0xE2 <= lvar <= 0xEA else "data field does not fit")
+        return _instant(lvar, body)
     if kind == "K" or kind == "L":
-        return _nothing("type " + kind)
+        return _nothing("type L" if kind == "L" and lvar == 0xEB else "data field does not fit")
     if kind == "X" or lvar >= 0xF0:
         return _nothing("raw data")
     if lvar < 0xC0:
@@ -133,10 +141,28 @@ def _variable(data, kind):
         if lvar >= 0xD0 and result[0] is not None:
             return -result[0], 0, None, None
         return result
-    return integer(body, kind)
+    return integer(body, kind if kind or _LVAR_SIGNED else "C")
 
 
 # --- dates and times ---
+
+
+def _daylight_saving(field, data):
+    if field != 4:
+        return _nothing("data field does not fit")
+    from .rare import daylight_saving
+
+    text, flag = daylight_saving(data)
+    return None, None, text, flag
+
+
+def _instant(lvar, body):
+    if not 0xE2 <= lvar <= 0xEA:
+        return _nothing("data field does not fit")
+    from .rare import instant
+
+    text, flag = instant(body)
+    return None, None, text, flag
 
 
 def _time(field, data):

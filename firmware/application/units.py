@@ -75,7 +75,8 @@ FB = """
 78:3 cumulated maximum of active power|W|-3
 """
 
-# Table 12, behind FD; kind C after its footnote k.
+# Table 12, behind FD; kind C after its footnote k (which codes carry it: two implementations agree but for 34-39, 63, 64
+# and 67-6B, where the one that has these codes at all decides). Bits: 17, 1A, 1B and 1F (two of three).
 FD = """
 00:2 credit|currency|-3
 04:2 debit|currency|-3
@@ -102,7 +103,7 @@ FD = """
 1C:0 baud rate|Bd||C
 1D:0 response delay|bit times||C
 1E:0 retry
-1F:0 remote control
+1F:0 remote control|||D
 20:0 first storage number|||C
 21:0 last storage number|||C
 22:0 storage block size|||C
@@ -117,9 +118,9 @@ FD = """
 31:0 duration of tariff|min||C
 32:0 duration of tariff|h||C
 33:0 duration of tariff|d||C
-34:2 period of tariff|s,min,h,d
-38:0 period of tariff|month
-39:0 period of tariff|year
+34:2 period of tariff|s,min,h,d||C
+38:0 period of tariff|month||C
+39:0 period of tariff|year||C
 3A:0 dimensionless
 3B:0 wireless M-Bus container|||X
 3C:2 nominal transmission period|s,min,h,d||C
@@ -128,15 +129,15 @@ FD = """
 60:0 reset counter
 61:0 cumulation counter
 62:0 control signal
-63:0 day of week
-64:0 week number
+63:0 day of week|||C
+64:0 week number|||C
 65:0 time point of day change
 66:0 parameter activation state|||C
-67:0 special supplier information
-68:0 duration since last cumulation|h
-69:0 duration since last cumulation|d
-6A:0 duration since last cumulation|month
-6B:0 duration since last cumulation|year
+67:0 special supplier information|||C
+68:0 duration since last cumulation|h||C
+69:0 duration since last cumulation|d||C
+6A:0 duration since last cumulation|month||C
+6B:0 duration since last cumulation|year||C
 6C:0 battery operating time|h
 6D:0 battery operating time|d
 6E:0 battery operating time|month
@@ -150,7 +151,7 @@ FD = """
 76:0 manufacturer container|||X
 """
 
-# Table 13, behind FD FD; rows from 10 on as OMS Annex B quotes prEN 13757-3:2023.
+# Table 13, behind FD FD; rows from 10 on as OMS Annex B quotes prEN 13757-3:2023 (the unit of 23 as printed; l/m2 is meant).
 FD_FD = """
 00:0 selected application|||C
 01:0 sub device types|||X
@@ -175,7 +176,7 @@ FD_FD = """
 23:0 rainfall|l/mm2
 24:0 noise|dBA
 25:0 turbidity|FNU
-27:0 pH||-1
+27:0 pH|pH|-1
 2C:0 dismounts
 2D:0 test button operations
 2E:0 alarms
@@ -187,7 +188,7 @@ FD_FD = """
 34:0 sounder defects
 38:0 battery level|%
 39:0 chamber pollution|%
-3A:1 distance|mm|0
+3A:1 distance|m|-3
 3E:0 moisture level|%
 40:0 pressure status|||D
 41:0 smoke status|||D
@@ -198,7 +199,8 @@ FD_FD = """
 
 # Table 15, VIFEs: `CC:b qualifier|effect|argument`. Effects: F record error, P unit suffix, U unit instead (or none),
 # T turns the record into a date or time, E power of ten, A constant 10**x added, C D X kind of data, S content in a
-# form of its own (bytes, unless the VIF says bits), N a unit that the code does not tell.
+# form of its own (bytes; error flags stay bits), N a unit that the code does not tell, O no value of the VIF but an
+# unsigned number instead.
 VIFE = """
 00:0 |
 01:0 too many DIFE|F
@@ -215,7 +217,7 @@ VIFE = """
 0F:0 action not implemented|F
 12:0 average
 13:0 inverse compact profile|X
-14:0 relative deviation
+14:0 relative deviation|N
 15:0 no data available|F
 16:0 overflow|F
 17:0 underflow|F
@@ -255,7 +257,7 @@ VIFE = """
 3C:0 backward
 3D:0 non-metric units|N
 3E:0 at base conditions
-3F:0 OBIS declaration
+3F:0 OBIS declaration|O
 40:0 lower limit
 41:0 exceeds of lower limit|U
 42:0 begin of first lower limit exceed|T
@@ -326,6 +328,51 @@ FC = """
 12:0 |D
 14:0 from communication partner to meter
 15:0 from meter to communication partner
+"""
+
+# Plain-text units that mean a quantity and unit of their own (OMS Vol.2 Annex B, B.3.2: the older form of what Table 13
+# has since): `text|quantity|unit|exponent|kind`.
+TEXTS = """
+#UI|dismounts
+#FT|test button operations
+#AL|alarms
+#AM|alarm mute operations
+#OD|obstacle detections
+#SB|smoke entry blockages
+#SCD|smoke chamber defects
+#SF|self-test failures
+#SD|sounder defects
+%CP|chamber pollution|%
+%BS|battery level|%
+CO1|CO concentration|ppm
+CO2|CO2 concentration|ppm
+CD1|conductivity|uS/cm
+mm|distance|m|-3
+cm|distance|m|-2
+Ohm|resistance|Ohm
+IR1|radiant flux density|W/m2
+lx|illuminance|lx
+cd|luminous intensity|cd
+DS1|pressure status|||D
+DS2|CO status|||D
+DS3|smoke status|||D
+DS4|door and window status|||D
+dBA|noise|dBA
+pH|pH|pH|-1
+PT1|particles|ug/m3
+PT2|particles PM1|ug/m3
+PT3|particles PM2.5|ug/m3
+PT4|particles PM10|ug/m3
+PT5|particles|1/m3|5
+PT6|particles PM1|1/m3|5
+PT7|particles PM2.5|1/m3|5
+PT8|particles PM10|1/m3|5
+RH2|moisture level|%
+FNU|turbidity|FNU
+NM|surface tension|Nm/m2
+VC1|volatile organic compounds|ppb
+VC2|volatile organic compounds|ug/m3
+WS1|wind speed|m/s
 """
 
 

@@ -6,7 +6,7 @@ The tables are in units.py. `resolve` remembers a bounded number of results, bec
 import sys
 
 from ..errors import ApplicationError
-from .units import ACTIONS, FB, FC, FD, FD_FD, PRIMARY, VIFE, row
+from .units import ACTIONS, FB, FC, FD, FD_FD, PRIMARY, TEXTS, VIFE, row
 
 MAX_VIFE = 10
 
@@ -133,7 +133,7 @@ def _resolve(vib, to_meter, text_at):
         if text_at is None:
             text_at = scan(vib, 0, len(vib))[1]
         behind = text_at + 1 + vib[text_at]
-        meaning = Meaning("plain text unit", latin1(vib[text_at + 1 : behind]), 0, "")
+        meaning = _text(latin1(vib[text_at + 1 : behind]))
         vib = vib[:text_at] + vib[behind:]
     elif vif & 0x7F == 0x7F:
         meaning = Meaning("manufacturer specific", None, 0, "N")
@@ -152,6 +152,14 @@ def _resolve(vib, to_meter, text_at):
     return meaning
 
 
+def _text(unit):
+    """The Meaning of a plain-text unit; OMS gives some of them a quantity."""
+    at = -1 if "|" in unit else TEXTS.find("\n" + unit + "|")
+    if at < 0:
+        return Meaning("plain text unit", unit, 0, "")
+    return _meaning(TEXTS[at + 1 : TEXTS.find("\n", at + 1)].split("|")[1:], 0)
+
+
 def _first(table, vib, used):
     found = row(table, vib[used - 1] & 0x7F)
     if found is None:
@@ -160,7 +168,11 @@ def _first(table, vib, used):
         meaning = Meaning("unknown VIF " + code, None, 0, "N")
         meaning.flag = "malformed VIF" if code == "7B" or code == "7D" else "unknown VIF"
         return meaning
-    fields, low = found
+    return _meaning(found[0], found[1])
+
+
+def _meaning(fields, low):
+    """The Meaning of a table row (name, unit, exponent, kind) for the low bits of its code."""
     unit = fields[1] if len(fields) > 1 else ""
     exponent = int(fields[2]) if len(fields) > 2 and fields[2] else 0
     if "," in unit:
@@ -208,6 +220,7 @@ def _extend(meaning, vib, i, to_meter):
             meaning.unit = argument.split(",")[low] or None
             meaning.exponent = 0
             meaning.kind = ""
+            meaning.twelfth = False
         elif effect == "T":
             meaning.unit = None
             meaning.kind = "T"
@@ -219,8 +232,13 @@ def _extend(meaning, vib, i, to_meter):
             meaning.unit = None
             meaning.flag = fields[0]
         elif effect == "S":
-            if meaning.kind != "D":
+            if meaning.quantity != "error flags":
                 meaning.kind = "X"
+        elif effect == "O":
+            meaning.unit = None
+            meaning.exponent = 0
+            meaning.kind = "C"
+            meaning.twelfth = False
         elif effect:
             meaning.kind = effect
     meaning.exponent += factor

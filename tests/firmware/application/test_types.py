@@ -55,14 +55,60 @@ def text(field, hexadecimal, kind="T"):
         (VARIABLE, "E2" + "FEFF", "", -2),
         (VARIABLE, "E2" + "FEFF", "C", 65534),
         (VARIABLE, "F0" + "00" * 16, "", "raw data"),
-        (VARIABLE, "E2" + "0330", "T", "type M"),  # OMS-N N.13
+        (VARIABLE, "E1" + "30", "T", "data field does not fit"),  # type M needs two bytes
+        (VARIABLE, "EB" + "00" * 10 + "30", "T", "data field does not fit"),
         (VARIABLE, "EB" + "00" * 11, "L", "type L"),
-        (INT32, "00000000", "K", "type K"),
+        (VARIABLE, "EA" + "00" * 10, "L", "data field does not fit"),
+        (INT32, "00000000", "K", "invalid date"),
+        (INT16, "0000", "K", "data field does not fit"),
         (INT64, "785634123A630A07", "X", "raw data"),
     ],
 )
 def test_numbers(field, data, kind, expected):
     assert number(field, data, kind) == expected
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        (
+            "E20330",
+            "PT3S",
+        ),  # OMS-N N.13; the others follow from the ranges in the sheet (3.5), with Python's calendar
+        ("E2" + "0310", "PT6S"),
+        ("E2" + "0350", "PT0.01171875S"),
+        ("E2" + "0170", "PT0.000030517578125S"),
+        ("E4" + "80510120", "2013-01-02T00:00:00Z"),
+        ("E4" + "805101A0", "1970-01-02T00:00:00Z"),
+        ("E5" + "0000000021", "2013-01-01T01:00:00+01:00"),
+        ("E2" + "0034", "2012-12-31T12:00:00-12:00"),
+        ("EA" + "80000000000000000060", "2013-01-01T00:00:00.00390625Z"),
+        ("E2" + "0033", "invalid date"),
+        ("E2" + "002F", "invalid date"),
+        ("EA" + "FF" * 9 + "20", "invalid date"),
+    ],
+)
+def test_type_m_by_its_inferred_layout(data, expected):
+    assert text(VARIABLE, data) == (
+        (None, expected) if expected == "invalid date" else (expected, "inferred layout")
+    )
+
+
+@pytest.mark.parametrize(
+    "data, expected",
+    [
+        ("22991CA3", "03-25T02/10-28 -0 GMT+01 on"),
+        ("3F00BCA3", None),
+        ("3F6180" + "C1", None),
+        ("FFE1" + "A1C1", "01-01T**/12-01 +1 GMT+** on"),
+        ("1701E1C1", "01-01T23/12-01 +3 GMT+00 off"),
+        ("1801E1C1", None),
+        ("001F1FD1", None),
+    ],
+)
+def test_type_k_by_the_fields_of_the_sheet(data, expected):
+    found = text(INT32, data, "K")
+    assert found == ((expected, "inferred layout") if expected else (None, "invalid date"))
 
 
 def test_text_is_sent_last_character_first():
