@@ -146,23 +146,28 @@ def _record(payload, offset, end, to_meter):
     if meaning.qualifiers:
         record.qualifiers = meaning.qualifiers
     record.unit = meaning.unit
-    if meaning.error is not None:
-        record.flag = meaning.error
-        return record
-    mantissa, exponent, text, flag = types.value(field, data, _kind(meaning, field))
-    if mantissa is None:
-        record.text = text
-    else:
-        mantissa, exponent = scale(meaning, mantissa, exponent)
-        for constant in meaning.constants:
-            mantissa, exponent = add(mantissa, exponent, 1, constant)
+    mantissa, exponent, text, flag = reading(meaning, field, data)
+    if mantissa is not None:
         record.mantissa = mantissa
         record.exponent = exponent
-    if flag is None:
-        flag = meaning.flag
+    else:
+        record.text = text
     if flag is not None:
         record.flag = flag
     return record
+
+
+def reading(meaning, field, data):
+    """What data of this data field (its LVAR first) say under a vif.Meaning: (mantissa, exponent, text, flag) of the
+    Record. It depends on nothing else."""
+    if meaning.error is not None:
+        return None, None, None, meaning.error
+    mantissa, exponent, text, flag = types.value(field, data, _kind(meaning, field))
+    if mantissa is not None:
+        mantissa, exponent = scale(meaning, mantissa, exponent)
+        for constant in meaning.constants:
+            mantissa, exponent = add(mantissa, exponent, 1, constant)
+    return mantissa, exponent, text, meaning.flag if flag is None else flag
 
 
 def _kind(meaning, field):
