@@ -21,8 +21,9 @@ class KeyRing:
         """pattern: Address whose None fields match all. The first pattern that matches counts."""
         self._by_ident.setdefault(pattern.ident, []).append((pattern, key))
 
-    def key_for(self, address):
-        """The Key of an Address, or None."""
+    def key_for(self, address, key_id=0, key_version=None):
+        """The Key of an Address, or None. Which KeyID a key has is not told here: the MAC shows whether it was the right
+        one."""
         for pattern, key in self._by_ident.get(address.ident, ()):
             if pattern.matches(address):
                 return key

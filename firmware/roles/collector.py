@@ -120,7 +120,7 @@ class Collector:
                 return meter
         return None
 
-    def _key_for(self, address):
+    def _key_for(self, address, key_id=0, key_version=None):
         meter = self.known(address)
         return meter.key if meter else None
 

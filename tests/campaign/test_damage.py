@@ -142,7 +142,7 @@ def test_damaged_lines(record_property):
     rng = random.Random(SEED)
     outcomes = {}
     for _ in range(LINES):
-        code = read(dressed(rng, damaged(rng)), lambda address: KEY)
+        code = read(dressed(rng, damaged(rng)), lambda address, *which: KEY)
         outcomes[code] = outcomes.get(code, 0) + 1
     record_property("damaged lines, by outcome", "{}: {}".format(LINES, outcomes))
     # The campaign reaches every refusal, and is not one of refusals only.
@@ -242,7 +242,7 @@ def test_damaged_chips(record_property):
 @given(st.binary(max_size=240), st.sampled_from(GOOD), st.integers(0, 255), st.booleans())
 def test_any_bytes_behind_any_good_beginning(tail, good, at, known):
     data = with_length(good[1:at] + tail)[:256] if len(good[1:at] + tail) <= 255 else good
-    read(data.hex(), (lambda address: KEY) if known else None)
+    read(data.hex(), (lambda address, *which: KEY) if known else None)
 
 
 @pytest.mark.parametrize("first", CHAINS)
@@ -258,5 +258,5 @@ def test_endless_chains_end_with_a_named_reason(first):
 
 
 def test_a_good_telegram_after_all_this():
-    telegram = decode(bytes.fromhex(N_2_1), lambda address: KEY)
+    telegram = decode(bytes.fromhex(N_2_1), lambda address, *which: KEY)
     assert telegram.verdict == "decrypted" and len(telegram.records) == 3

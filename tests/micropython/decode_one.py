@@ -55,7 +55,7 @@ stream = chips()
 for start in range(0, len(stream), 31):  # as a FIFO service delivers them
     missing = deframer.feed(stream[start : start + 31])
 assert missing == 0
-result = telegram.decode(frame_a.strip(deframer.frame), lambda address: Key.from_hex(KEY))
+result = telegram.decode(frame_a.strip(deframer.frame), lambda address, *which: Key.from_hex(KEY))
 assert result.verdict == "decrypted", result.verdict
 assert result.error is None and result.undecoded is None
 volume, when, flags = result.records

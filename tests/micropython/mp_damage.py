@@ -118,7 +118,7 @@ role = Collector(window_us=1)
 total = 0
 for number in range(CASES):
     data = damaged()
-    text = about(decode(data, lambda address: KEY))
+    text = about(decode(data, lambda address, *which: KEY))
     text += fields(stripped(frame_a.strip, data), stripped(frame_b.strip, data))
     if data[0] == len(data) - 1 and 9 < len(data) <= 250:
         text += received(data, number)

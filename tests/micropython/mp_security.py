@@ -42,18 +42,18 @@ def test_key_hides():
 
 
 def test_decode_meter():
-    telegram = decode(N_2_1, lambda address: KEY)
+    telegram = decode(N_2_1, lambda address, *which: KEY)
     assert telegram.error is None and telegram.verdict == "decrypted" and telegram.profile == "A"
     assert str(telegram.address) == "12345678.M=ELS.V=33.T=03"
     volume = telegram.records[0]
     assert (volume.quantity, volume.mantissa, volume.exponent, volume.unit) == ("volume", 2850427, -2, "m3")
     assert decode(N_2_1).verdict == "no_key"
-    wrong = decode(N_2_1, lambda address: N_9_KEY)
+    wrong = decode(N_2_1, lambda address, *which: N_9_KEY)
     assert isinstance(wrong.error, WrongKeyError) and not wrong.records
 
 
 def test_decode_gateway():
-    telegram = decode(N_9, lambda address: N_9_KEY)
+    telegram = decode(N_9, lambda address, *which: N_9_KEY)
     assert telegram.verdict == "decrypted" and telegram.tpl.direction == "down"
     assert str(telegram.address) == "92752244.M=QDS.V=00.T=07"
     assert telegram.payload.hex() == "2f2f013201000000000000002f2f2f2f"
@@ -69,8 +69,8 @@ def test_seal():
 
 def test_garbage():
     for cut in range(len(N_2_1)):
-        assert decode(N_2_1[:cut], lambda address: KEY).error.code == "length"
-        again = decode(bytes((max(0, cut - 1),)) + N_2_1[1:cut], lambda address: KEY)
+        assert decode(N_2_1[:cut], lambda address, *which: KEY).error.code == "length"
+        again = decode(bytes((max(0, cut - 1),)) + N_2_1[1:cut], lambda address, *which: KEY)
         assert cut == 10 or again.error is not None
 
 

@@ -10,7 +10,7 @@ from omsnode.tools.cli import main
 def test_samples_decode_without_remainder():
     counts = []
     for _, data, key in bench.samples():
-        telegram = decode(data, lambda address, key=key: key)
+        telegram = decode(data, lambda address, *which, key=key: key)
         assert telegram.error is None and telegram.undecoded is None
         counts.append(len(telegram.records))
     assert counts == [1, 3, 14]

@@ -104,7 +104,7 @@ def lines(found):
 def _measure_sample(name, data, key, rows, shares):
     text = data.hex()
 
-    def key_for(address):
+    def key_for(address, *which):
         return key
 
     result = decode(data, key_for)

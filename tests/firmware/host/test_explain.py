@@ -30,12 +30,12 @@ def test_covers_known_telegrams(text, key):
     key = Key.from_hex(key) if key else None
     data = bytes.fromhex(text)
     for cut in (len(data), 9, 10, 11, 12, 20, 1, 0):
-        covers(explain(decode(data[:cut], lambda address: key)), min(cut, len(data)))
+        covers(explain(decode(data[:cut], lambda address, *which: key)), min(cut, len(data)))
 
 
 def test_annex_n_partial_encryption():
     """Offsets as the byte table of OMS Vol.2 Annex N.5.3 has them."""
-    spans = explain(decode(bytes.fromhex(known.PARTIAL), lambda address: Key.from_hex(known.KEY_0)))
+    spans = explain(decode(bytes.fromhex(known.PARTIAL), lambda address, *which: Key.from_hex(known.KEY_0)))
     assert all(span.known for span in spans)
     (check,) = find(spans, "check bytes")
     assert (check.start, check.plain) == (26, b"\x2f\x2f")
@@ -91,7 +91,7 @@ def test_covers_damaged_telegrams(text, bits, cut):
         data = data[:cut]
         data[0] = len(data) - 1
     for key in (None, Key.from_hex(known.KEY_0)):
-        spans = explain(decode(data, lambda address, key=key: key))
+        spans = explain(decode(data, lambda address, *which, key=key: key))
         covers(spans, len(data))
         covers(with_crcs(spans, "A"), len(data) + 2 * len(range(10, len(data), 16)) + 2 if data else 0)
 

@@ -81,7 +81,7 @@ def parse(telegram, **more):
 
 
 def test_decoded_telegram():
-    telegram = decode(bytes.fromhex(known.N_2_1), lambda address: Key.from_hex(known.KEY_A))
+    telegram = decode(bytes.fromhex(known.N_2_1), lambda address, *which: Key.from_hex(known.KEY_A))
     found = parse(telegram, frame_format="A")
     assert list(found) == KEYS
     records = found.pop("records")
@@ -128,7 +128,7 @@ def test_decoded_telegram():
 
 
 def test_adapter_and_meter_are_told_apart():
-    found = parse(decode(bytes.fromhex(known.PARTIAL), lambda address: Key.from_hex(known.KEY_0)))
+    found = parse(decode(bytes.fromhex(known.PARTIAL), lambda address, *which: Key.from_hex(known.KEY_0)))
     assert (found["id"], found["type"]) == ("55667788", "heat cost allocator")
     assert found["link"]["address"] == "11223344.M=QDS.V=55.T=37" and found["link"]["format"] is None
     assert found["link"]["ell"] == {

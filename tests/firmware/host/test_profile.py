@@ -107,7 +107,7 @@ clear = true
         7500000,
     )
     assert profile.with_ell and profile.security_mode == 5 and profile.clear_from == 2
-    told = decode(Meter(profile, bytes(5)).telegram(1212277800 * 10**6), lambda address: profile.key)
+    told = decode(Meter(profile, bytes(5)).telegram(1212277800 * 10**6), lambda address, *which: profile.key)
     assert told.verdict == "decrypted" and told.tpl.status_flags() == ["low power"]
     assert [one.quantity for one in told.records] == ["volume", "date and time", "error flags"]
     assert told.records[1].text == "2008-05-31T23:50"

@@ -33,7 +33,7 @@ def test_opened_and_marked():
 
 def test_a_given_key_is_the_only_one_tried():
     for key, verdict in ((Key(bytes(16)), "decrypted"), (Key(bytes(15) + b"\1"), "wrong_key_or_altered")):
-        telegram = decode(bytes.fromhex(APATOR), lambda address, key=key: key, default_keys.of)
+        telegram = decode(bytes.fromhex(APATOR), lambda address, *which, key=key: key, default_keys.of)
         assert telegram.verdict == verdict
         assert telegram.key == ("configured" if verdict == "decrypted" else None)
 
