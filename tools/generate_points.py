@@ -156,7 +156,7 @@ def vib_row(vib):
 def modules(folder):
     """{file name: text} of every generated module."""
     annexes = Annexes(folder)
-    tables = {name: [] for name in ("common", *MODULES, "sensor")}
+    tables = {name: [] for name in ("common", *MODULES, "sensor", "commands")}
     used = {name: [] for name in tables}
 
     def add(module, tag, requirement, code, tariff=None):
@@ -192,9 +192,14 @@ def modules(folder):
             assert not annexes.code(name, "sensor")
             add("sensor", tag, annexes.sensor_letters(tag), "")
 
+    for tag in annexes.commands:
+        line, names = command_row(tag)
+        tables["commands"].append(line)
+        used["commands"] += [name for name in names if name not in used["commands"]]
+
     out = {}
     for module, rows in tables.items():
-        out[module] = HEADER.format(DOCS[module]) + "\n"
+        out[module] = HEADER.format(DOCS[module])
         if module == "common":
             out[module] += TYPES_NOTE + table("TYPES", types(annexes))
             out[module] += (
@@ -206,10 +211,24 @@ def modules(folder):
             out[module] += "\n# Codes that a gateway makes itself (Annex A.3.1): `code where from`.\n"
             out[module] += table("GATEWAY", [one["obis"] + " " + one["from"] for one in annexes.gateway])
         columns = COLUMNS.get(module, annexes.sensors)
-        out[module] += "\nCOLUMNS = {}\n".format(literal(" ".join(columns)))
-        out[module] += table("TAGS", rows)
+        out[module] += "\n" + table("COLUMNS", columns) + "\n" + table("TAGS", rows)
         out[module] += "\n" + table("VIBS", [vib_row(annexes.vibs[name]) for name in used[module]])
     return {name + ".py": text for name, text in out.items()}
+
+
+def command_row(tag):
+    """As of a data point, with the action code (or -) instead of the encryption. The VIB types are the data point's:
+    without the action code, which follows in the VIB."""
+    columns = COLUMNS["commands"]
+    requirement = "".join(tag["requirement"].get(column, ["-"])[0] for column in columns)
+    names = [name.removesuffix("]").rpartition("[")[2] for name in tag["vib_types"]]
+    parts = (
+        tag["tag"],
+        fields(tag["data_field_codes"]),
+        dib(tag, tag["tariff"]),
+        tag.get("action_code") or "-",
+    )
+    return " ".join((*parts, requirement, vib_names(names))), names
 
 
 def types(annexes):
@@ -231,25 +250,11 @@ def types(annexes):
     return sorted(line.rstrip() for line in rows)
 
 
-def literal(text):
-    """A string literal as the formatter wants it."""
-    if len(text) < 90:
-        return '"' + text + '"'
-    words, lines, line = text.split(" "), [], ""
-    for word in words:
-        if len(line) + len(word) > 95:
-            lines.append(line)
-            line = ""
-        line += word + " "
-    lines.append(line.rstrip())
-    return "(\n" + "".join('    "{}"\n'.format(one) for one in lines) + ")"
-
-
 def table(name, rows):
     return '{} = """\n{}\n"""\n'.format(name, "\n".join(rows))
 
 
-COLUMNS = {"common": ("meter", "actuator", "sensor"), **MODULES}
+COLUMNS = {"common": ("meter", "actuator", "sensor"), "commands": (*METERS, "breaker_valve"), **MODULES}
 DOCS = {
     "common": "Data points that every meter may have, and which device types there are.",
     "electricity": "Data points of electricity meters.",
@@ -258,10 +263,12 @@ DOCS = {
     "gas": "Data points of gas meters.",
     "water": "Data points of water meters, cold and hot.",
     "actuator": "Data points of breakers and valves.",
-    "sensor": "Data points of sensors. The requirement has one letter for each column: A is A1, 1 and 2 are O1 and O2.",
+    "sensor": "Data points of sensors. Requirement: a letter for each column; A is A1, 1 and 2 are O1 and O2.",
+    "commands": "Command tags (OMS Vol.2 Annex B.2.4), sent to a meter.",
 }
-HEADER = '''"""{} Packed; how to read it: __init__.py of this package.
+HEADER = '''"""{}
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 '''

@@ -20,13 +20,20 @@ def annotate(telegram):
     """Set `obis` and `data_point` of every record of an application.telegram.Telegram that a meter sent.
 
     A record with two codes (DT1! is time and date) gets the first; `codes` has both. Values of a compact profile are
-    what the profile is, as far as their storage numbers are those of the data point. Returns nothing.
+    what the profile is, as far as their storage numbers are those of the data point. In a telegram to a meter
+    `data_point` is the command tag, and there are no codes. Returns nothing.
     """
     if telegram.address is None or not telegram.records:
         return
-    if telegram.tpl is not None and telegram.tpl.direction == ci.DOWN:
-        return
     device_type = telegram.address.device_type
+    if device_type is None:
+        return
+    if telegram.tpl is not None and telegram.tpl.direction == ci.DOWN:
+        from .points import to_meter
+
+        for record in telegram.records:
+            record.data_point = to_meter.find(record, device_type)
+        return
     dp2 = device_type == _GAS and has_dp2(telegram.records)
     found = _NOTHING
     for record in telegram.records:

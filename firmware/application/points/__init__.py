@@ -75,7 +75,7 @@ def _load(name):
     return module
 
 
-def _lines(table):
+def lines(table):
     """The rows of a table, one after the other."""
     at = 1
     while at < len(table):
@@ -92,7 +92,7 @@ def _field_of(table, key):
     return table[at + len(key) + 2 : table.find("\n", at + 1)].split(" ")
 
 
-def _tables(device_type):
+def tables_of(device_type):
     """[(module, first column, last column)] and value group A of the codes, for the device type."""
     found = _field_of(_load("common").TYPES, "%02X" % device_type)
     if found is None:
@@ -104,10 +104,10 @@ def _tables(device_type):
 
 def group_a(device_type):
     """Value group A of the OBIS codes of a device type as text, "" where it has none."""
-    return _tables(device_type)[1]
+    return tables_of(device_type)[1]
 
 
-def _requirement(text, first, last):
+def requirement_of(text, first, last):
     """The first code of the columns that is one; None where the data point is not applicable to them."""
     if first < 0:
         return None
@@ -115,7 +115,7 @@ def _requirement(text, first, last):
         code = text.split(",")[first]
     else:
         code = text
-        if len(text) == 18:  # sensors: one letter for each column
+        if len(text) > 8:  # sensors, commands: one letter for each column
             code = text[first : last + 1].replace("-", "")[:1] or "-"
             code = _LETTERS.get(code, code)
     return None if code == "-" else code
@@ -152,11 +152,11 @@ def _vib(module, name):
     return name, bytes.fromhex(match), bytes.fromhex(mask), unit, exponent
 
 
-def _vib_names(table, vib):
+def vib_names(table, vib):
     """Names of the VIB types that this VIB is of."""
     names = []
     length = 2 * len(vib)
-    for line in _lines(table):
+    for line in lines(table):
         if line[5 + length : 6 + length] == "/":
             match = bytes.fromhex(line[5 : 5 + length])
             mask = bytes.fromhex(line[6 + length : 6 + 2 * length])
@@ -198,37 +198,44 @@ def search(device_type, dib, vib):
     except ApplicationError:
         return None
     inner = base_vib(vib) if field == 13 else None
-    found = _search(device_type, inner or vib, None if inner else field, function, storage, tariff, final)
+    tables, group = tables_of(device_type)
+    found = search_tables(
+        tables, group, inner or vib, None if inner else field, function, storage, tariff, final
+    )
     if found is None:
         return None
     return Found(found, storage, tariff, subunit, inner is not None)
 
 
-def _search(device_type, vib, field, function, storage, tariff, final):
-    tables, group = _tables(device_type)
+def search_tables(tables, group, vib, field, function, storage, tariff, final):
     for module, first, last in tables:
-        names = _vib_names(module.VIBS, vib)
+        names = vib_names(module.VIBS, vib)
         if not names:
             continue
-        for line in _lines(module.TAGS):
+        for line in lines(module.TAGS):
             parts = line.split(" ")
-            vibs = parts[5]
-            if not any([vibs[:2] == name[:2] and name[2:] in vibs[2:].split(",") for name in names]):
+            if not fits(parts, names, field, function, storage, tariff, final):
                 continue
-            if field is not None and "%X" % field not in _fields(parts[1]):
-                continue
-            own, tariffs, storages, finals = _numbers(parts[2])
-            if own != function or finals != final or not tariffs[0] <= tariff <= tariffs[1]:
-                continue
-            if not any([low <= storage <= high for low, high in storages]):
-                continue
-            requirement = _requirement(parts[4], first, last)
+            requirement = requirement_of(parts[4], first, last)
             if requirement == "?":
                 requirement = None
             elif requirement is None and (group or not parts[-1].startswith("0:")):
                 continue
             return Row(module, parts, requirement)
     return None
+
+
+def fits(parts, names, field, function, storage, tariff, final):
+    """Whether the words of a row have one of these VIB types, this data field (None: any) and these numbers."""
+    vibs = parts[5]
+    if not any([vibs[:2] == name[:2] and name[2:] in vibs[2:].split(",") for name in names]):
+        return False
+    if field is not None and "%X" % field not in _fields(parts[1]):
+        return False
+    own, tariffs, storages, finals = _numbers(parts[2])
+    if own != function or finals != final or not tariffs[0] <= tariff <= tariffs[1]:
+        return False
+    return any([low <= storage <= high for low, high in storages])
 
 
 def find(record, device_type):
@@ -243,10 +250,10 @@ def find(record, device_type):
 def rows(device_type):
     """Every Row that is applicable to the device type."""
     out = []
-    for module, first, last in _tables(device_type)[0]:
-        for line in _lines(module.TAGS):
+    for module, first, last in tables_of(device_type)[0]:
+        for line in lines(module.TAGS):
             parts = line.split(" ")
-            requirement = _requirement(parts[4], first, last)
+            requirement = requirement_of(parts[4], first, last)
             if requirement and requirement != "?":
                 out.append(Row(module, parts, requirement))
     return out
@@ -254,9 +261,9 @@ def rows(device_type):
 
 def row(tag, device_type):
     """The Row of a tag. MisuseError if the device type has no such data point."""
-    for module, first, last in _tables(device_type)[0]:
+    for module, first, last in tables_of(device_type)[0]:
         found = _field_of(module.TAGS, tag)
-        requirement = found and _requirement(found[3], first, last)
+        requirement = found and requirement_of(found[3], first, last)
         if requirement and requirement != "?":
             return Row(module, [tag] + found, requirement)
     raise MisuseError("device type %02X has no data point %s" % (device_type, tag))
@@ -282,14 +289,14 @@ def dib_of(row, field=None, storage=None, tariff=None, subunit=0):
 
 def _columns(device_type, sub_device_types):
     """Columns of its medium's table that a device answers to."""
-    module, first, last = _tables(device_type)[0][0]
+    module, first, last = tables_of(device_type)[0][0]
     if first < 0:
         raise MisuseError("OMS has no data points for device type %02X" % device_type)
     if first == last:
         return [(first, first)]
     if not sub_device_types:
         raise MisuseError("device type %02X: which sub device type?" % device_type)
-    known = [line.split(" ") for line in _lines(_load("common").SENSORS)]
+    known = [line.split(" ") for line in lines(_load("common").SENSORS)]
     numbers = [int(number) for number, _ in known]
     columns = []
     for one in sub_device_types:
@@ -301,15 +308,15 @@ def _columns(device_type, sub_device_types):
 
 
 def _coded(device_type, sub_device_types):
-    """(tag, requirement) of every data point in the device's columns."""
-    tables = _tables(device_type)[0]
+    """(column, tag, requirement) of every data point in the device's columns."""
+    tables = tables_of(device_type)[0]
     for first, last in _columns(device_type, sub_device_types):
         for module, one, other in [(tables[0][0], first, last)] + tables[1:]:
-            for line in _lines(module.TAGS):
+            for line in lines(module.TAGS):
                 parts = line.split(" ")
-                requirement = _requirement(parts[4], one, other)
+                requirement = requirement_of(parts[4], one, other)
                 if requirement and requirement != "?":
-                    yield parts[0], requirement
+                    yield first, parts[0], requirement
 
 
 def standard_set(device_type, sub_device_types=()):
@@ -318,13 +325,13 @@ def standard_set(device_type, sub_device_types=()):
     sub_device_types: numbers of OMS Vol.2 Table 9, of which device type 1F needs one at least. Conditional ones are not
     among them, see `conditional`. MisuseError for device types without a column in Annex B.
     """
-    chosen = {}  # group (or tag) -> tag
+    chosen = {}  # tag or (column, group) -> tag
     order = []
-    for tag, code in _coded(device_type, sub_device_types):
+    for column, tag, code in _coded(device_type, sub_device_types):
         if code == "M":
             key = tag
         elif code[0] in "AX":
-            key = code
+            key = (column, code)
         else:
             continue
         if key not in chosen:
@@ -336,4 +343,4 @@ def standard_set(device_type, sub_device_types=()):
 
 def conditional(device_type, sub_device_types=()):
     """Tags that a device of this kind must send under a condition (C), which this table does not know."""
-    return [tag for tag, code in _coded(device_type, sub_device_types) if code[0] == "C"]
+    return [tag for _, tag, code in _coded(device_type, sub_device_types) if code[0] == "C"]

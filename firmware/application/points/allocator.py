@@ -1,9 +1,13 @@
-"""Data points of heat cost allocators. Packed; how to read it: __init__.py of this package.
+"""Data points of heat cost allocators.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = "hca"
+COLUMNS = """
+hca
+"""
+
 TAGS = """
 DP1! IB - o C DP01 0.9.3*255
 DT2!D 2 0,0,1 o M DT02 0.1.10*255

@@ -1,5 +1,6 @@
-"""Data points that every meter may have, and which device types there are. Packed; how to read it: __init__.py of this package.
+"""Data points that every meter may have, and which device types there are.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
@@ -57,7 +58,12 @@ GATEWAY = """
 0-0:97.97.0*255 status byte of the TPL header
 """
 
-COLUMNS = "meter actuator sensor"
+COLUMNS = """
+meter
+actuator
+sensor
+"""
+
 TAGS = """
 CT1! ID - m C,C,- CT01
 DP3! IB - o O,-,- DP03

@@ -1,9 +1,13 @@
-"""Data points of electricity meters. Packed; how to read it: __init__.py of this package.
+"""Data points of electricity meters.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = "electricity"
+COLUMNS = """
+electricity
+"""
+
 TAGS = """
 CA1! IB - m O CA01 31.7.0*255
 CA2! IB - m O CA02 51.7.0*255

@@ -1,9 +1,13 @@
-"""Data points of gas meters. Packed; how to read it: __init__.py of this package.
+"""Data points of gas meters.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = "gas"
+COLUMNS = """
+gas
+"""
+
 TAGS = """
 DC1! I - m C CL01
 DC2! I - m C CL02

@@ -1,9 +1,15 @@
-"""Data points of heat and cooling meters and of those that are both. Packed; how to read it: __init__.py of this package.
+"""Data points of heat and cooling meters and of those that are both.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = "cooling heat_cooling heat"
+COLUMNS = """
+cooling
+heat_cooling
+heat
+"""
+
 TAGS = """
 DP1! IB - o C,C,C DP01 0.9.3*255
 DP1!B IB 0,0,3 o E,E,E DP01

@@ -1,13 +1,30 @@
-"""Data points of sensors. The requirement has one letter for each column: A is A1, 1 and 2 are O1 and O2. Packed; how to read it: __init__.py of this package.
+"""Data points of sensors. Requirement: a letter for each column; A is A1, 1 and 2 are O1 and O2.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = (
-    "pressure_device_18 smoke_alarm_1A co_alarm_1D heat_alarm_1E humidity moisture temperature light "
-    "rainfall ph anemometer glass_break door_window_contact locked_door_window water_leakage "
-    "air_quality co2 turbidity"
-)
+COLUMNS = """
+pressure_device_18
+smoke_alarm_1A
+co_alarm_1D
+heat_alarm_1E
+humidity
+moisture
+temperature
+light
+rainfall
+ph
+anemometer
+glass_break
+door_window_contact
+locked_door_window
+water_leakage
+air_quality
+co2
+turbidity
+"""
+
 TAGS = """
 AD4! IB 0,0,4 m -OOO-------------- AD04,14
 AD5! IB 0,0,5 m -OOO-------------- AD05,15

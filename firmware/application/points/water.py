@@ -1,9 +1,14 @@
-"""Data points of water meters, cold and hot. Packed; how to read it: __init__.py of this package.
+"""Data points of water meters, cold and hot.
 
+Packed; how to read it: __init__.py of this package.
 Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
 """
 
-COLUMNS = "cold_water hot_water"
+COLUMNS = """
+cold_water
+hot_water
+"""
+
 TAGS = """
 DC1! I - m C,C CL01
 DC2! I - m C,C CL02

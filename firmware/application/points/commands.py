@@ -1,0 +1,73 @@
+"""Command tags (OMS Vol.2 Annex B.2.4), sent to a meter.
+
+Packed; how to read it: __init__.py of this package.
+Generated from the facts of OMS Vol.2 Annex A and B by tools/generate_points.py: do not edit.
+"""
+
+COLUMNS = """
+electricity
+hca
+cooling
+heat_cooling
+heat
+gas
+cold_water
+hot_water
+breaker_valve
+"""
+
+TAGS = """
+XCT1! ID - - CCCCCCCCC CT01
+XDC1! I - - C----CCCM CL01
+getDT2!D 0 0,0,1 0F -CCCC-CC- DT02
+getDT2!N 0 0,0,1 0F -CCCC-CC- DT05
+setDT2!N 2 0,0,1 00 -CCCC-CC- DT05
+addEJ1! IB - 01 C-CCC---- EJ01,02,03
+getEJ1! 0 - 0F C-CCC---- EJ01,02,03
+setEJ1! IB - 00 C-CCC---- EJ01,02,03
+subEJ1! IB - 02 C-CCC---- EJ01,02,03
+addEW1! IB - 01 C-CCC---- EW01,02,03
+getEW1! 0 - 0F C-CCC---- EW01,02,03
+setEW1! IB - 00 C-CCC---- EW01,02,03
+subEW1! IB - 02 C-CCC---- EW01,02,03
+setID2! 7 - 00 CCCCCCCCC ID02
+XID2! 7 - - CCCCCCCCC ID02
+XID3! 1 - - CCCCCCCCC ID03
+getID4! 0 - 0F CCCCCCCCC ID04
+setID4! IBD - 00 CCCCCCCCC ID04
+setID10! 1 - 00 OOOOOOOOO ID09
+XID10! 1 - - CCCCCCCCC ID09
+setID11! C - 00 OOOOOOOOO ID02
+XID11! C - - CCCCCCCCC ID02
+notMM2! I - 06 CCCCCCCCC MM02
+notMM3! I - 06 CCCCCCCCC MM03
+clrMM3! 0 - 07 CCCCCCCCC MM03
+getMM6! 0 - 0F CCCCCCCCC MM17
+setMM6! 0123467 - 00 CCCCCCCCC MM17
+addVM1! IB - 01 -----CCC- VM01,02
+getVM1! 0 - 0F -----CCC- VM01,02
+setVM1! IB - 00 -----CCC- VM01,02
+subVM1! IB - 02 -----CCC- VM01,02
+"""
+
+VIBS = """
+CT01 FD9F1D/FFFFFF
+CL01 FD1F/FFFF
+DT02 6C/FF
+DT05 EC7E/FFFF
+EJ01 08/F8|J|0
+EJ02 FB08/FFFE|J|8
+EJ03 FB887D/FFFEFF|J|11
+EW01 00/F8|Wh|-3
+EW02 FB00/FFFE|Wh|5
+EW03 FB807D/FFFEFF|Wh|8
+ID02 79/FF
+ID03 7A/FF
+ID04 FD11/FFFF
+ID09 FD09/FFFF
+MM02 FD17/FFFF
+MM03 FD971D/FFFFFF
+MM17 FDFD00/FFFFFF
+VM01 10/F8|m3|-6
+VM02 907D/F8FF|m3|-3
+"""
