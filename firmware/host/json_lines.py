@@ -55,29 +55,8 @@ _addresses = {}
 _MOST = 4096
 
 
-def _parts(key):
-    """The texts of a record before its value, before its flag and before its data. key: as _record makes it."""
-    quantity, qualifiers, unit, function, storage, tariff, subunit, obis, data_point, dib, vib = key
-    head = '{{"quantity": {}, "value": '.format(_text(", ".join((quantity, *qualifiers))))
-    middle = ', "unit": {}, "function": {}, "flag": '.format(_optional(unit), _text(function))
-    tail = (
-        ', "storage": {}, "tariff": {}, "subunit": {}, "obis": {}, "data_point": {}, "dib": "{}", "vib": "{}", "data": "'
-    ).format(
-        storage,
-        tariff,
-        subunit,
-        _optional(obis),
-        _optional(data_point),
-        dib.hex().upper(),
-        vib.hex().upper(),
-    )
-    if len(_constant) >= _MOST:
-        _constant.clear()
-    _constant[key] = parts = head, middle, tail
-    return parts
-
-
-def _record(record):
+def _parts(record):
+    """The texts of a record before its value, before its flag and before its data."""
     key = (
         record.quantity,
         record.qualifiers,
@@ -91,9 +70,46 @@ def _record(record):
         record.dib,
         record.vib,
     )
-    head, middle, tail = _constant.get(key) or _parts(key)
+    parts = _constant.get(key)
+    if parts is None:
+        if len(_constant) >= _MOST:
+            _constant.clear()
+        _constant[key] = parts = _make_parts(*key)
+    return parts
+
+
+def _make_parts(quantity, qualifiers, unit, function, storage, tariff, subunit, obis, data_point, dib, vib):
+    head = '{{"quantity": {}, "value": '.format(_text(", ".join((quantity, *qualifiers))))
+    middle = ', "unit": {}, "function": {}, "flag": '.format(_optional(unit), _text(function))
+    numbers = ', "storage": {}, "tariff": {}, "subunit": {}'.format(storage, tariff, subunit)
+    names = ', "obis": {}, "data_point": {}'.format(_optional(obis), _optional(data_point))
+    tail = ', "dib": "{}", "vib": "{}", "data": "'.format(dib.hex().upper(), vib.hex().upper())
+    return head, middle, numbers + names + tail
+
+
+def _record(record):
+    head, middle, tail = _parts(record)
     flag, data, time = _optional(record.flag), record.data.hex().upper(), _optional(record.time)
     return head + value_text(record) + middle + flag + tail + data + '", "time": ' + time + "}"
+
+
+def template(records):
+    """The JSON of records with a hole for each value, flag and data, to be filled by `fill`. None of them has a time."""
+    return _list(
+        [
+            "%s".join([part.replace("%", "%%") for part in (*_parts(record), '", "time": null}')])
+            for record in records
+        ]
+    )
+
+
+def fill(text, records):
+    """The JSON of records that differ from those of the template in value, flag and data only."""
+    holes = []
+    for record in records:
+        flag = record.flag
+        holes += value_text(record), "null" if flag is None else _text(flag), record.data.hex().upper()
+    return text % tuple(holes)
 
 
 def _ell(ell):
@@ -192,11 +208,11 @@ def _more(more):
     )
 
 
-def to_json(telegram, frame_format=None, more=()):
+def to_json(telegram, frame_format=None, more=(), records=None):
     """One line of JSON of an application.telegram.Telegram.
 
     frame_format: "A", "B" or None if it is not known. more: pairs (key, plain value) that a reading adds behind:
-    timestamp, mode, rssi_dbm, radio, name.
+    timestamp, mode, rssi_dbm, radio, name. records: the JSON of its records, if that is known already.
     """
     tpl, mode = telegram.tpl, telegram.mode
     identity, _ = _address(telegram.address)
@@ -210,7 +226,7 @@ def to_json(telegram, frame_format=None, more=()):
         _optional(modes.profile(mode)),
         _optional(telegram.verdict),
         _optional(telegram.key),
-        _list([_record(record) for record in telegram.records]),
+        _list([_record(record) for record in telegram.records]) if records is None else records,
         _protocol(telegram.protocol),
         _undecoded(telegram.undecoded),
         error_json(telegram.error),
