@@ -2,91 +2,12 @@
 needs only what comes out of it."""
 
 from ..errors import ApplicationError, MisuseError
-from . import dates, encode, vif
+from . import dates, encode, reverse, vif
 from . import dib as _dib
+from . import record as _record
 from .fields import SIZES
 from .reals import real
 from .record import add
-
-# What a sending device may ask for by name: `quantity|unit|VIB of the lowest exponent|lowest exponent|number of exponents`;
-# the last byte of the VIB counts up with the exponent (sheet en13757-3-application 2.1-2.3). Text, as in vif.py.
-VIBS = """
-energy|Wh|00|-3|8
-energy|Wh|FB00|5|2
-energy|J|08|0|8
-energy|J|FB08|8|2
-reactive energy|varh|FB02|3|2
-apparent energy|VAh|FB04|3|2
-volume|m3|10|-6|8
-volume|m3|FB10|2|2
-mass|kg|18|-3|8
-power|W|28|-3|8
-power|W|FB28|5|2
-power|J/h|30|0|8
-power|J/h|FB30|8|2
-reactive power|var|FB14|0|4
-apparent power|VA|FB34|0|4
-volume flow|m3/h|38|-6|8
-volume flow|m3/min|40|-7|8
-volume flow|m3/s|48|-9|8
-mass flow|kg/h|50|-3|8
-flow temperature|°C|58|-3|4
-return temperature|°C|5C|-3|4
-temperature difference|K|60|-3|4
-external temperature|°C|64|-3|4
-pressure|bar|68|-3|4
-relative humidity|%|FB1A|-1|2
-frequency|Hz|FB2C|-3|4
-voltage|V|FD40|-9|16
-current|A|FD50|-12|16
-heat cost allocation|HCA|6E|0|1
-on time|s|20|0|1
-on time|h|22|0|1
-on time|d|23|0|1
-operating time|s|24|0|1
-operating time|h|26|0|1
-operating time|d|27|0|1
-actuality duration|s|74|0|1
-nominal transmission period|s|FD3C|0|1
-remaining battery life|d|FD74|0|1
-rf level|dBm|FD71|0|1
-date||6C|0|1
-date and time||6D|0|1
-fabrication number||78|0|1
-identification||79|0|1
-model version||FD0C|0|1
-hardware version||FD0D|0|1
-metrology firmware version||FD0E|0|1
-other software version||FD0F|0|1
-customer location||FD10|0|1
-error flags||FD17|0|1
-dimensionless||FD3A|0|1
-"""
-
-# `qualifier|VIFEs` (sheet 2.5)
-QUALIFIERS = """
-average|12
-standard conform|1D
-at measurement conditions|3A
-forward|3B
-backward|3C
-at base conditions|3E
-future|7E
-phase L1|FC01
-phase L2|FC02
-phase L3|FC03
-"""
-
-
-def _rows(table, start):
-    """The fields behind `start` of every row of `table` that begins with it."""
-    found = []
-    at = table.find("\n" + start)
-    while at >= 0:
-        end = table.find("\n", at + 1)
-        found.append(table[at + 1 + len(start) : end].split("|"))
-        at = table.find("\n" + start, end)
-    return found
 
 
 def build(
@@ -100,34 +21,21 @@ def build(
     subunit=0,
     final_dife=False,
     qualifiers=(),
+    to_meter=False,
+    plain_text=False,
 ):
     """(DIB, VIB) of a record whose raw value counts 10**exponent `unit`, e.g. build("volume", "m3", -3, "bcd8").
 
-    Quantities and units are those of VIBS, qualifiers those of QUALIFIERS. Raises MisuseError for any other.
+    Quantities and units are those of the tables in units.py, as a decoded Record has them; `unit` is the one behind all
+    VIFEs ("m3/h" for a volume "per hour"). Qualifiers: see reverse.vib. `to_meter` takes the names of actions,
+    `plain_text` asks for the older plain-text unit of OMS where Table 13 has a code too. Manufacturer specific:
+    build("manufacturer specific", qualifiers=("manufacturer 20",)) is FF 20. Raises MisuseError for what there is not.
     """
-    rows = _rows(VIBS, quantity + "|" + (unit or "") + "|")
-    if not rows:
-        units = {row[0] or "none" for row in _rows(VIBS, quantity + "|")}
-        if units:
-            hint = "use one of: " + ", ".join(sorted(units))
-            raise MisuseError(quantity + " has no unit " + str(unit), None, hint)
-        raise MisuseError("no quantity " + quantity, None, "give DIB and VIB in hex instead")
-    vib = None
-    for base, lowest, count in rows:
-        step = exponent - int(lowest)
-        if 0 <= step < int(count):
-            vib = bytearray(bytes.fromhex(base))
-            vib[-1] += step
-    if vib is None:
-        hint = "exponents %s to %d exist" % (rows[0][1], int(rows[-1][1]) + int(rows[-1][2]) - 1)
-        raise MisuseError("%s in %s has no exponent %d" % (quantity, unit, exponent), None, hint)
-    for name in qualifiers:
-        codes = _rows(QUALIFIERS, name + "|")
-        if not codes:
-            raise MisuseError("no qualifier " + name, None, "see builder.QUALIFIERS")
-        vib[-1] |= 0x80
-        vib += bytes.fromhex(codes[0][0])
-    return _dib.build(data_field, function, storage, tariff, subunit, final_dife), bytes(vib)
+    vib = reverse.vib(quantity, unit, exponent, qualifiers, to_meter, plain_text)
+    return _dib.build(data_field, function, storage, tariff, subunit, final_dife), vib
+
+
+# --- data of variable length (EN 13757-3:2018 Table 5; sheet 1.4) ---
 
 
 def text(characters):
@@ -142,39 +50,246 @@ def text(characters):
     return bytes(out)
 
 
-def record(dib, vib, value, exponent=None):
+def container(data):
+    """LVAR and up to 191 bytes as they are: profiles, containers (VIF FD 3B, FD 76), lists."""
+    if len(data) > 0xBF:
+        raise MisuseError("more than 191 bytes")
+    return bytes([len(data)]) + bytes(data)
+
+
+def digits(mantissa, size=None):
+    """LVAR and BCD in `size` bytes, 0 to 9 (None: as few as hold it); the sign is in the LVAR."""
+    if size is None:
+        size = (len(str(abs(mantissa))) + 1) // 2
+    if not 0 <= size <= 9 or abs(mantissa) >= 100**size:
+        raise MisuseError("%d does not fit into %d bytes of BCD" % (mantissa, size))
+    return bytes([(0xD0 if mantissa < 0 else 0xC0) | size]) + encode.bcd(size, abs(mantissa))
+
+
+def binary(data):
+    """LVAR and a binary number of so many bytes, least significant first: 0 to 15, 16, 20, 24, 28, 32, 48 or 64."""
+    size = len(data)
+    for lvar in range(0xE0, 0xF7):
+        if _dib.lvar_bytes(lvar) == size:
+            return bytes([lvar]) + bytes(data)
+    raise MisuseError("no binary number has %d bytes" % size)
+
+
+def number(mantissa, unsigned=False, markers=True):
+    """LVAR and a binary number in as few bytes as hold it, 1 to 15; see encode.data for the arguments."""
+    for size in range(1, 16):
+        top = 1 << (8 * size)
+        low, high = (0, top - 1 - markers) if unsigned else (markers - (top >> 1), (top >> 1) - 1)
+        if low <= mantissa <= high:
+            return binary((mantissa & (top - 1)).to_bytes(size, "little"))
+    raise MisuseError("%d does not fit into 15 bytes" % mantissa)
+
+
+# --- whole records ---
+
+
+def record(dib, vib, value, exponent=None, to_meter=False):
     """The bytes of one record: dib + vib + data.
 
     `value` by type: bytes are the data as they are (LVAR included); None is no data; str is text for data field D, and
-    ISO date or time for a VIB that says so (types F, G, I, J); int is the raw value, or, with `exponent`, the physical
-    value * 10**exponent in the VIB's unit. Raises MisuseError when the data field cannot hold it exactly.
+    ISO date or time for a VIB that says so (types F, G, I, J; M in data field D; K as rare.daylight_saving has it); int
+    is the raw value, or, with `exponent`, the physical value * 10**exponent in the VIB's unit. Raises MisuseError when
+    the data field cannot hold it exactly.
     """
     dib = bytes(dib)
     vib = bytes(vib)
-    try:
-        behind, field = _dib.parse(dib, 0, len(dib))[:2]
-        if behind != len(dib) or vif.scan(vib, 0, len(vib))[0] != len(vib):
-            raise MisuseError("bytes behind the end of DIB or VIB")
-        meaning = vif.resolve(vib)
-    except ApplicationError as error:
-        raise MisuseError(error.message, error.position)
+    field, meaning = _parsed(dib, vib, to_meter)
     if isinstance(value, (bytes, bytearray)):
         size = SIZES[field]
         if size < 0:
             size = 1 + _dib.lvar_bytes(value[0]) if value else 1
         if len(value) != size:
             raise MisuseError("data of another length than the DIB says")
-        data = bytes(value)
-    elif isinstance(value, str):
-        if (meaning.kind == "T") == (field == 13):
-            raise MisuseError("text does not fit this data field")
-        data = dates.time_text(field, value) if meaning.kind == "T" else text(value)
-    elif value is None or exponent is None:
-        kind = meaning.kind
-        data = encode.data(field, value, kind in ("C", "D"), kind in ("", "C"))
+        return dib + vib + bytes(value)
+    if isinstance(value, str):
+        return dib + vib + _text(field, meaning.kind, value)
+    if value is not None and exponent is not None:
+        return dib + vib + _scaled(field, value, exponent, meaning)
+    return dib + vib + _raw(field, value, meaning.kind)
+
+
+def encode_record(record, to_meter=False):
+    """The bytes of a Record from what it means.
+
+    Where a meaning can be sent in several ways, the record's own dib, vib and data say in which, as far as they (still)
+    mean the same: a decoded record gives the bytes that it came from; changed in mantissa, text, storage... it keeps its
+    data field, the order of its VIFEs, its number of DIFEs. Without dib and data (or with a data field only, one byte)
+    the record is sent the shortest way: the smallest data field, for a number binary. Raises MisuseError where only
+    bytes could say it: raw data, times marked as invalid, dates that do not exist.
+    """
+    if record.quantity == "global readout request":
+        return b"\x7f"
+    if record.quantity == "manufacturer data":
+        return (b"\x1f" if record.flag == "more records follow" else b"\x0f") + record.data
+    wanted = _meant(record)
+    whole = record.dib + record.vib + record.data
+    if _reads(whole, wanted, to_meter):
+        return whole
+    dib = record.dib
+    if dib:
+        field = dib[0] & 0x0F
+        if _dib.parse(dib, 0, len(dib))[2:] != wanted[0]:
+            dib = b""
     else:
-        data = _scaled(field, value, exponent, meaning)
-    return dib + vib + data
+        field = None
+    error = None
+    for vib in _vibs(record, to_meter):
+        for one in (field,) if field is not None else _fields(record):
+            head = dib or _dib.build(one, *wanted[0])
+            try:
+                data = _data(record, *_parsed(head, vib, to_meter))
+                if _reads(head + vib + data, wanted, to_meter):
+                    return head + vib + data
+            except MisuseError as caught:
+                error = caught
+    raise error or MisuseError("no bytes mean this: " + repr(record))
+
+
+def _parsed(dib, vib, to_meter):
+    try:
+        behind, field = _dib.parse(dib, 0, len(dib))[:2]
+        if behind != len(dib) or vif.scan(vib, 0, len(vib))[0] != len(vib):
+            raise MisuseError("bytes behind the end of DIB or VIB")
+        return field, vif.resolve(vib, to_meter)
+    except ApplicationError as error:
+        raise MisuseError(error.message, error.position)
+
+
+def _meant(record):
+    """What a record says, without how: (what its DIB says), (the rest), numbers without zeros at the end."""
+    mantissa, exponent = record.mantissa, record.exponent
+    if mantissa is not None:
+        while mantissa and mantissa % 10 == 0:
+            mantissa //= 10
+            exponent += 1
+        if not mantissa:
+            exponent = 0
+    place = (
+        _dib.FUNCTIONS.index(record.function),
+        record.storage,
+        record.tariff,
+        record.subunit,
+        record.final_dife,
+    )
+    return place, (
+        record.quantity,
+        record.unit,
+        record.qualifiers,
+        mantissa,
+        exponent,
+        record.text,
+        record.flag,
+    )
+
+
+def _reads(data, wanted, to_meter):
+    """Whether these bytes are one record that means this."""
+    records, undecoded = _record.decode(data, to_meter)
+    return undecoded is None and len(records) == 1 and _meant(records[0]) == wanted
+
+
+def _vibs(record, to_meter):
+    """VIBs that may hold a record, the best first."""
+    if record.vib:
+        yield record.vib
+    qualifiers = record.qualifiers
+    if record.flag is not None and reverse.is_error(record.flag):
+        qualifiers += (record.flag,)
+    if (
+        record.quantity in ("manufacturer specific", "plain text unit")
+        or record.quantity[:12] == "unknown VIF "
+    ):
+        rows = [(record.unit, 0)]
+    else:
+        rows = reverse.codings(record.quantity)
+    wanted = record.exponent or 0
+    powers = sorted(set([0] + [row[1] for row in rows]), key=lambda power: (abs(power - wanted), power))
+    error = None
+    for power in powers:
+        for extra in ((), ("unsigned",)):
+            try:
+                yield reverse.vib(
+                    record.quantity, record.unit, power, qualifiers + extra, to_meter, ordered=True
+                )
+            except MisuseError as caught:
+                error = caught
+    steps = reverse.multipliers(powers, wanted)
+    if steps:
+        yield reverse.vib(record.quantity, record.unit, wanted, steps + qualifiers, to_meter, ordered=True)
+    elif error:
+        raise error
+
+
+def _fields(record):
+    """Data fields that may hold a record, the shortest first."""
+    if record.mantissa is not None:
+        return (1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 14, 13, 5)
+    if record.text is None:
+        return (
+            (8,) if record.flag == "selection for readout" else (0, 1, 2, 3, 4, 6, 9, 10, 11, 12, 14, 5, 13)
+        )
+    return (2, 3, 4, 6, 13)
+
+
+def _data(record, field, meaning):
+    if record.mantissa is not None:
+        return _scaled(field, record.mantissa, record.exponent, meaning)
+    if record.text is not None:
+        return _text(field, meaning.kind, record.text)
+    size = SIZES[field]
+    if size < 0:
+        size = 1
+    flag = record.flag
+    if size == 0 or flag is None:
+        return b""
+    if meaning.error is not None or flag == "not set":
+        data = bytes(size)
+    elif flag == "invalid":
+        data = _invalid(field, size, meaning.kind)
+    elif flag[:13] == "error digits ":
+        data = bytes(reversed(bytes.fromhex(flag[13:])))
+        if field == 13:
+            return bytes([0xC0 + len(data)]) + data
+    elif flag == "not a number" or flag == "infinite":
+        data = b"\x00\x00\xc0\x7f" if flag == "not a number" else b"\x00\x00\x80\x7f"
+    else:
+        raise MisuseError("only the bytes could say it: " + flag)
+    if len(data) != size:
+        raise MisuseError("this data field does not hold " + flag)
+    return binary(data) if field == 13 else data
+
+
+def _invalid(field, size, kind):
+    """The marker of a type (sheet 3.6)."""
+    if kind == "T":
+        return {4: b"\x80\x00\x00\x00", 6: b"\x00\x80\x00\x00\x00\x00"}.get(field, b"\xff" * size)
+    return b"\xff" * size if kind == "C" else bytes(size - 1) + b"\x80"
+
+
+def _text(field, kind, value):
+    if kind == "K" and field == 4:
+        from .rare import daylight_saving_data
+
+        return daylight_saving_data(value)
+    if kind == "T" and field == 13:
+        from .rare import instant_data
+
+        return instant_data(value)
+    if (kind == "T") == (field == 13):
+        raise MisuseError("text does not fit this data field")
+    return dates.time_text(field, value) if kind == "T" else text(value)
+
+
+def _raw(field, mantissa, kind):
+    unsigned, markers = kind in ("C", "D"), kind in ("", "C")
+    if field == 13 and mantissa is not None and kind in ("", "N", "C", "D"):
+        return number(mantissa, unsigned, markers)
+    return encode.data(field, mantissa, unsigned, markers)
 
 
 def _scaled(field, mantissa, exponent, meaning):
@@ -185,8 +300,7 @@ def _scaled(field, mantissa, exponent, meaning):
         mantissa *= 4096
     if field == 5:
         return real(mantissa, exponent - meaning.exponent)
-    mantissa = rescale(mantissa, exponent, meaning.exponent)
-    return encode.data(field, mantissa, meaning.kind in ("C", "D"), meaning.kind in ("", "C"))
+    return _raw(field, rescale(mantissa, exponent, meaning.exponent), meaning.kind)
 
 
 def rescale(mantissa, exponent, to_exponent):

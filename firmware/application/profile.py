@@ -40,7 +40,8 @@ def expand(records):
     Such a Record has no DIB and VIB of its own; `offset` and `data` are those of its element, `storage` is that of the
     profile plus 1, 2, ..., and `time` says when: ISO 8601, as fine as the base time and the interval are; a duration
     from the base time ("-PT8S") where that is no complete date; None where there is no time or, for half months, none
-    that is publicly defined. The profile's flag says that values follow, or why there are none or not all.
+    that is publicly defined. An array (spacing value 0) of several columns names them: qualifier "column 1"... The
+    profile's flag says that values follow, or why there are none or not all.
     """
     out = []
     for record in records:
@@ -78,6 +79,7 @@ def _expand(profile, records, out):
             return "invalid base value"
         mantissa, exponent = base.mantissa, base.exponent
     start = _base_time(profile, records) if count else None
+    columns = (data[1] >> 4 & 3) + 1 if data[2] == 0 else 1
     number = 0
     at = 3
     while at + size <= len(data):
@@ -109,6 +111,8 @@ def _expand(profile, records, out):
         entry.subunit = profile.subunit
         entry.final_dife = profile.final_dife
         entry.qualifiers = meaning.qualifiers
+        if columns > 1:
+            entry.qualifiers += ("column %d" % ((number - 1) % columns + 1),)
         entry.unit = meaning.unit
         if count:
             entry.time = _time(start, direction * number * count, unit)

@@ -6,7 +6,7 @@ The tables are in units.py. `resolve` remembers a bounded number of results, bec
 import sys
 
 from ..errors import ApplicationError
-from .units import ACTIONS, FB, FC, FD, FD_FD, PRIMARY, TEXTS, VIFE, row
+from .units import ACTIONS, FB, FC, FD, FD_FD, PRIMARY, VIFE, row
 
 MAX_VIFE = 10
 
@@ -154,10 +154,12 @@ def _resolve(vib, to_meter, text_at):
 
 def _text(unit):
     """The Meaning of a plain-text unit; OMS gives some of them a quantity."""
+    from .texts import TEXTS
+
     at = -1 if "|" in unit else TEXTS.find("\n" + unit + "|")
     if at < 0:
         return Meaning("plain text unit", unit, 0, "")
-    return _meaning(TEXTS[at + 1 : TEXTS.find("\n", at + 1)].split("|")[1:], 0)
+    return of_row(TEXTS[at + 1 : TEXTS.find("\n", at + 1)].split("|")[1:], 0)
 
 
 def _first(table, vib, used):
@@ -168,10 +170,10 @@ def _first(table, vib, used):
         meaning = Meaning("unknown VIF " + code, None, 0, "N")
         meaning.flag = "malformed VIF" if code == "7B" or code == "7D" else "unknown VIF"
         return meaning
-    return _meaning(found[0], found[1])
+    return of_row(found[0], found[1])
 
 
-def _meaning(fields, low):
+def of_row(fields, low):
     """The Meaning of a table row (name, unit, exponent, kind) for the low bits of its code."""
     unit = fields[1] if len(fields) > 1 else ""
     exponent = int(fields[2]) if len(fields) > 2 and fields[2] else 0

@@ -6,7 +6,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import builder, dates, encode, types, vif
+from omsnode.firmware.application import builder, dates, encode, texts, types, units
 from omsnode.firmware.application.dib import FIELDS
 from omsnode.firmware.application.fields import SIZES
 from omsnode.firmware.application.reals import real
@@ -43,24 +43,162 @@ def test_build(arguments, dib, vib):
     assert tuple(part.hex().upper() for part in builder.build(**arguments)) == (dib, vib)
 
 
-def test_every_row_of_the_builder_means_what_it_says():
-    for line in builder.VIBS.strip().split("\n"):
-        quantity, unit, _, lowest, count = line.split("|")
-        for exponent in range(int(lowest), int(lowest) + int(count)):
-            meaning = vif.resolve(builder.build(quantity, unit or None, exponent)[1])
-            assert (meaning.quantity, meaning.unit, meaning.exponent) == (quantity, unit or None, exponent)
-    for line in builder.QUALIFIERS.strip().split("\n"):
-        name = line.split("|")[0]
-        assert vif.resolve(builder.build("volume", "m3", 0, qualifiers=[name])[1]).qualifiers == (name,)
+TABLES = (("", units.PRIMARY), ("FB", units.FB), ("FD", units.FD), ("FDFD", units.FD_FD))
+
+
+def lines(table):
+    """[(first code, number of codes, fields)] of a table, read without its reader."""
+    out = []
+    for line in table.strip("\n").split("\n"):
+        head, _, rest = line.partition(" ")
+        code, _, bits = head.partition(":")
+        out.append((int(code, 16), 1 << int(bits), (rest.split("|") + ["", "", ""])[:4]))
+    return out
+
+
+def test_every_code_of_every_vif_table_can_be_asked_for():
+    """By quantity, unit and exponent, and no two codes by the same."""
+    seen = {}
+    for head, table in TABLES:
+        for first, count, (quantity, unit, exponent, _) in lines(table):
+            for low in range(count):
+                one = unit.split(",")[low] if "," in unit else unit or None
+                power = int(exponent or 0) + (0 if "," in unit else low)
+                code = "%s%02X" % (head, first + low)
+                assert seen.setdefault((quantity, one, power), code) == code
+                assert builder.build(quantity, one, power)[1].hex().upper() == code
+    assert len(seen) == 123 + 82 + 119 + 46  # the codes of the sheet, 2.1 to 2.4
+
+
+def test_every_plain_text_unit_can_be_asked_for():
+    for line in texts.TEXTS.strip("\n").split("\n"):
+        unit, quantity, meant, exponent, _ = (line.split("|") + ["", "", ""])[:5]
+        vib = builder.build(quantity, meant or None, int(exponent or 0), plain_text=True)[1]
+        assert vib == bytes([0x7C, len(unit)]) + unit[::-1].encode("latin-1")
+    # OMS-B CC02, MM12 as published; free text; EN 13757-3 Table C.2, Elvaco's factor in the standard's order
+    assert builder.build("CO2 concentration", "ppm", plain_text=True)[1] == bytes.fromhex("7C03324F43")
+    assert builder.build("conductivity", "uS/cm")[1] == bytes.fromhex("7C03314443")
+    free = builder.build("plain text unit", "%RH", -2, qualifiers=["times 10^-2"])[1]
+    assert free == bytes.fromhex("FC74" + "03485225")
+    free = builder.build("plain text unit", "igal/h", -3, qualifiers=["per hour", "times 10^-3"])[1]
+    assert free == bytes.fromhex("FCF322" + "04" + "6C616769")
+
+
+SILENT = {"00": "no error", "7D": "times 10^3", "FC11": "unsigned", "FC12": "bits"}
+SILENT.update(("%02X" % (0x70 + n), "times 10^%d" % (n - 6)) for n in range(8))
+SILENT.update(("%02X" % (0x78 + n), "plus 10^%d" % (n - 3)) for n in range(4))
+
+
+def test_every_vife_can_be_asked_for():
+    asked = 0
+    for head, table, to_meter in (
+        ("", units.VIFE, False),
+        ("FC", units.FC, False),
+        ("", units.ACTIONS, True),
+    ):
+        for first, count, (name, effect, argument, _) in lines(table):
+            for low in range(count):
+                code = "%s%02X" % (head, first + low)
+                unit, exponent = "Wh", 0
+                if effect == "P":
+                    unit += argument
+                elif effect == "U":
+                    unit = argument.split(",")[low] or None
+                elif effect in ("T", "N", "O"):
+                    unit = None
+                elif effect == "E":
+                    exponent = int(argument) + low
+                found = builder.build(
+                    "energy", unit, exponent, qualifiers=[name or SILENT[code]], to_meter=to_meter
+                )[1]
+                assert found[1:].hex().upper() == code, name
+                assert found[0] in (0x83, 0x80)  # 80: the VIFE hides which energy it is
+                asked += 1
+    assert asked == 114 + 17 + 15  # the codes of the sheet, 2.5
+
+
+@pytest.mark.parametrize(
+    "arguments, vib",
+    [
+        # the order of OMS Annex B, whatever the order asked for
+        (
+            dict(
+                quantity="pressure", unit="bar", exponent=-6, qualifiers=["at base conditions", "times 10^-3"]
+            ),
+            "E8F33E",
+        ),
+        (
+            dict(quantity="pressure", unit="bar", exponent=-6, qualifiers=["times 10^-3", "upper limit"]),
+            "E8C873",
+        ),
+        (dict(quantity="energy", unit="J", exponent=11, qualifiers=["backward", "times 10^3"]), "FB88FD3C"),
+        (dict(quantity="energy", unit="Wh", exponent=9, qualifiers=["absolute", "times 10^3"]), "FB81FDFC10"),
+        (dict(quantity="heat cost allocation", unit="HCA", qualifiers=["unsigned"]), "EEFC11"),
+        (
+            dict(
+                quantity="volume",
+                unit="m3",
+                exponent=0,
+                qualifiers=["add to value", "times 10^3"],
+                to_meter=True,
+            ),
+            "93FD01",
+        ),
+        (dict(quantity="date", qualifiers=["future"]), "EC7E"),
+        (dict(quantity="flow temperature", unit="°C", exponent=-1, qualifiers=["end of last"]), "DA6F"),
+        (dict(quantity="flow temperature", qualifiers=["end of last"]), "D86F"),
+        (dict(quantity="volume flow", unit="h", qualifiers=["duration of last lower limit exceed"]), "B856"),
+        (dict(quantity="error flags", qualifiers=["standard conform"]), "FD971D"),
+        (dict(quantity="energy", unit="Wh", qualifiers=["compact profile", "forward"]), "83BB1F"),
+        (dict(quantity="manufacturer specific"), "7F"),
+        (dict(quantity="manufacturer specific", qualifiers=["manufacturer 20", "manufacturer 01"]), "FFA001"),
+        (dict(quantity="voltage", unit="V", exponent=0, qualifiers=["manufacturer 01"]), "FDC9FF01"),
+        (dict(quantity="voltage", unit="V", exponent=0, qualifiers=["manufacturer"]), "FDC97F"),
+        (
+            dict(quantity="unknown VIF FDFD0A", qualifiers=["unknown VIFE 11", "unknown VIFE FC0D"]),
+            "FDFD8A91FC0D",
+        ),
+        (dict(quantity="any"), "7E"),
+    ],
+)
+def test_build_of_combinations(arguments, vib):
+    assert builder.build(**arguments)[1].hex().upper() == vib
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        dict(quantity="plain text unit", unit="CO2"),  # would be read as the concentration
+        dict(quantity="plain text unit", unit="a\nb"),
+        dict(quantity="plain text unit", unit="€"),
+        dict(quantity="plain text unit", unit="x", exponent=1),
+        dict(quantity="volume", unit="m3", qualifiers=["per hour"]),
+        dict(quantity="volume", unit="m3", qualifiers=["times 10^2"]),
+        dict(quantity="volume", unit="m3", qualifiers=["times 10^x"]),
+        dict(quantity="volume", unit="m3", qualifiers=["manufacturer xx"]),
+        dict(quantity="volume", unit="m3", qualifiers=["exceeds of upper limit"]),
+        dict(quantity="volume", unit="y", qualifiers=["duration of first"]),
+        dict(quantity="volume", unit="m3", qualifiers=["add to value"]),
+        dict(quantity="manufacturer specific", qualifiers=["forward"]),
+        dict(quantity="volume", unit="m3", qualifiers=["forward"] * 11),
+    ],
+)
+def test_build_refuses(arguments):
+    with pytest.raises(MisuseError):
+        builder.build(**arguments)
 
 
 @pytest.mark.parametrize(
     "arguments, hint",
     [
-        (dict(quantity="volume", unit="l"), "use one of: m3"),
+        (dict(quantity="volume", unit="l"), "use one of: US gal, ft3, m3"),
         (dict(quantity="volume", unit="m3", exponent=4), "exponents -6 to 3 exist"),
         (dict(quantity="happiness"), "give DIB and VIB in hex instead"),
-        (dict(quantity="volume", unit="m3", qualifiers=["sideways"]), "see builder.QUALIFIERS"),
+        (dict(quantity="volume flow", unit="US gal/min", exponent=-2), "these exponents exist: -3, 0"),
+        (
+            dict(quantity="volume", unit="m3", qualifiers=["sideways"]),
+            "see the tables VIFE, ACTIONS and FC of units.py",
+        ),
     ],
 )
 def test_build_says_what_there_is(arguments, hint):
