@@ -1,4 +1,4 @@
-"""A whole telegram: link layer, extended link layer, AFL, transport header, security, records.
+"""A whole telegram: link layer (of radio or wire), extended link layer, AFL, transport header, security, records.
 
 `decode` never raises for what the air brought: every refusal is an OmsError in `Telegram.error`, and what could be
 read before it is kept.
@@ -21,8 +21,10 @@ from . import record
 
 PLAIN = "plain"
 DECRYPTED = "decrypted"
+AUTHENTICATED = "authenticated"
 NO_KEY = "no_key"
 WRONG_KEY = "wrong_key_or_altered"
+MAC_MISMATCH = "mac_mismatch"
 UNSUPPORTED = "unsupported"
 INCOMPLETE = "incomplete"
 
@@ -35,6 +37,7 @@ DEFAULT = "default"
 _VERDICTS = {
     "no_key": NO_KEY,
     "wrong_key_or_altered": WRONG_KEY,
+    "mac_mismatch": MAC_MISMATCH,
     "unsupported": UNSUPPORTED,
     "unsupported_ci": UNSUPPORTED,
     "incomplete": INCOMPLETE,
@@ -48,8 +51,10 @@ class Telegram:
     transport.authentication, transport.header), None where absent or not reached. address: the application address,
     whose data these are. verdict: a word of the house ("plain", "decrypted", ...) or None if it got not so far.
     payload_offset: where in `raw` the payload starts. payload: application bytes, decrypted if that was possible, check
-    bytes included, so that payload[i] stands for raw[payload_offset + i]. encrypted_bytes: how many of its first bytes
-    are encrypted on the air. records: list of application.record.Record, compact profiles expanded. undecoded: None or
+    bytes and padding included, so that payload[i] stands for raw[payload_offset + i]; the tag of mode 10 behind it is not
+    part of it. encrypted_bytes: how many of its first bytes are encrypted on the air. padding: bytes of TPL padding at
+    its end. opened: like raw, but with what the extended link layer encrypts (from opened_offset on, None where it does
+    not) decrypted. counter, key_id, key_version: message counter and communication key of profiles B and D. records: list of application.record.Record, compact profiles expanded. undecoded: None or
     a record.Undecoded (offset in the payload, data, reason). error: None or the OmsError of the refusal. key: whose key
     opened it, CONFIGURED or DEFAULT, or None.
     """
@@ -66,6 +71,12 @@ class Telegram:
         self.payload_offset = len(raw)
         self.payload = b""
         self.encrypted_bytes = 0
+        self.padding = 0
+        self.opened = raw
+        self.opened_offset = None
+        self.counter = None
+        self.key_id = None
+        self.key_version = None
         self.records = []
         self.undecoded = None
         self.error = None
@@ -86,7 +97,7 @@ class Telegram:
     @property
     def hops(self):
         """1 if a repeater sent it: the ELL says so, without one the configuration field of modes 0 and 5."""
-        if self.link and self.link.ell:
+        if self.link and (self.link.ell or self.link.address is None):  # no repeater on a wire
             return self.link.hops
         return self.tpl.configuration_field & 1 if self.mode in (0, 5) else 0
 
@@ -98,41 +109,90 @@ class Telegram:
         return self.link.ell.access_number if self.link and self.link.ell else None
 
 
-def decode(telegram, key_for=None, default_keys=None):
+def decode(telegram, key_for=None, default_keys=None, formats=None, read=record.decode):
     """Decode a telegram.
 
-    telegram: bytes from the L-field on, without link CRCs. key_for: function of the application Address that returns
-    its Key or None. default_keys: function of the Address that returns the publicly known Keys to try where key_for has
-    none (security.default_keys.of), or None. Returns a Telegram, whatever the bytes are.
+    telegram: bytes from the L-field on, without link CRCs, or a whole wired frame. key_for: function of the application
+    Address that returns its Key or None. default_keys: function of the Address that returns the publicly known Keys to
+    try where key_for has none (security.default_keys.of), or None. formats: frames.Formats that learns the layout of full
+    frames and serves compact frames, or None. read: what reads a payload of records, as record.decode does. Returns a
+    Telegram, whatever the bytes are.
     """
     result = Telegram(bytes(telegram))
     try:
-        result.link = link = link_telegram.parse(result.raw)
+        result.link = link = _link(result)
         result.address = link.address
         result.payload_offset = link.offset
         ell = link.ell
         if ell and ell.encrypted:
-            raise UnsupportedSecurityError(
-                "the extended link layer is encrypted (AES-128-CTR)", position=link.offset
-            )
-        if link.offset == len(result.raw):
+            _open_session(result, ell, key_for)
+        if link.offset == len(result.opened):
             result.verdict = PLAIN
             return result
-        _upper(result, link.offset, key_for, default_keys)
+        _upper(result, link.offset, key_for, default_keys, formats, read)
     except OmsError as error:
         _refuse(result, error)
     return result
 
 
-def decode_message(message, address=None, key_for=None):
-    """Decode from the CI code of the AFL or transport layer on, as a wired frame or joined fragments deliver it.
+def _link(result):
+    """The link layer of the telegram."""
+    raw = result.raw
+    # First byte of a wired frame; an L-field of 68h has it too.
+    if raw and raw[0] in (0x68, 0x10, 0xE5) and (raw[0] != len(raw) - 1 or raw[0] == 0x68):
+        from ..link import wired
+
+        if wired.is_wired(raw):
+            link = wired.parse(raw)
+            result.opened = raw[: link.end]
+            if link.offset < link.end:
+                _check_legacy(result.opened, link.offset)
+            return link
+    return link_telegram.parse(raw)
+
+
+def _check_legacy(data, offset):
+    """Refuse the data structures of old wired meters, whose layout no free document has (application sheet 5). CI 73 is
+    one of them where 16 bytes follow, otherwise a compact frame."""
+    code = data[offset]
+    name = {0x73: "fixed", 0x76: "variable", 0x77: "fixed"}.get(code)
+    if name and (code != 0x73 or len(data) == offset + 17):
+        order = "" if code == 0x73 else ", most significant byte first"
+        raise UnsupportedCiError(
+            "CI {:02X}: {} data structure of old meters{}".format(code, name, order), offset
+        )
+
+
+def _open_session(result, ell, key_for):
+    """Decrypt what the extended link layer encrypts, and check its payload CRC."""
+    from ..link.crc import crc16
+    from ..security import session
+
+    if ell.encryption != session.AES_CTR:
+        raise UnsupportedSecurityError(
+            "encryption {} of the extended link layer is reserved".format(ell.encryption)
+        )
+    key = key_for(result.address) if key_for else None
+    start = result.link.offset - 2  # the payload CRC is encrypted too
+    if key is None:
+        raise NoKeyError("no key for {}".format(result.address), position=start)
+    plain = session.open(key, result.address, ell.cc, ell.sn, result.raw[start:])
+    if plain[0] | plain[1] << 8 != crc16(plain, 2):
+        raise WrongKeyError("the payload CRC is wrong behind the decryption", position=start)
+    result.opened = result.raw[:start] + plain
+    result.opened_offset = start
+    result.key = CONFIGURED
+
+
+def decode_message(message, address=None, key_for=None, default_keys=None, formats=None):
+    """Decode from the CI code of the AFL or transport layer on, as joined fragments deliver it.
 
     address: of the sender, where the header has none. Else as `decode`.
     """
     result = Telegram(bytes(message))
     result.address = address
     try:
-        _upper(result, 0, key_for, None)
+        _upper(result, 0, key_for, default_keys, formats, record.decode)
     except OmsError as error:
         _refuse(result, error)
     return result
@@ -146,15 +206,16 @@ def _refuse(result, error):
         result.link = link_telegram.Link(raw[1], result.address, None, 10)
         result.payload_offset = 10
     result.error = error
-    result.verdict = _VERDICTS.get(error.code)
-    result.payload = raw[result.payload_offset :]
+    if result.verdict is None:  # not yet opened
+        result.verdict = _VERDICTS.get(error.code)
+        result.payload = result.opened[result.payload_offset :]
     if result.payload:
         result.undecoded = record.Undecoded(0, result.payload, error.code, None)
 
 
-def _upper(result, offset, key_for, default_keys):
+def _upper(result, offset, key_for, default_keys, formats, read):
     """AFL, transport header, security and records from the CI code at `offset` on."""
-    raw = result.raw
+    raw = result.opened
     result.payload_offset = offset
     if offset < len(raw) and raw[offset] == _AFL:
         from ..transport import authentication
@@ -166,7 +227,10 @@ def _upper(result, offset, key_for, default_keys):
     tpl = header.parse(raw, offset)
     result.tpl = tpl
     result.payload_offset = tpl.payload_offset
-    if tpl.content == ci.REFUSED:
+    wired = result.link and result.link.address is None
+    if tpl.content == ci.REFUSED and not (
+        wired and 0xB8 <= tpl.ci <= 0xBF
+    ):  # a baud rate, and nothing behind it
         hint = None if 0xA0 <= tpl.ci <= 0xB7 else "nothing of a meter's readings stands behind this CI code"
         raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), offset, hint)
     if tpl.address:
@@ -174,35 +238,54 @@ def _upper(result, offset, key_for, default_keys):
     elif tpl.direction == ci.DOWN and result.link and result.link.ell and result.link.ell.receiver:
         result.address = result.link.ell.receiver
     _open(result, tpl, key_for, default_keys)
-    if tpl.content == ci.RECORDS:
-        records, result.undecoded = record.decode(result.payload, tpl.direction == ci.DOWN)
-        if any([one.qualifiers and "compact profile" in one.qualifiers[-1] for one in records]):
-            from . import profile  # few meters send them: loaded when one does
+    content = tpl.content
+    to_meter = tpl.direction == ci.DOWN
+    payload = result.payload
+    if result.padding:
+        payload = payload[: len(payload) - result.padding]
+    if content == ci.RECORDS:
+        records, result.undecoded = read(payload, to_meter)
+        if formats is not None and result.undecoded is None and not to_meter:
+            formats.full(result, records)
+        result.records = _expanded(records)
+    elif content in (ci.COMPACT, ci.FORMAT):
+        from . import frames
 
-            records = profile.expand(records)
-        result.records = records
-    elif tpl.content == ci.ERROR and result.payload:
-        from .error_codes import NAMES
+        frames.read(result, payload, _start(result), formats)
+    elif payload:
+        from . import protocols
 
-        reason = NAMES.get(result.payload[0], "reserved")
-        reason = "application error {:02X}: {}".format(result.payload[0], reason)
-        result.undecoded = record.Undecoded(0, result.payload, reason, None)
-    elif result.payload:
-        result.undecoded = record.Undecoded(0, result.payload, "no records: " + tpl.name, None)
+        result.protocol = protocols.read(tpl.ci, payload, tpl.direction, _start(result))
+        for offset, length, name, _, _ in result.protocol.fields:
+            if name == "undecoded":
+                reason = "not read: " + tpl.name
+                result.undecoded = record.Undecoded(offset, payload[offset : offset + length], reason, None)
+
+
+def _start(result):
+    """Where in the payload the application begins: behind the check bytes 2F 2F, if there are some."""
+    return 2 if result.encrypted_bytes and result.mode in (5, 7) else 0
+
+
+def _expanded(records):
+    if any([one.qualifiers and "compact profile" in one.qualifiers[-1] for one in records]):
+        from . import profile  # few meters send them: loaded when one does
+
+        return profile.expand(records)
+    return records
 
 
 def _open(result, tpl, key_for, default_keys):
     """Decrypt the payload, or raise why not."""
-    body = result.raw[tpl.payload_offset :]
-    if result.afl and (result.afl.mac or result.afl.control is not None and result.afl.control & 0x0F):
-        raise _unsupported(tpl, "; authenticated in the AFL", result.afl.offset)
-    if tpl.mode not in (None, 0, 5):
-        raise _unsupported(tpl, "", tpl.offset)
+    body = result.opened[tpl.payload_offset :]
+    if result.afl or tpl.mode not in (None, 0, 5):
+        _open_protected(result, tpl, key_for)
+        return
     length = mode5.encrypted_length(tpl.blocks, len(body)) if tpl.mode == 5 else 0
     result.encrypted_bytes = length
     result.payload = body
     if not length:
-        result.verdict = PLAIN
+        result.verdict = PLAIN if result.opened_offset is None else DECRYPTED
         return
     key = key_for(result.address) if key_for and result.address else None
     if key is not None:
@@ -217,11 +300,23 @@ def _open(result, tpl, key_for, default_keys):
     result.verdict = DECRYPTED
 
 
-def _unsupported(tpl, more, position):
-    from ..security import modes
+def _open_protected(result, tpl, key_for):
+    """Whatever is more than mode 5: authenticated in the AFL, or another mode."""
+    from ..transport import protection
 
-    message = modes.describe(tpl.mode) if tpl.mode is not None else "no security header"
-    return UnsupportedSecurityError(message + more, position=position)
+    opened = protection.open_message(result.opened, tpl, result.afl, result.address, key_for)
+    result.payload = opened.payload
+    result.encrypted_bytes = opened.encrypted_bytes
+    result.padding = opened.padding
+    result.counter = opened.counter
+    result.key_id = opened.key_id
+    result.key_version = opened.key_version
+    if opened.authenticated:
+        result.verdict = AUTHENTICATED
+    else:
+        result.verdict = DECRYPTED if opened.encrypted_bytes or result.opened_offset is not None else PLAIN
+    if result.verdict != PLAIN:
+        result.key = CONFIGURED
 
 
 def _try(default_keys, address, access_number, data):

@@ -1,14 +1,14 @@
 """Text lines that hold a telegram: read whatever the tools of this field write, and write `rtlwmbus` lines.
 
-Understood: hex with or without link CRCs (found out by itself), `rtlwmbus` lines, CUL `b...` and `bY...` lines,
-wmbusmeters' `telegram=|...|+5` lines. Blank lines and lines that begin with `#` are no telegrams.
+Understood: hex with or without link CRCs and wired frames (found out by itself), `rtlwmbus` lines, CUL `b...` and
+`bY...` lines, wmbusmeters' `telegram=|...|+5` lines. Blank lines and lines that begin with `#` are no telegrams.
 """
 
 import re
 from dataclasses import dataclass
 
 from ..errors import CrcError, LengthError, LineError
-from ..link import frame_a, frame_b
+from ..link import frame_a, frame_b, wired
 from ..link.crc import crc16
 
 _HEX = frozenset("0123456789abcdefABCDEF")
@@ -22,8 +22,8 @@ _LEVEL = re.compile(r"[+-]?\d{1,3}\Z", re.ASCII)
 class Line:
     """A telegram out of a text line.
 
-    telegram: bytes from the L-field on without link CRCs. frame_format: "A" or "B", None if the line does not tell.
-    frame: the same with its link CRCs, None if the line had none. error: LengthError if the L-field does not fit; then
+    telegram: bytes from the L-field on without link CRCs, or a whole wired frame. frame_format: "A", "B" or "wired", None if
+    the line does not tell. frame: the same with its link CRCs, None if the line had none. error: LengthError if the L-field does not fit; then
     `telegram` is what there is, with its own number of bytes in the L-field, and `l_field` is what stood there. cut:
     bytes are missing from it. mode: "T1", "C1", "S1" ..., rssi_dbm, timestamp (ISO 8601, UTC): None where the line does
     not tell.
@@ -43,7 +43,8 @@ class Line:
 def parse_line(line, keep=False):
     """Read one line of text. Returns a Line, or None for a blank line or a comment.
 
-    Raises LineError (position = column), LengthError (position = byte) or CrcError (position = block). keep: a
+    Raises LineError (position = column), LengthError (position = byte), CrcError (position = block), or what
+    link.wired.parse raises. keep: a
     LengthError is not raised but stands in the Line, if at least the address is there. Never send such a telegram.
     """
     text = line.strip()
@@ -68,6 +69,12 @@ def _bytes(text, column):
     """Bytes of hex digits; blanks, bars and underscores between them are for reading. column: of text in the line."""
     if text[:2] in ("0x", "0X"):
         text, column = text[2:], column + 2
+    try:
+        data = bytes.fromhex(text)
+        if data and 2 * len(data) == len(text):
+            return data
+    except ValueError:
+        pass  # told below
     if not _HEX.issuperset(text):
         for index, char in enumerate(text):
             if char not in _HEX and char not in _BLANKS:
@@ -83,34 +90,26 @@ def _bytes(text, column):
     return bytes.fromhex(text)
 
 
-def _is_wired(data):
-    """A wired M-Bus long frame: 68 L L 68 ... checksum 16."""
-    return (
-        len(data) > 8
-        and data[0] == data[3] == 0x68
-        and data[1] == data[2] == len(data) - 6
-        and data[-1] == 0x16
-        and sum(data[4:-2]) & 0xFF == data[-2]
-    )
-
-
 def frame_or_telegram(data, keep=False):
-    """A Line from bytes that may or may not have link CRCs, in format A or B.
+    """A Line from bytes that may or may not have link CRCs, in format A or B, or that are a wired frame.
 
     Without CRCs there are L bytes behind the L-field. The same holds for format B with its CRCs; then the CRCs decide.
     keep: see parse_line.
     """
     if not data:
         raise LengthError("no bytes", position=0)
-    if _is_wired(data):
-        raise LineError("this is a wired M-Bus frame, wireless telegrams are read here", position=0)
+    if wired.is_wired(data) and not _has_crcs(data):
+        wired.parse(data)
+        return Line(data, "wired")
     length = data[0]
     blocks = -((9 - length) // 16) if length > 9 else 0
     if len(data) == length + 1:
-        try:
-            return Line(bytes(frame_b.strip(data)), "B", data)
-        except (CrcError, LengthError):
-            return Line(data)
+        if _may_be_b(data):
+            try:
+                return Line(bytes(frame_b.strip(data)), "B", data)
+            except (CrcError, LengthError):
+                pass
+        return Line(data)
     if length >= 9 and len(data) == length + 1 + 2 * (1 + blocks):
         return Line(bytes(frame_a.strip(data)), "A", data)
     message = "L = {} announces {} bytes, or {} with link CRCs, but there are {}".format(
@@ -121,6 +120,23 @@ def frame_or_telegram(data, keep=False):
     if line is None:
         raise error
     return line
+
+
+def _may_be_b(data):
+    """Whether the first CRC of format B is right. Most lines have none: not asked with an exception."""
+    end = min(len(data) - 2, 126)
+    return end > 0 and crc16(data, 0, end) == data[end] << 8 | data[end + 1]
+
+
+def _has_crcs(data):
+    """Whether this is a frame of format A or B with right CRCs: what looks wired may have come by radio."""
+    for strip in (frame_a.strip, frame_b.strip):
+        try:
+            strip(data)
+            return True
+        except (CrcError, LengthError):
+            pass
+    return False
 
 
 def _what_there_is(data, error):

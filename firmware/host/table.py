@@ -15,7 +15,10 @@ def heading(telegram):
         parts = [address.ident, address.manufacturer_code or "", kind]
     if telegram.link is not None:
         parts.append(control.name(telegram.link.c_field) or "C {:02X}".format(telegram.link.c_field))
-        if telegram.link.address != address:
+        if telegram.link.address is None:
+            number = telegram.link.primary_address
+            parts.append("wired" if number is None else "wired, primary address {}".format(number))
+        elif telegram.link.address != address:
             parts.append("via " + str(telegram.link.address))
     if telegram.access_number is not None:
         parts.append("access {}".format(telegram.access_number))

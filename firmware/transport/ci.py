@@ -4,9 +4,10 @@ NONE, SHORT, LONG = "none", "short", "long"
 UP, DOWN = "up", "down"
 # What stands behind the header.
 RECORDS, EMPTY, ERROR, OTHER, REFUSED = "records", "empty", "error", "other", "refused"
+COMPACT, FORMAT = "compact", "format"
 
 # One row per CI code: code, header (- none, S short, L long), direction (u up, d down, * both), content (r M-Bus
-# records, 0 nothing, e application error, . other data, x not for this layer). Names are in ci_names.py. A string and
+# records, c those of a compact frame, f a format frame, 0 nothing, e application error, . other data, x not for this layer). Names are in ci_names.py. A string and
 # not a dict: a small device pays for it once and in one piece.
 _CODES = """
 50 - d .
@@ -29,9 +30,9 @@ _CODES = """
 66 - u .
 67 S u .
 68 L u .
-69 - u .
-6A S u .
-6B L u .
+69 - u f
+6A S u f
+6B L u f
 6C L d .
 6D L d .
 6E S u e
@@ -39,13 +40,13 @@ _CODES = """
 70 - u e
 71 - u .
 72 L u r
-73 L u .
+73 L u c
 74 S u .
 75 L u .
 78 - u r
-79 - u .
+79 - u c
 7A S u r
-7B S u .
+7B S u c
 7C L u .
 7D S u .
 7E L u .
@@ -88,7 +89,7 @@ CF - * x
 """
 _KIND = {"-": NONE, "S": SHORT, "L": LONG}
 _DIRECTION = {"u": UP, "d": DOWN, "*": None}
-_CONTENT = {"r": RECORDS, "0": EMPTY, "e": ERROR, ".": OTHER, "x": REFUSED}
+_CONTENT = {"r": RECORDS, "c": COMPACT, "f": FORMAT, "0": EMPTY, "e": ERROR, ".": OTHER, "x": REFUSED}
 
 
 def row(ci):

@@ -55,20 +55,23 @@ def key_ring(args):
     return ring
 
 
-def read(text, ring, args):
+def read(text, ring, args, formats=None):
     """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
 
     Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
-    encrypted data that is cut is not decrypted. Raises OmsError if there is nothing to be read.
+    encrypted data that is cut is not decrypted. formats: frames.Formats for compact frames, which do not learn
+    from a line that is cut. Raises OmsError if there is nothing to be read.
     """
     line = parse_line(text, keep=True)
     if line is None:
         return None
     key_for = None if line.cut else ring.key_for
-    telegram = decode(line.telegram, key_for, default_keys.of if args.default_keys and not line.cut else None)
+    public = default_keys.of if args.default_keys and not line.cut else None
+    telegram = decode(line.telegram, key_for, public, None if line.error else formats)
     if line.cut and isinstance(telegram.error, NoKeyError):
         telegram.error, telegram.verdict = line.error, None  # it was not even tried
-        telegram.undecoded.reason = line.error.code
+        if telegram.undecoded is not None:
+            telegram.undecoded.reason = line.error.code
     return line, telegram, line.error or telegram.error
 
 

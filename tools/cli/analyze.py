@@ -4,6 +4,7 @@ import argparse
 import os
 import textwrap
 
+from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.explain import explain, with_crcs
 from omsnode.firmware.host.table import complaint, heading
@@ -33,13 +34,14 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
+    formats = Formats()
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
     is_file = is_file or "." in args.telegram or "/" in args.telegram
     refused = first = False
     for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
         try:
-            read = _telegrams.read(text, ring, args)
+            read = _telegrams.read(text, ring, args, formats)
             if read is None:
                 continue
             if first:

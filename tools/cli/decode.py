@@ -2,6 +2,7 @@
 
 import argparse
 
+from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.json_lines import refused_line, to_json
 from omsnode.firmware.host.table import complaint, to_table
@@ -26,11 +27,12 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     ring = _telegrams.key_ring(args)
+    formats = Formats()
     as_json = args.format == "json"
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            read = _telegrams.read(text, ring, args)
+            read = _telegrams.read(text, ring, args, formats)
             if read is None:
                 continue
             line, telegram, error = read

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from omsnode.firmware.errors import ConfigError, MisuseError, OmsError
+from omsnode.firmware.errors import ConfigError, LineError, MisuseError, OmsError
 from omsnode.firmware.host.lines import parse_line
 from omsnode.firmware.host.table import complaint
 from omsnode.firmware.link import frame_a, frame_b
@@ -96,6 +96,8 @@ def _frames(path, frame_format):
     for number, text in enumerate(_telegrams.input_lines(path), 1):
         try:
             line = parse_line(text)
+            if line is not None and line.frame_format == "wired":
+                raise LineError("a wired frame is not sent by radio")
             if line is not None:
                 frames.append(bytes(_BUILD[frame_format](line.telegram)))
         except OmsError as error:

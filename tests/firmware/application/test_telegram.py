@@ -88,7 +88,10 @@ def test_command_to_the_meter():
     assert (telegram.verdict, telegram.tpl.direction) == ("decrypted", "down")
     assert str(telegram.address) == "92752244.M=QDS.V=00.T=07"
     assert telegram.payload.hex() == "2f2f013201000000000000002f2f2f2f"
-    assert "clock" in telegram.undecoded.reason and telegram.error is None
+    assert "clock" in telegram.protocol.name and telegram.error is None and telegram.undecoded is None
+    # Every byte behind the check bytes is in a field (Annex N.8.2: add 1 minute 50 seconds).
+    assert sum(field[1] for field in telegram.protocol.fields) == 14
+    assert any("00:01:50" in str(field[3]) for field in telegram.protocol.fields)
 
 
 def test_records_to_the_meter():
@@ -148,7 +151,9 @@ def test_authenticated_in_the_afl_is_not_called_plain():
 def test_application_error_is_named():
     telegram = decode(bytes.fromhex(known.APPLICATION_ERROR))
     assert telegram.verdict == "plain" and telegram.error is None
-    assert telegram.undecoded.reason == "application error 01: CI field not implemented"
+    assert telegram.protocol.name == "application error" and telegram.undecoded is None
+    assert [field[3] for field in telegram.protocol.fields][:1] == [1]
+    assert "CI field not implemented" in [field[3] for field in telegram.protocol.fields]
     assert telegram.tpl.status_flags() == ["application error"]
 
 
@@ -302,7 +307,9 @@ def test_annex_n_records(shared):
         if telegram.verdict == "incomplete" or telegram.tpl.content != ci.RECORDS:
             continue
         assert telegram.error is None and telegram.undecoded is None, example["id"]
-        records = [record for record in telegram.records if record.dib]  # without the values of compact profiles
+        records = [
+            record for record in telegram.records if record.dib
+        ]  # without the values of compact profiles
         for record, expected in zip(records, example["records"], strict=True):
             for name in ("dib", "vib"):
                 assert getattr(record, name).hex().upper() == expected[name], example["id"]

@@ -2,10 +2,12 @@
 
 import pytest
 import support_telegram as known
+import support_wired as wired
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omsnode.firmware.errors import CrcError, LengthError, LineError, OmsError
+from omsnode.firmware.errors import ChecksumError, CrcError, FrameError, LengthError, LineError, OmsError
 from omsnode.firmware.host.lines import parse_line, rtlwmbus
+from omsnode.firmware.link import frame_a, frame_b
 from support_link import ANNEX_N_2_1, ANNEX_N_5_3, SAMPLE_A, SAMPLE_B, SAMPLE_B3
 
 PLAIN = bytes.fromhex(known.N_2_1)
@@ -56,12 +58,10 @@ def test_format_b_with_a_wrong_crc_looks_like_a_telegram_without():
         ("0x", LineError, 2, "no hex digits"),
         ("hello", LineError, 0, "not a hex digit"),
         ('{"time" : "2020-01-01", "model" : "Wireless-MBus"}', LineError, 0, "JSON"),
-        (
-            "6820206808FD7278563412931533032A0000000C1427048502046D32371F1502FD1700008916",
-            LineError,
-            0,
-            "wired",
-        ),
+        ("680B0A6808FD7278563412931533032A0000" + "0016", LengthError, 2, "differ"),
+        ("6808086808FD7278563412931F16", ChecksumError, 12, "checksum"),
+        ("6808086808FD7278563412931E17", FrameError, 13, "stop byte"),
+        ("6809096808FD7278563412931E16", LengthError, 14, "announces 15 bytes"),
         ("T1;1;1;2020", LineError, 0, "no rtlwmbus line"),
         ("a;b;c;d;e;f;g;h", LineError, 0, "no rtlwmbus line"),
         ("telegram=00", LineError, 9, "no bars"),
@@ -124,6 +124,22 @@ def test_hex_that_begins_with_b_is_no_cul_line():
 def test_wmbusmeters_log(shape):
     text = PLAIN.hex().upper()
     assert parse_line(shape.format(text[:22], text[22:])).telegram == PLAIN
+
+
+@pytest.mark.parametrize("text", wired.ALL)
+def test_wired_frames(text):
+    line = parse_line(text)
+    assert (line.telegram, line.frame_format, line.frame) == (bytes.fromhex(text), "wired", None)
+
+
+def test_a_telegram_of_manufacturer_zcc_is_not_taken_for_a_wired_frame():
+    """L = 68h, C = 63h, manufacturer 6863h: begins 68 63 63 68. With and without link CRCs, in both formats."""
+    telegram = bytes.fromhex("68636368") + bytes(range(101))
+    assert parse_line(telegram.hex()).telegram == telegram
+    assert parse_line(frame_a.build(telegram).hex()).frame_format == "A"
+    # Format B counts the CRC: 66h behind the L-field of the telegram are 68h on the air.
+    on_air = frame_b.build(bytes.fromhex("66636368") + bytes(range(99)))
+    assert on_air[:4].hex() == "68636368" and parse_line(on_air.hex()).frame_format == "B"
 
 
 # --- the writer: what wmbusmeters silently drops is never written ---
