@@ -7,12 +7,13 @@ import re
 from dataclasses import dataclass
 from decimal import Decimal
 
-from ..application import builder, dates, encode, vif
+from ..application import builder, dates, encode, points, vif
 from ..application import dib as dibs
 from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
+from . import point_values
 
 _DEVICE = {
     "name": str,
@@ -26,9 +27,13 @@ _DEVICE = {
     "behind_adapter": str,
     "ell": bool,
     "status": int,
+    "points": (str, list),
+    "sensors": list,
     "record": list,
 }
+_STANDARD_SET = "OMS standard set"
 _RECORD = {
+    "point": str,
     "quantity": str,
     "unit": str,
     "value": (int, Decimal, str),
@@ -59,12 +64,17 @@ _PREFIXED = {
     "l/h": ("m3/h", -3),
     "mbar": ("bar", -3),
     "t": ("kg", 3),
+    "kvarh": ("varh", 3),
+    "Mcal": ("cal", 6),
+    "mm": ("m", -3),
+    "cm": ("m", -2),
 }
 _CLOCK_FIELDS = {"date": "int16", "date and time": "int32"}
 
 # Longest t_NOM in seconds by family (EN 13757-4 Table 36; link sheet 8.5). The shortest is ours.
 _LONGEST_S = {"S": 7200, "T": 900, "C": 900}
 _SHORTEST_S = 1
+_ANY_TIME_US = 1767225600000000  # in 2026: type G does not know 1970
 
 
 @dataclass
@@ -78,7 +88,7 @@ class Device:
 def device(source, table, values):
     """A Device from one [[meter]] table. ConfigError with file, line and hint."""
     source.check(table, values, _DEVICE)
-    source.require(table, values, ("id", "record"))
+    source.require(table, values, ("id",) if "points" in values else ("id", "record"))
 
     def wrong(message, key=None, hint=""):
         return source.error(message, table, key, hint)
@@ -99,14 +109,20 @@ def device(source, table, values):
         hint = "{} to {} s in mode {}".format(_SHORTEST_S, _LONGEST_S[family], mode)
         raise wrong("interval_s = {} is not allowed".format(seconds), "interval_s", hint)
     nominal_us = int(seconds * 1000000)
+    device_type = (other or own).device_type
+    listed = _records(source, table, values)
+    try:
+        sensors = point_values.sub_device_types(values.get("sensors", ()))
+        listed = _with_points(source, table, values, listed, device_type, sensors)
+    except MisuseError as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise wrong(error.message, "points", error.hint)
     registers, clear_from = [], None
-    for index, record in enumerate(values["record"]):
-        place = "{}.record[{}]".format(table, index)
-        if not isinstance(record, dict):
-            raise wrong("records are tables", "record", "write [[meter.record]]")
-        registers.append(_register(source, place, record, nominal_us))
+    for place, record in listed:
+        registers.append(_register(source, place, record, nominal_us, device_type, sensors))
         if record.get("clear") and clear_from is None:
-            clear_from = index
+            clear_from = len(registers) - 1
         elif clear_from is not None and not record.get("clear"):
             raise source.error(
                 "an encrypted record behind a clear one",
@@ -132,17 +148,67 @@ def device(source, table, values):
             with_ell=values.get("ell", family == "C"),
             status=values.get("status", 0),
         )
-        Meter(profile, bytes(5)).telegram(0)  # does it all fit one telegram?
+        Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
     return Device(values.get("name", own.ident), profile)
 
 
-def _register(source, place, values, nominal_us):
-    source.check(place, values, _RECORD)
+def _records(source, table, values):
+    """[(place, table)] of the [[meter.record]] of a meter."""
+    out = []
+    for index, record in enumerate(values.get("record", ())):
+        place = "{}.record[{}]".format(table, index)
+        if not isinstance(record, dict):
+            raise source.error("records are tables", "record", "write [[meter.record]]")
+        source.check(place, record, _RECORD)
+        out.append((place, record))
+    return out
+
+
+def _with_points(source, table, values, listed, device_type, sensors):
+    """The records with those that `points` names before them. A listed record of the same data point takes its place.
+    Sorted as the encryption rule of Annex B wants it: what must not be encrypted stands last."""
+    wanted = values.get("points", [])
+    if isinstance(wanted, str):
+        if wanted != _STANDARD_SET:
+            raise MisuseError(
+                "points cannot be '{}'".format(wanted),
+                None,
+                'write points = "{}", or a list as in ["VM1!", "DT2!D"]'.format(_STANDARD_SET),
+            )
+        wanted = points.standard_set(device_type, sensors)
+    out = []
+    for tag in wanted:
+        own = [one for one in listed if one[1].get("point") == tag]
+        out += own or [(table, {"point": tag})]
+    out += [one for one in listed if one[1].get("point") not in wanted]
+    out = [(place, _encrypted_or_not(source, place, record, device_type)) for place, record in out]
+    return sorted(out, key=lambda one: one[1].get("clear", False)) if wanted else out
+
+
+def _encrypted_or_not(source, place, record, device_type):
+    if "point" not in record:
+        return record
+    try:
+        rule = points.row(record["point"], device_type).encryption
+    except MisuseError as error:
+        raise source.error(error.message, place, "point" if "point" in record else None, _known(device_type))
+    if rule == "mandatory" and record.get("clear"):
+        raise source.error("{} must be encrypted".format(record["point"]), place, "clear")
+    return {**record, "clear": record.get("clear", rule == "not allowed")}
+
+
+def _known(device_type):
+    return "known: " + " ".join(row.tag for row in points.rows(device_type))
+
+
+def _register(source, place, values, nominal_us, device_type, sensors):
     if not all(isinstance(word, str) for word in values.get("qualifiers", ())):
         raise source.error("qualifiers must be words in quotes", place, "qualifiers", 'as in ["backward"]')
     try:
+        if "point" in values:
+            return _of_point(values, nominal_us, device_type, sensors)
         if "dib" in values or "vib" in values:
             source.require(place, values, ("dib", "vib", "data"))
             return Register(*(_hex(values[name]) for name in ("dib", "vib", "data")))
@@ -154,15 +220,42 @@ def _register(source, place, values, nominal_us):
         raise source.error(error.message, place, None, error.hint)
 
 
+def _of_point(values, nominal_us, device_type, sensors):
+    """A record named by its data point; what is not said about it comes from point_values."""
+    row = points.row(values["point"], device_type)
+    for key in ("quantity", "function", "qualifiers", "dib", "vib", "data"):
+        if key in values:
+            raise MisuseError("{} says the {} already".format(row.tag, key))
+    usual = point_values.defaults(row.tag)
+    words = {**usual, **values}
+    code = dibs.FIELDS[words["field"]]
+    numbers = (words.get("storage"), words.get("tariff"), words.get("subunit", 0))
+    dib = points.dib_of(row, code, *numbers)
+    if row.tag == "ID11!":
+        return Register(dib, row.vibs[0][1], point_values.sub_device_list(sensors))
+    finer = isinstance(usual["value"], Decimal) and words.get("unit") == usual.get("unit")
+    if finer and "resolution" not in values and not isinstance(words["value"], str):
+        words["resolution"] = min(usual["value"], Decimal(words["value"]), key=_exponent)
+    unit, exponent, prefix = _scale(words)
+    return _filled(dib, point_values.vib_of(row, unit, exponent), words, exponent, prefix, nominal_us)
+
+
+def _exponent(number):
+    return int(Decimal(number).as_tuple().exponent)
+
+
+def _scale(values):
+    """(base unit, exponent of ten of the raw value, exponent of the unit's prefix)"""
+    unit, prefix = _PREFIXED.get(values.get("unit"), (values.get("unit"), 0))
+    if isinstance(values["value"], str):
+        return unit, 0, prefix
+    return unit, prefix + _exponent(values.get("resolution", values["value"])), prefix
+
+
 def _described(values, nominal_us):
     quantity, value = values["quantity"], values["value"]
-    unit, prefix = _PREFIXED.get(values.get("unit"), (values.get("unit"), 0))
-    growth = Decimal(values.get("growth_per_hour", 0))
-    exponent = 0
-    if not isinstance(value, str):
-        value = Decimal(value)
-        exponent = prefix + int(Decimal(values.get("resolution", value)).as_tuple().exponent)
-    elif unit is not None:
+    unit, exponent, prefix = _scale(values)
+    if isinstance(value, str) and unit is not None:
         raise MisuseError("the value of {} is a number".format(quantity), None, "write it without quotes")
     field = values.get("field") or _CLOCK_FIELDS.get(
         quantity, "variable" if isinstance(value, str) else "int32"
@@ -178,12 +271,24 @@ def _described(values, nominal_us):
         values.get("subunit", 0),
         qualifiers=values.get("qualifiers", ()),
     )
+    return _filled(dib, vib, {**values, "field": field}, exponent, prefix, nominal_us)
+
+
+def _filled(dib, vib, values, exponent, prefix, nominal_us):
+    """The Register of this DIB and VIB with the value and growth of `values`."""
+    value, field = values["value"], values["field"]
+    growth = Decimal(values.get("growth_per_hour", 0))
     code = dibs.FIELDS[field]
-    if isinstance(value, str):
-        if quantity not in _CLOCK_FIELDS:
-            return Register(dib, vib, builder.text(value))
-        return Register(dib, vib, CLOCK if value == "now" else dates.time_text(code, value))
     kind = vif.resolve(vib).kind
+    if isinstance(value, str):
+        if kind != "T":
+            if field != "variable":
+                raise MisuseError("a text needs field variable")
+            return Register(dib, vib, builder.text(value))
+        if value == "now" and field not in ("int16", "int32", "int48"):
+            raise MisuseError("field {} holds no date".format(field))
+        return Register(dib, vib, CLOCK if value == "now" else dates.time_text(code, value))
+    value = Decimal(value)
     scale = Decimal(10) ** (prefix - exponent)
     mantissa = value * scale
     if mantissa != int(mantissa):

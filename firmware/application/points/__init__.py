@@ -157,7 +157,7 @@ def vib_names(table, vib):
     names = []
     length = 2 * len(vib)
     for line in lines(table):
-        if line[5 + length : 6 + length] == "/":
+        if line.find("/") == 5 + length:
             match = bytes.fromhex(line[5 : 5 + length])
             mask = bytes.fromhex(line[6 + length : 6 + 2 * length])
             if all([vib[i] & mask[i] == match[i] for i in range(len(vib))]):
@@ -287,6 +287,15 @@ def dib_of(row, field=None, storage=None, tariff=None, subunit=0):
 # --- what a device must send ---
 
 
+def sensors():
+    """{name: number} of the sub device types that device type 1F can be (OMS Vol.2 Table 9)."""
+    out = {}
+    for line in list(lines(_load("common").SENSORS))[_SENSOR_TYPES:]:
+        number, _, name = line.partition(" ")
+        out[name] = int(number)
+    return out
+
+
 def _columns(device_type, sub_device_types):
     """Columns of its medium's table that a device answers to."""
     module, first, last = tables_of(device_type)[0][0]
@@ -295,15 +304,14 @@ def _columns(device_type, sub_device_types):
     if first == last:
         return [(first, first)]
     if not sub_device_types:
-        raise MisuseError("device type %02X: which sub device type?" % device_type)
-    known = [line.split(" ") for line in lines(_load("common").SENSORS)]
-    numbers = [int(number) for number, _ in known]
+        raise MisuseError("device type %02X: which kind of sensor?" % device_type)
+    numbers = list(sensors().values())
     columns = []
     for one in sub_device_types:
-        if one not in numbers[_SENSOR_TYPES:]:
-            hint = ", ".join([" ".join(line) for line in known[_SENSOR_TYPES:]])
-            raise MisuseError("no sub device type {} of device type 1F".format(one), None, "one of: " + hint)
-        columns.append((numbers.index(one), numbers.index(one)))
+        if one not in numbers:
+            raise MisuseError("no sub device type {} of device type 1F".format(one))
+        column = _SENSOR_TYPES + numbers.index(one)
+        columns.append((column, column))
     return columns
 
 
