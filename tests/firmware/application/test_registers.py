@@ -254,9 +254,10 @@ def test_any_values_in_any_order(values, period):
             assert (entry.measured_ms, entry.mantissa) in real
             assert abs(entry.measured_ms - entry.target_ms) <= period // 100
             assert (entry.exponent, entry.unit) == (-3, "m3")
-            assert not any(
-                abs(at - entry.target_ms) < abs(entry.measured_ms - entry.target_ms) for at, _ in real
-            )
+            if not entry.late:  # what was told stays, so a late one is the first that fitted
+                assert not any(
+                    abs(at - entry.target_ms) < abs(entry.measured_ms - entry.target_ms) for at, _ in real
+                )
 
 
 # --- a year ---

@@ -1,0 +1,241 @@
+"""`--gateway`: what a smart meter gateway makes of readings (values per OBIS code with the time they were measured, status
+words, plausibility, registers), as a "gateway" object in each reading's JSON and as lines of registers between them."""
+
+import argparse
+import datetime
+import json
+import sys
+
+from omsnode.firmware.application import gateway, obis, status_words
+from omsnode.firmware.application.plausibility import Plausibility
+from omsnode.firmware.application.registers import MINUTE_MS, Registers, default_periods
+from omsnode.firmware.errors import MisuseError, StoreError
+from omsnode.firmware.host.json_lines import decimal
+from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.link import address_text
+
+HELP = """\
+--gateway adds to each line: "gateway": {"received": UTC, "values": one per OBIS code with the time at which it was
+"measured" (reception minus actuality duration; entries of an inverse profile that much earlier), "status": gateway and
+meter status words of BSI TR-03109-1, "findings": what is implausible, by name}. Original values are never changed.
+Between the readings stand lines that begin with {"register": OBIS code, ...}: the value at each full 15 minutes
+(electricity) or 60 minutes (else) UTC, measured within 1 % of that period before or behind it, or null and the nearest
+one. With state_dir in the configuration they go on after a restart; behind a power cut a line may come twice.
+"""
+
+_SAVE_MS = 300000
+
+
+def add_options(parser):
+    group = parser.add_argument_group("gateway")
+    group.add_argument(
+        "--gateway",
+        action="store_true",
+        help='add values, times, status words and findings of a smart meter gateway ("gateway"), and register lines',
+    )
+    group.add_argument(
+        "--periods",
+        type=_periods,
+        metavar="MINUTES",
+        help="registration periods for every meter: 15, 60 or 15,60 (default: electricity 15, else 60)",
+    )
+
+
+def _periods(text):
+    minutes = text.split(",")
+    if not set(minutes) <= {"15", "60"} or len(set(minutes)) != len(minutes):
+        raise argparse.ArgumentTypeError("15, 60 or 15,60")
+    return tuple(int(one) * MINUTE_MS for one in minutes)
+
+
+def of(args, state_dir=None, name="main"):
+    """The ValueHandling that the options ask for, or None. MisuseError if they do not fit together, StoreError if the
+    state is in use by another process. name: of the radio, whose state is a file of its own."""
+    if not args.gateway:
+        if args.periods:
+            raise MisuseError("--periods is a part of --gateway", hint="add --gateway")
+        return None
+    if args.format != "json":
+        raise MisuseError("--gateway needs --format json")
+    periods = args.periods
+    store = None
+    if state_dir is not None:
+        store = JsonStore(state_dir, "gateway-" + name)
+        store.claim()
+    return ValueHandling(default_periods if periods is None else lambda device_type: periods, store)
+
+
+def instant(timestamp):
+    """Milliseconds of an ISO 8601 text in UTC, None for None or what is no instant."""
+    try:
+        moment = datetime.datetime.fromisoformat(timestamp.replace("Z", "+00:00"))
+    except (AttributeError, ValueError):
+        return None
+    if moment.tzinfo is None:
+        return None
+    return (moment - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(milliseconds=1)
+
+
+class ValueHandling:
+    """periods: function of the device type (application.registers). store: where state goes, None for nowhere."""
+
+    def __init__(self, periods=default_periods, store=None):
+        self.plausibility = Plausibility()
+        self.registers = Registers(periods)
+        self.names = {}  # meter: its name in the configuration
+        self.last_ms = None
+        self._store = store
+        self._saved_ms = None
+        state = store.load() if store else None
+        if store and store.problem:
+            _say(store.problem)
+        if state is not None:
+            self._restore(state)
+
+    def _restore(self, state):
+        for part, name in ((self.plausibility, "plausibility"), (self.registers, "registers")):
+            try:
+                part.restore(state.get(name))
+            except StoreError as error:
+                _say(error)
+
+    def lines(self, line, telegram, received_ms, name=None):
+        """The JSON `line` of a telegram with "gateway" in it, and the lines of registers that are told behind it."""
+        obis.annotate(telegram)
+        findings = self.plausibility.check(telegram, received_ms)
+        words = status_words.of(telegram, received_ms, status_words.WARNING if findings else 0)
+        values = gateway.values(telegram, received_ms)
+        out = [line[:-1] + ', "gateway": ' + _gateway(values, words, findings, received_ms) + "}"]
+        if received_ms is None:
+            return out
+        told = []
+        if telegram.address is not None and telegram.error is None:
+            meter = address_text.show(telegram.address)
+            if name is not None:
+                self.names[meter] = name
+            told = self.registers.feed(
+                meter, telegram.address.device_type, values, received_ms, words.gateway, words.meter
+            )
+        else:
+            told = self.registers.close(received_ms)
+        self.last_ms = received_ms
+        return out + [self._register(row) for row in told]
+
+    def refused(self, line):
+        """The JSON line of what was no telegram: nothing to add."""
+        return [line[:-1] + ', "gateway": null}']
+
+    def saved(self, due=False):
+        """Store the state, if it was not stored for a while (due: in any case). Called when the lines are out."""
+        if self._store is None or self.last_ms is None:
+            return
+        if not due and self._saved_ms is not None and abs(self.last_ms - self._saved_ms) < _SAVE_MS:
+            return
+        self._saved_ms = self.last_ms
+        self._store.save({"plausibility": self.plausibility.export(), "registers": self.registers.export()})
+
+    def printer(self, render, out=None):
+        """Function that prints a reading; render: of a reading to its JSON line."""
+        out = out or sys.stdout
+
+        def deliver(reading):
+            obis.annotate(reading.telegram)
+            received_ms = None if reading.wall_us is None else reading.wall_us // 1000
+            for line in self.lines(render(reading), reading.telegram, received_ms, reading.name):
+                out.write(line + "\n")
+            out.flush()
+            self.saved()
+
+        return deliver
+
+    def _register(self, row):
+        meter, code, period_ms, entry = row
+        words = status_words.Status(entry.gateway_word, entry.meter_word)
+        if entry.measured_ms is None:
+            words.gateway |= status_words.FIXED | status_words.NO_VALUE
+        nearest = "null"
+        if entry.nearest is not None:
+            measured_ms, mantissa, exponent, unit = entry.nearest
+            nearest = '{{"value": {}, "unit": {}, "measured": {}}}'.format(
+                decimal(mantissa, exponent), _text(unit), _instant(measured_ms)
+            )
+        return (
+            '{{"register": {}, "meter": {}, "name": {}, "period_min": {}, "target": {}, "count": {}, "value": {}, '
+            '"unit": {}, "measured": {}, "nearest": {}, "late": {}, "status": {}}}'
+        ).format(
+            _text(code),
+            _text(meter),
+            _text(self.names.get(meter)),
+            period_ms // MINUTE_MS,
+            _instant(entry.target_ms),
+            entry.count,
+            "null" if entry.mantissa is None else decimal(entry.mantissa, entry.exponent),
+            _text(entry.unit),
+            _instant(entry.measured_ms),
+            nearest,
+            "true" if entry.late else "false",
+            _status(words),
+        )
+
+
+def _say(error):
+    print("omsnode: {} ({})".format(error.message, error.hint), file=sys.stderr, flush=True)
+
+
+def _text(value):
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _instant(ms):
+    return "null" if ms is None else _text(gateway.utc_text(ms))
+
+
+def _status(words):
+    return '{{"gateway": "{:08X}", "meter": "{:08X}", "severity": {}, "flags": {}}}'.format(
+        words.gateway, words.meter, _text(words.severity()), _text(words.flags())
+    )
+
+
+def _number(value):
+    """A number of a finding: (mantissa, exponent, unit) or a text."""
+    if isinstance(value, str):
+        return _text(value)
+    mantissa, exponent, unit = value
+    return '{{"value": {}, "unit": {}}}'.format(decimal(mantissa, exponent), _text(unit))
+
+
+def _finding(finding):
+    numbers = ", ".join("{}: {}".format(_text(name), _number(value)) for name, value in finding.numbers)
+    return '{{"check": {}, "obis": {}, "data_point": {}, "quantity": {}, "numbers": {{{}}}}}'.format(
+        _text(finding.check), _text(finding.obis), _text(finding.data_point), _text(finding.quantity), numbers
+    )
+
+
+def _value(value):
+    if value.mantissa is not None and value.text is None:
+        shown = decimal(value.mantissa, value.exponent)
+    else:
+        shown = _text(value.text)
+    return (
+        '{{"obis": {}, "data_point": {}, "value": {}, "unit": {}, "flag": {}, "source": {}, "measured": {}, '
+        '"device_time": {}, "flags": {}}}'
+    ).format(
+        _text(value.obis),
+        _text(value.data_point),
+        shown,
+        _text(value.unit),
+        _text(value.flag),
+        _text(value.source),
+        _instant(value.measured_ms),
+        _text(value.device_time),
+        _text(value.flags),
+    )
+
+
+def _gateway(values, words, findings, received_ms):
+    return '{{"received": {}, "values": [{}], "status": {}, "findings": [{}]}}'.format(
+        _instant(received_ms),
+        ", ".join(_value(value) for value in values),
+        _status(words),
+        ", ".join(_finding(finding) for finding in findings),
+    )
