@@ -72,8 +72,10 @@ def command_vib(vib, action):
     profile = len(codes) > 1 and codes[-1] in _PROFILES and not _second_of_fc(codes, len(codes) - 1)
     at = len(codes) - 1 if profile else len(codes)
     codes = codes[:at] + [code] + codes[at:]
-    body = bytes([byte | 0x80 for byte in codes[:-1]] + [codes[-1] & 0x7F])
-    return body + vib[text_at:text_end]
+    made = bytes([byte | 0x80 for byte in codes[:-1]] + [codes[-1] & 0x7F]) + vib[text_at:text_end]
+    if split_vib(made) != (vib, action):
+        raise MisuseError("no action can stand in this VIB")  # reserved VIFs, which would become others
+    return made
 
 
 def split_vib(vib):

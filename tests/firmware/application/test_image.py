@@ -5,7 +5,6 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from omsnode.firmware.application import error_codes, image, image_gateway, image_meter, protocols
 from omsnode.firmware.errors import ApplicationError, MisuseError, OmsError, StoreError
 
