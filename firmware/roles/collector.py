@@ -14,7 +14,7 @@ from ..application.telegram import decode
 from ..errors import OmsError
 from ..link import frame_a, frame_b
 from ..phy import modes, radio
-from .actions import Deliver, Listen
+from .actions import Deliver, Listen, Persist
 
 WINDOW_US = 60000000
 _RECENT = 128  # telegrams remembered for duplicates
@@ -69,7 +69,8 @@ class Statistics:
 class Collector:
     """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. window_us: within which a
     second copy is a duplicate. default_keys: function of an Address that returns the publicly known Keys to try where no
-    meter's key is known (security.default_keys.of), or None.
+    meter's key is known (security.default_keys.of), or None. formats: application.frames.Formats that learns from what is
+    heard, for compact frames, or None; when more of them have served, they are handed out to be stored.
 
     counters: frames, delivered, duplicates and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
     """
@@ -77,7 +78,13 @@ class Collector:
     due_us = None
 
     def __init__(
-        self, meters=(), mode=modes.T_AND_C, radio_name="main", window_us=WINDOW_US, default_keys=None
+        self,
+        meters=(),
+        mode=modes.T_AND_C,
+        radio_name="main",
+        window_us=WINDOW_US,
+        default_keys=None,
+        formats=None,
     ):
         self._known = {}  # printed number: the KnownMeters that have it
         for meter in meters:
@@ -86,6 +93,7 @@ class Collector:
         self.radio_name = radio_name
         self.window_us = window_us
         self.default_keys = default_keys
+        self.formats = formats
         self.counters = {"frames": 0, "delivered": 0, "duplicates": 0}
         self.statistics = {}
         self._recent = [None] * _RECENT  # ring of (key, at_us)
@@ -100,18 +108,32 @@ class Collector:
         return []
 
     def feed(self, event, now_us, wall_us=None):
-        """event: of the radio driver. wall_us: UTC of event.at_us in us since 1970, or None. Returns [Deliver] or []."""
+        """event: of the radio driver. wall_us: UTC of event.at_us in us since 1970, or None. Returns [], or Deliver and
+        Persist as they are needed.
+        """
         if event.kind == radio.REJECTED:
             self._reject(self.counters, event.error.code)
         elif event.kind == radio.FRAME:
             self.counters["frames"] += 1
             try:
                 strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
-                return self._telegram(strip(event.frame), event, wall_us)
+                return self._telegram(strip(event.frame), event, wall_us) + self._persist()
             except OmsError as error:
                 # Damaged on the air: whose it was cannot be trusted either.
                 self._reject(self.counters, error.code)
         return []
+
+    def state(self):
+        """What is to be stored, as plain data: "formats" is for Formats(state=...)."""
+        return {"formats": self.formats.export()}
+
+    def _persist(self):
+        """Behind the Deliver: a full disk does not hold up readings."""
+        return [Persist(self.state(), 0)] if self.formats is not None and self.formats.changed else []
+
+    def stop(self):
+        """An orderly end."""
+        return self._persist()
 
     def known(self, address):
         """The first KnownMeter whose pattern covers the address, or None."""
@@ -125,7 +147,7 @@ class Collector:
         return meter.key if meter else None
 
     def _telegram(self, raw, event, wall_us):
-        telegram = decode(raw, self._key_for, self.default_keys)
+        telegram = decode(raw, self._key_for, self.default_keys, self.formats)
         address = telegram.address
         identity = address.link_bytes() if address else b""
         meter = self.known(address) if address else None

@@ -5,13 +5,16 @@ import sys
 import time
 
 from omsnode.board import hats
+from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config
+from omsnode.firmware.host.store import JsonStore
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
 from omsnode.firmware.security import default_keys
 
 from . import output, scene, station
+from .meter import default_state_dir
 
 _MOST_SECONDS = 10**9
 EXAMPLE = """\
@@ -34,13 +37,13 @@ def add_parser(subparsers):
         "collect",
         description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
-        epilog="example of a configuration:\n\n" + EXAMPLE,
+        epilog=output.FORMATS_HELP + "\nexample of a configuration:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
-    parser.add_argument("--format", choices=output.FORMATS, default="json", help="default: json")
+    output.add_options(parser)
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="stop after N seconds instead of with Ctrl-C"
     )
@@ -69,7 +72,8 @@ def run(args):
             hint="--hat cc1101-spi0, or --hat virtual to try it with nothing attached",
         )
     mode = args.mode or radio.mode or "T+C"
-    deliver = output.printer(args.format)
+    output.check(args)
+    deliver = output.printer(args.format, wishes=args.units)
     if args.verbose:
         known = ", ".join(
             "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
@@ -77,9 +81,14 @@ def run(args):
         print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
         return _virtual(settings, mode, radio.name, deliver, args.seconds)
-    role = Collector(settings.meters, mode, radio.name, default_keys=_public(settings))
+    store = JsonStore(settings.state_dir or default_state_dir(), "collector-" + radio.name)
+    state = store.load() or {}
+    if store.problem:
+        print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
+    formats = Formats(state=state.get("formats", ()))
+    role = Collector(settings.meters, mode, radio.name, default_keys=_public(settings), formats=formats)
     with station.open(hat) as (board, driver):
-        node = Node(board, driver, role, deliver=deliver, wall=station.wall(board))
+        node = Node(board, driver, role, store, deliver, station.wall(board), state)
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
         return station.until_interrupted(node, lambda: node.run(until_us))
 

@@ -8,6 +8,7 @@ import time
 
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
+from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.host.store import MemoryStore
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
@@ -128,7 +129,8 @@ class Scene:
                 self._node(name, place, Meter(profile, rng.randbytes(5)), store=MemoryStore())
             )
             believed.append(KnownMeter(name, profile.address, key))
-        role = Collector(believed if known is None else known, mode, radio_name, default_keys=default_keys)
+        believed = believed if known is None else known
+        role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats())
         self.collector = self._node("collector", (0, 0), role, deliver=deliver)
 
     def _node(self, name, place, role, **more):

@@ -1,14 +1,18 @@
 """The collector role: everything is told once, counted, and nothing that comes can break it."""
 
+import json
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omsnode.firmware.application import frames
 from omsnode.firmware.errors import SymbolError
 from omsnode.firmware.link import frame_a, frame_b
+from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.roles import collector as module
-from omsnode.firmware.roles.actions import Deliver, Listen
+from omsnode.firmware.roles.actions import Deliver, Listen, Persist
 from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.security import default_keys
 from omsnode.firmware.security.keys import Key
@@ -177,3 +181,25 @@ def test_default_keys_only_where_no_key_is_known():
         (reading,) = feed(role, frame(data))
         assert reading.telegram.verdict == verdict
         assert (reading.telegram.key == "default") == (verdict == "decrypted")
+
+
+FULL = bytes.fromhex("03037B0000041315000000426CBF2C")
+
+
+def test_formats_that_have_served_are_stored_behind_the_reading():
+    """A full frame teaches, its compact frame proves; a restart knows it (application sheet 6)."""
+    meter = Address.parse("12345678.M=KAM.V=1b.T=16")
+    full = link_telegram.build(0x44, meter, b"\x78" + FULL)
+    compact = link_telegram.build(0x44, meter, b"\x79" + frames.compact(FULL))
+    role = Collector(formats=frames.Formats())
+    assert [type(one) for one in role.feed(frame(compact, 0), 0)] == [Deliver]
+    assert role.counters["rejected.unknown_format"] == 1
+    assert [type(one) for one in role.feed(frame(full, 10**8), 0)] == [Deliver]
+    deliver, persist = role.feed(frame(compact, 2 * 10**8), 0)
+    assert len(deliver.reading.telegram.records) == 3 and isinstance(persist, Persist)
+    assert [type(one) for one in role.feed(frame(compact, 3 * 10**8), 0)] == [Deliver]
+    again = Collector(formats=frames.Formats(state=json.loads(json.dumps(persist.state))["formats"]))
+    (deliver,) = again.feed(frame(compact, 0), 0)
+    assert len(deliver.reading.telegram.records) == 3
+    # Without a memory there is nothing to store.
+    assert [type(one) for one in Collector().feed(frame(full, 0), 0)] == [Deliver]
