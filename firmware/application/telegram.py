@@ -231,7 +231,10 @@ def _upper(result, offset, key_for, default_keys, formats, read):
     if tpl.content == ci.REFUSED and not (
         wired and 0xB8 <= tpl.ci <= 0xBF
     ):  # a baud rate, and nothing behind it
-        hint = None if 0xA0 <= tpl.ci <= 0xB7 else "nothing of a meter's readings stands behind this CI code"
+        hint = "nothing of a meter's readings stands behind this CI code"
+        if 0xA0 <= tpl.ci <= 0xB7:  # manufacturer specific: kept whole, under its name
+            hint = None
+            _protocol(result, tpl, raw[tpl.payload_offset :])
         raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), offset, hint)
     if tpl.address:
         result.address = tpl.address
@@ -252,14 +255,18 @@ def _upper(result, offset, key_for, default_keys, formats, read):
         from . import frames
 
         frames.read(result, payload, _start(result), formats)
-    elif payload:
-        from . import protocols
+    elif payload or content in (ci.ERROR, ci.OTHER):
+        _protocol(result, tpl, payload)
 
-        result.protocol = protocols.read(tpl.ci, payload, tpl.direction, _start(result))
-        for offset, length, name, _, _ in result.protocol.fields:
-            if name == "undecoded":
-                reason = "not read: " + tpl.name
-                result.undecoded = record.Undecoded(offset, payload[offset : offset + length], reason, None)
+
+def _protocol(result, tpl, payload):
+    from . import protocols
+
+    result.protocol = protocols.read(tpl.ci, payload, tpl.direction, _start(result))
+    for offset, length, name, _, _ in result.protocol.fields:
+        if name == "undecoded":
+            reason = "not read: " + tpl.name
+            result.undecoded = record.Undecoded(offset, payload[offset : offset + length], reason, None)
 
 
 def _start(result):
