@@ -38,7 +38,7 @@ _ONE = Fraction(1)
 _KILO = Fraction(1, 1000)
 _YEAR = Fraction(3652425, 10000)  # days
 # What a field name ends with -> our units and the factor that turns our value into theirs.
-UNITS = {
+UNITS: dict[str, dict] = {
     "m3": {"m3": _ONE},
     "m3h": {"m3/h": _ONE, "m3/min": Fraction(60), "m3/s": Fraction(3600)},
     "kwh": {"Wh": _KILO, "J": Fraction(1, 3600000)},
@@ -198,7 +198,7 @@ def check(entry):
 def score(entries, show=None):
     """{class: Counter of readings, found, invalid, rule, unexplained, and the same of zeros}; show: called with each line
     of a miss, if given."""
-    table = collections.defaultdict(collections.Counter)
+    table: dict[str, collections.Counter] = collections.defaultdict(collections.Counter)
     for entry in entries:
         told, remark = check(entry)
         row = table[class_of(entry)]
@@ -222,17 +222,16 @@ def score(entries, show=None):
 
 def lines_of(table):
     """The table as lines."""
-    columns = ("readings", "found", "invalid", "rule", "unexplained")
-    columns += tuple("zero " + column for column in columns)
-    total = collections.Counter()
-    yield "{:<62}".format("class") + "".join(
-        "{:>13}".format(column.replace("zero ", "0: ")) for column in columns
-    )
+    names = ("readings", "found", "invalid", "rule", "unexplained")
+    columns = [*names, *("zero " + name for name in names)]
+    row = "{:<56}" + "{:>12}" * len(names) + " | " + "{:>12}" * len(names)
+    total: collections.Counter = collections.Counter()
+    yield row.format("class (right: readings of zero)", *names, *names)
     for name in sorted(table):
-        if name != "score":
+        if name != "score" and table[name]["readings"]:
             total.update(table[name])
-            yield "{:<62}".format(name) + "".join("{:>13}".format(table[name][column]) for column in columns)
-    yield "{:<62}".format("all") + "".join("{:>13}".format(total[column]) for column in columns)
+            yield row.format(name, *(table[name][column] for column in columns))
+    yield row.format("all", *(total[column] for column in columns))
 
 
 def summary(table):
