@@ -84,6 +84,19 @@ def score(entries, misses=False):
     return totals
 
 
+def by_driver(entries, drivers):
+    """{driver: [expected fields, same ones]} of telegrams that are decoded."""
+    found = {}
+    for entry in entries:
+        if entry["driver"] in drivers:
+            wanted, got, _, refused = compare(entry)
+            if not refused:
+                counts = found.setdefault(entry["driver"], [0, 0])
+                counts[0] += len(wanted)
+                counts[1] += len(hits(wanted, got))
+    return found
+
+
 def line(name, total):
     """One line of the result."""
     text = "{}: {} of {} fields with the same name and value, {:.1f} % ({:.1f} % of those in telegrams that are decoded); {} by medium only"

@@ -126,10 +126,13 @@ volume, due|H|target_volume
 volume, history|H|volume_at_set_date_{s}
 volume, backward||total_backward
 volume, backward, due||target_backward
+volume, backward, history||backward_at_set_date_{s}
 volume, forward||total_forward
+volume, forward, history||forward_at_set_date_{s}
 volume, forward, due||target_forward
 volume, at base conditions||total
 volume, at base conditions, due||target
+volume, at base conditions, history||consumption_at_set_date_{s}
 volume, due|W:HYD,W:DME|total_at_date
 volume, due, tariff|W:HYD,W:DME|total_tariff{t}_at_date
 volume, storage 3|W:HYD,W:DME,G:HYD,G:DME|target
