@@ -1,34 +1,36 @@
-"""`omsnode decode`: telegrams from lines of text to JSON or a table."""
+"""`omsnode decode`: telegrams from lines of text to JSON or another format."""
 
 import argparse
 
 from omsnode.firmware.application.frames import Formats
+from omsnode.firmware.application.telegram import Telegram
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.json_lines import refused_line, to_json
 from omsnode.firmware.host.table import complaint, to_table
 
-from . import _telegrams
+from . import _telegrams, output
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "decode",
         description="Decode telegrams, one per line, to one JSON object per line.",
-        epilog=_telegrams.HELP,
+        epilog=output.FORMATS_HELP + "\n" + _telegrams.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
     _telegrams.add_key_options(parser)
-    parser.add_argument("--format", choices=("json", "table"), default="json")
+    output.add_options(parser)
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="text file, - is standard input")
     return parser
 
 
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
+    output.check(args)
     ring = _telegrams.key_ring(args)
     formats = Formats()
-    as_json = args.format == "json"
+    render, refuse = _form(args.format, args.units)
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
@@ -38,9 +40,43 @@ def run(args):
             line, telegram, error = read
             telegram.error = error
             refused = refused or error is not None
-            out = to_json(telegram, line.frame_format) if as_json else to_table(telegram)
+            out = render(telegram, line)
         except OmsError as error:
             refused = True
-            out = refused_line(error) if as_json else "refused: " + complaint(error)
-        print(out, flush=True)
+            out = refuse(error)
+        if out is not None:
+            print(out, flush=True)
     return 1 if refused else 0
+
+
+def _form(form, wishes):
+    """(function of a Telegram and its Line, function of the OmsError of a line without telegram); either returns what
+    is printed, or None."""
+    if form == "json":
+        return output.converted(_json, wishes), refused_line
+    if form == "table":
+        return output.converted(_table, wishes), _refused
+    line_of = output.writer(form)
+
+    def render(telegram, line):
+        raw = line.telegram if line.error is None else b""  # with an L-field of our own it is not handed on
+        return line_of(output.Heard(telegram, raw, line.timestamp, line.mode, line.rssi_dbm))
+
+    def refuse(error):
+        nothing = Telegram(b"")
+        nothing.error = error
+        return line_of(output.Heard(nothing, b""))
+
+    return render, refuse
+
+
+def _json(telegram, line):
+    return to_json(telegram, line.frame_format)
+
+
+def _table(telegram, line):
+    return to_table(telegram)
+
+
+def _refused(error):
+    return "refused: " + complaint(error)

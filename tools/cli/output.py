@@ -1,10 +1,12 @@
-"""How readings leave the command: JSON lines, `rtlwmbus` lines, plain lines, and a live table on a terminal."""
+"""How telegrams leave `decode` and `collect`: the formats, converted units, and a live table on a terminal."""
 
+import argparse
 import datetime
 import shutil
 import sys
 import textwrap
 
+from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
 
@@ -34,13 +36,6 @@ def as_json(reading):
         ("name", reading.name),
     )
     return json_lines.to_json(reading.telegram, reading.frame_format, more)
-
-
-def as_rtlwmbus(reading):
-    """None while the time is unknown: that line format has no way to say so."""
-    if reading.wall_us is None:
-        return None
-    return lines.rtlwmbus(reading.raw, reading.mode, timestamp(reading.wall_us), reading.rssi_dbm)
 
 
 def who(reading):
@@ -87,32 +82,156 @@ def as_table(reading):
     ).rstrip()
 
 
-_RENDER = {"json": as_json, "rtlwmbus": as_rtlwmbus, "table": as_table}
-FORMATS = tuple(_RENDER)
+# The same words in `decode` and `collect`.
+FORMATS = ("json", "table", "wmbusmeters", "homeassistant", "rtlwmbus")
+_IN_UNITS = ("json", "table")  # the others have units of their own
+
+FORMATS_HELP = """\
+formats (json is the default; what a refused telegram gives stands behind the arrow):
+  json           one object per telegram, every record as sent -> "error": {"code", "hint", ...}
+  table          for people -> a line `refused: ...`
+  wmbusmeters    one flat object per telegram under that program's field names: "total_m3", "target_date",
+                 "status" ... ours begin with oms_ -> "status": null, "error": "code: reason"
+  homeassistant  MQTT discovery, once per meter: {"topic", "retain", "payload"} with device class, state class and
+                 unit of each value; the values are those of wmbusmeters -> a line on standard error
+  rtlwmbus       the telegram as it was received, for programs that read that line format -> the same; a telegram
+                 without time or mode is left out
+examples: --format wmbusmeters        --units kWh,l/h,C        --format table --units MWh,m3h,F
+"""
 
 
-def printer(form, out=None):
-    """Function that prints a reading and flushes: one line each, so that a pipe sees it at once."""
+def add_options(parser):
+    """--format and --units."""
+    parser.add_argument("--format", choices=FORMATS, default="json", help="see below (default: json)")
+    parser.add_argument(
+        "--units",
+        type=_units,
+        metavar="LIST",
+        help="convert values in json and table, exactly: kWh, MWh, MJ, GJ, l, l/h, kW, C, F, mbar, h, d ...",
+    )
+
+
+def _units(text):
+    from omsnode.firmware.host import conversion
+
+    try:
+        return conversion.parse(text)
+    except MisuseError as error:
+        hint = " ({})".format(error.hint) if error.hint else ""
+        raise argparse.ArgumentTypeError(error.message + hint) from None
+
+
+def check(args):
+    """MisuseError if the units asked for have no place in the format."""
+    if args.units and args.format not in _IN_UNITS:
+        raise MisuseError(
+            "--units does not go with --format {}: its units are fixed".format(args.format),
+            hint="leave one of the two out",
+        )
+
+
+class Heard:
+    """A telegram and what is known around it. telegram: decoded, None if the line held none; then error says why.
+    raw: its bytes without link CRCs. name, device, mode, rssi_dbm, radio, stamp (UTC, ISO 8601): or None."""
+
+    def __init__(self, telegram, raw, stamp=None, mode=None, rssi_dbm=None):
+        self.telegram = telegram
+        self.raw = raw
+        self.stamp = stamp
+        self.mode = mode
+        self.rssi_dbm = rssi_dbm
+        self.name = self.device = self.radio = None
+
+
+def heard(reading):
+    """The Heard of a collector's Reading."""
+    one = Heard(reading.telegram, reading.raw, timestamp(reading.wall_us), reading.mode, reading.rssi_dbm)
+    one.name, one.radio = reading.name, reading.radio
+    one.device = "omsnode[{}]".format(reading.radio)
+    return one
+
+
+class _Note:
+    """Says something on standard error, the same thing only once."""
+
+    def __init__(self):
+        self._said = set()
+
+    def __call__(self, text, once=True):
+        if not (once and text in self._said):
+            self._said.add(text)
+            print("omsnode: " + text, file=sys.stderr, flush=True)
+
+
+def writer(form):
+    """Function of a Heard that returns its line in the formats that `decode` and `collect` have in common, or None if
+    there is nothing to print; then it has told standard error why, unless nothing is new."""
+    note = _Note()
+    if form == "wmbusmeters":
+        from omsnode.firmware.host import wmbusmeters
+
+        return lambda one: wmbusmeters.to_json(
+            one.telegram, one.name, one.stamp, one.device, one.rssi_dbm, one.mode, one.radio
+        )
+    if form == "homeassistant":
+        from omsnode.firmware.host import home_assistant
+
+        announcer = home_assistant.Announcer()
+
+        def announce(one):
+            if one.telegram.error is not None:
+                note("refused: " + table.complaint(one.telegram.error), once=False)
+            return announcer.to_json(one.telegram, one.name)
+
+        return announce
+
+    def raw(one):
+        if one.raw and one.mode and one.stamp:
+            return lines.rtlwmbus(one.raw, one.mode, one.stamp, one.rssi_dbm)
+        if one.mode and one.raw and one.radio:
+            note("the clock of this machine is not set, and these lines need the time: readings are left out")
+        else:
+            note("rtlwmbus lines need mode and time of reception: what came without them is left out")
+        return None
+
+    return raw
+
+
+def converted(render, wishes):
+    """The function `render` of a Telegram or Reading, with its values in the units asked for."""
+    if not wishes:
+        return render
+    from omsnode.firmware.host import conversion
+
+    def in_units(one, *more):
+        conversion.apply(getattr(one, "telegram", one), wishes)
+        return render(one, *more)
+
+    return in_units
+
+
+def printer(form, out=None, wishes=None):
+    """Function that prints a Reading and flushes: one line each, so that a pipe sees it at once.
+
+    wishes: {dimension: Unit} of host.conversion.parse, for json and table.
+    """
     out = out or sys.stdout
-    render = _RENDER[form]
+    if form in _IN_UNITS:
+        render = converted(as_json if form == "json" else as_table, wishes)
+    else:
+        line_of = writer(form)
+
+        def render(reading):
+            return line_of(heard(reading))
+
     if form == "table":
         print(_HEADINGS, file=out, flush=True)
 
-    told = False
-
     def deliver(reading):
-        nonlocal told
         line = render(reading)
         if line is not None:
             out.write(line + "\n")
             out.flush()
-        elif not told:
-            told = True
-            print(
-                "omsnode: the clock of this machine is not set, and these lines need the time: readings are left out",
-                file=sys.stderr,
-                flush=True,
-            )
 
     return deliver
 
