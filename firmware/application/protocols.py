@@ -1,8 +1,7 @@
 """What the application protocols beside the M-Bus records say: one reader over all of them, loaded on demand.
 
 The bodies are those behind the transport header, decrypted. Which module knows a CI code is in _READERS; of the others only
-the name is known, and their bytes are kept whole: the body of the synchronise action (5C) and of the security information
-transfer (C3-C6) is not read here, manufacturer specific protocols (A0-B7) belong to their manufacturer, and DLMS, SML,
+the name is known, and their bytes are kept whole: the body of the synchronise action (5C) is not public, manufacturer specific protocols (A0-B7) belong to their manufacturer, and DLMS, SML,
 network and security management are other worlds.
 """
 
@@ -15,7 +14,7 @@ from ..errors import OmsError
 # length 0 says more about the bytes in front of it (the name of a code).
 Protocol = namedtuple("Protocol", ("name", "fields"))
 
-_SELECT, _CLOCK, _ALARM, _ERROR, _IMAGE, _MAKER = range(6)
+_SELECT, _CLOCK, _ALARM, _ERROR, _IMAGE, _SITP, _MAKER = range(7)
 _READERS = {
     0x50: _SELECT,
     0x53: _SELECT,
@@ -38,6 +37,10 @@ _READERS = {
     0xC0: _IMAGE,
     0xC1: _IMAGE,
     0xC2: _IMAGE,
+    0xC3: _SITP,
+    0xC4: _SITP,
+    0xC5: _SITP,
+    0xC6: _SITP,
     0xC7: _IMAGE,
 }
 
@@ -82,6 +85,8 @@ def _fields(ci, body):
         from . import error_codes as module
     elif reader == _IMAGE:
         from . import image as module
+    elif reader == _SITP:
+        from . import sitp as module
     elif reader == _MAKER and body:
         return [(0, len(body), "manufacturer_data", body.hex().upper(), None)]
     else:

@@ -5,8 +5,9 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import alarm, clock, error_codes, protocols, select
+from omsnode.firmware.application import alarm, clock, error_codes, protocols, select, telegram
 from omsnode.firmware.errors import ApplicationError, MisuseError
+from omsnode.firmware.security.keys import Key
 
 SECOND = 1000000
 HOUR = 3600 * SECOND
@@ -48,10 +49,67 @@ def test_what_is_not_public_is_named_and_kept_whole():
     assert protocols.read(0x5C, b"\x12\x34") == protocols.Protocol(
         "synchronise action", [(0, 2, "undecoded", "1234", None)]
     )
-    # OMS Annex N.12.2: the SITP block of the breaker command.
-    sitp = "1C000020003220000F00000000000000300101FD1F00FA41E2812D449B4D"
-    assert values(0xC3, sitp) == {"undecoded": sitp}
     assert values(0x74, "0405") == {"alarm": "0405"}
+
+
+# --- security information transfer ---
+
+# OMS Annex N.12.2 to N.12.4: the breaker is disconnected, confirms, refuses.
+BREAKER = (
+    (
+        0xC3,
+        "1C000020003220000F00000000000000300101FD1F00FA41E2812D449B4D",
+        {
+            "block_length": 28,
+            "block": 0,
+            "function": 0x20,
+            "function_name": "transfer secured application data",
+            "recipient": 0,
+            "structure": 0x32,
+            "key_id": 0x20,
+            "key_version": 0,
+            "key_counter": 15,
+            "target_time": "at once",
+            "protocol": 1,
+            "protocol_name": "M-Bus",
+            "apdu": "01FD1F00",
+            "apdu_meaning": "remote control 0",
+            "mac": "FA41E2812D449B4D",
+        },
+    ),
+    (
+        0xC4,
+        "070000A00022200019",
+        {
+            "block_length": 7,
+            "block": 0,
+            "function": 0xA0,
+            "function_name": "transfer secured application data, response",
+            "recipient": 0,
+            "structure": 0x22,
+            "key_id": 0x20,
+            "key_version": 0,
+            "status": 0x19,
+            "status_name": "key id or key version not usable",
+        },
+    ),
+)
+
+
+@pytest.mark.parametrize("ci, body, expected", BREAKER)
+def test_security_information_of_a_breaker(ci, body, expected):
+    assert values(ci, body) == expected
+
+
+def test_several_blocks_and_what_is_cut_off():
+    status = "070000A00022200019"
+    found = values(0xC4, status + status + "0000" + "FF")
+    assert found["status_2"] == 0x19 and found["end"] == 0 and found["undecoded"] == "FF"
+    for length in range(1, 9):
+        assert values(0xC4, status[: 2 * length]) == {"undecoded": status[: 2 * length]}
+    clock_block = "1400002000322100" + "01000000" + "0000000030" + "04" + "02050000" + "00" * 8
+    clock_block = "%02X" % (len(clock_block) // 2 - 2) + clock_block[2:]
+    assert values(0xC3, clock_block)["apdu_meaning"] == "tc 2, function subtract, time 00:00:05"
 
 
 # --- application select ---
@@ -308,3 +366,44 @@ def test_no_12_hours_see_more_than_60_s_and_time_never_runs_backwards(steps):
         state = clock.Clock(
             *json.loads(json.dumps(state))[:3], tuple(map(tuple, json.loads(json.dumps(state))[3]))
         )
+
+
+# --- whole telegrams ---
+
+
+def decode(text, key=None):
+    return telegram.decode(bytes.fromhex(text), (lambda address: Key(bytes.fromhex(key))) if key else None)
+
+
+def shown(result):
+    return {field[2]: field[3] for field in result.protocol.fields}
+
+
+def test_annex_n_clock_telegram():
+    """OMS Annex N.8.2, mode 5: offsets of the fields count the check bytes."""
+    result = decode(
+        "295324235634129008318C84516C44227592934400077D0010059ED82AB233D1A2A80BFFD3B7B6A908D7",
+        "82B0551191F51D66EFCDAB8967452301",
+    )
+    assert result.error is None and result.undecoded is None
+    assert result.protocol.name == "clock synchronisation"
+    assert shown(result)["time"] == "00:01:50" and result.protocol.fields[0][0] == 2
+
+
+def test_annex_n_application_error():
+    """OMS Annex N.9."""
+    result = decode("12086850785634128F088C80156E0202000001")
+    assert shown(result) == {"error": 1, "meaning": "CI field not implemented"}
+    assert result.tpl.status == error_codes.STATUS and result.undecoded is None
+
+
+def test_wired_application_error_without_a_code():
+    """rscada/libmbus test/error-frames/error.hex: an empty body."""
+    result = telegram.decode_message(bytes.fromhex("70"))
+    assert shown(result) == {"error": 0, "meaning": "unspecified error"}
+
+
+def test_a_manufacturers_container_is_refused_but_kept():
+    result = decode("0F44A511785634120107A50102030405")
+    assert result.error.code == "unsupported_ci" and result.verdict == "unsupported"
+    assert shown(result) == {"manufacturer_data": "0102030405"}
