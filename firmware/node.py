@@ -94,6 +94,11 @@ class Node:
             edges, lost = self.board.wait(due_us)
             self.step(edges, lost)
 
+    def stop(self):
+        """An orderly end: the role stores what it knows."""
+        if self._started:
+            self._do(self.role.stop())
+
     def _wall(self, at_us):
         return self.wall(at_us) if self.wall else None
 
@@ -150,8 +155,9 @@ class Node:
         self._sending = (frequency_hz, air_time_us, action.at_us)
 
     def _state(self, persist, actions):
-        """What is stored: the role's state and the duty cycle. What `actions` are about to send counts as sent: behind
-        a crash nobody would know of it, and who crashes often would send as often as he likes."""
+        """What is stored: the role's state and the duty cycle. What `actions` are about to send counts as sent, as often
+        as this write covers: behind a crash nobody would know of it, and who crashes often would send as often as he
+        likes."""
         now_us = self.board.now_us()
         spent = self.ledger.export(now_us)
         for action in actions:
@@ -159,7 +165,8 @@ class Node:
                 frequency_hz, air_time_us = _air_time(action)
                 try:
                     self.ledger.check(frequency_hz, air_time_us, action.at_us)
-                    spent += [sub_band(frequency_hz), now_us - action.at_us - air_time_us, air_time_us]
+                    age_us = now_us - action.at_us - air_time_us
+                    spent += [sub_band(frequency_hz), age_us, air_time_us * persist.covers]
                 except DutyCycleError:
                     pass
         state = dict(persist.state)

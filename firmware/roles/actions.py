@@ -12,8 +12,9 @@ Listen = namedtuple("Listen", ("mode", "direction"))
 # Hand a reading to whoever wants it.
 Deliver = namedtuple("Deliver", ("reading",))
 
-# Store this dict (strings, integers and lists of them) before any Transmit that follows it in the list.
-Persist = namedtuple("Persist", ("state",))
+# Store this dict (strings, integers and lists of them) before any Transmit that follows it in the list. It covers so many
+# transmissions within the hour, this one counted: none of them is stored by itself.
+Persist = namedtuple("Persist", ("state", "covers"))
 
 # Kind of the event with which a node answers a Transmit that it did not carry out: `code` says why ("duty_cycle",
 # "persist", "radio": it broke down in the middle), `at_us` when it would be allowed (now, if only the role can tell).

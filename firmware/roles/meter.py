@@ -1,8 +1,9 @@
 """The meter: encrypts and sends its registers, periodically and synchronously (EN 13757-4 12.6.2; link sheet 8.4, 8.5).
 
-Each synchronous transmission takes the next access number, and that number tells when the next one comes. The number
-and the registers are handed out to be stored before the telegram that uses them, so a restart never sends two
-telegrams with one number (in mode 5 it is part of the initialisation vector).
+Each synchronous transmission takes the next access number, and that number tells when the next one comes. Numbers and
+registers are handed out to be stored before the telegram that uses them, so a restart never sends two telegrams with one
+number: in mode 5 the access number is part of the initialisation vector, in modes 7 and 10 the message counter makes the
+key. A flash wears out, so what is stored is how far they will be in BLOCK telegrams, and a restart goes on from there.
 
 A slot that could not be used (duty cycle, storage failed, radio late) is left empty and its number is spent: slots
 never move, because a battery receiver predicts them from the last number that it heard.
@@ -18,12 +19,14 @@ from ..transport import compose
 from .actions import REFUSED, Persist, Transmit
 
 _SND_NR = const(0x44)
+BLOCK = 64  # telegrams for which one write to the store is enough
 LEAD_US = 300000  # a telegram is made and loaded this long before its slot
 
 # CI: M-Bus data from the meter
 _DATA_SHORT = const(0x7A)
 _DATA_LONG = const(0x72)
 _MICRO = const(1000000)
+_HOUR_US = const(3600000000)
 
 
 def interval_us(nominal_us, access_number):
@@ -57,8 +60,8 @@ class Profile:
     """What kind of device this is.
 
     address: link Address. registers: list of Register; those from number `clear_from` on follow the encrypted part in
-    clear (None: all is encrypted). mode: "T1", "C1", "S1", "S1-m", ... nominal_us: t_NOM. key: security Key, needed by
-    security_mode 5; 0 is plain. header: "short", or "long" with `meter_address` as the meter behind a radio adapter.
+    clear (None: all is encrypted). mode: "T1", "C1", "S1", "S1-m", ... nominal_us: t_NOM. key: security Key.
+    security_mode: 0 is plain, 5, 7 and 10 (profiles A, B and D) need the key. header: "short", or "long" with `meter_address` as the meter behind a radio adapter.
     with_ell: send the short ELL (8C), as OMS wants in mode C (link sheet 7.3). status: TPL status byte.
     """
 
@@ -77,10 +80,10 @@ class Profile:
         with_ell=False,
         status=0,
     ):
-        if security_mode not in (0, 5):
-            raise MisuseError("a meter sends in security mode 0 or 5, not {}".format(security_mode))
-        if security_mode == 5 and key is None:
-            raise MisuseError("security mode 5 needs a key")
+        if security_mode not in (0, 5, 7, 10):
+            raise MisuseError("a meter sends in security mode 0, 5, 7 or 10, not {}".format(security_mode))
+        if security_mode and key is None:
+            raise MisuseError("security mode {} needs a key".format(security_mode))
         if frame_format not in modes.find(mode).sync:
             raise MisuseError("mode {} has no frame format {}".format(mode, frame_format))
         self.address = address
@@ -100,7 +103,10 @@ class Profile:
 class Meter:
     """The role. entropy: at least 5 random bytes. state: what the last Persist held, or None at the first start.
 
-    counters: sent, too_late, skipped (slots over which the node slept) and `refused.<code>`.
+    message_counter: security.counters.MessageCounter in profiles B and D, else None.
+
+    counters: sent, too_late, skipped (slots over which the node slept), exhausted (no message counter left) and
+    `refused.<code>`.
     """
 
     def __init__(self, profile, entropy, state=None):
@@ -111,6 +117,12 @@ class Meter:
         self._wait_us = int.from_bytes(entropy[1:5], "big") % profile.nominal_us
         # Registers in millionths of their mantissa, so that slow growth is not lost.
         self._values = [one.value * _MICRO if isinstance(one.value, int) else 0 for one in profile.registers]
+        self.message_counter = None
+        if profile.security_mode > 5:
+            from ..security.counters import MessageCounter
+
+            self.message_counter = MessageCounter(state and state.get("message_counter"))
+        self._covered = 0  # slots that the store still covers
         if state:
             self._restore(state)
         self._slot_us = None
@@ -142,6 +154,8 @@ class Meter:
             self._count("too_late")
         elif event.kind == REFUSED:
             self._count("refused." + event.code)
+            if event.code == "persist":
+                self._covered = 0
         return []
 
     def tick(self, now_us, wall_us=None):
@@ -153,10 +167,35 @@ class Meter:
             self._count("skipped")
             self._grow()
             at_us = self._next_slot()
+        counter = self.message_counter
+        if counter and not counter.take():
+            self._count("exhausted")
+            self._grow()
+            return []
+        actions = []
+        if self._covered <= 0 or counter and not counter.covered():
+            self._covered = BLOCK
+            persist = self._persist(BLOCK - 1, min(BLOCK, 1 + _HOUR_US // self.profile.nominal_us))
+            actions.append(persist)
         telegram = self.telegram(wall_us)
         self._grow()
-        state = {"access_number": self.access_number, "values": list(self._values)}
-        return [Persist(state), Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram)]
+        actions.append(Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram))
+        return actions
+
+    def stop(self):
+        """An orderly end: persist what was really used, so that nothing of the block is lost."""
+        self._covered = 0
+        return [self._persist(0, 0)]
+
+    def _persist(self, ahead, covers):
+        """Persist how far numbers and registers will be behind this telegram and `ahead` more."""
+        values = []
+        for index, register in enumerate(self.profile.registers):
+            values.append(self._values[index] + (ahead and ahead + 1) * register.step_micro)
+        state = {"access_number": (self.access_number + ahead) & 0xFF, "values": values}
+        if self.message_counter:
+            state["message_counter"] = self.message_counter.reserve(ahead)
+        return Persist(state, covers)
 
     def _next_slot(self):
         """Take the slot that is due and its access number; when it is."""
@@ -166,6 +205,7 @@ class Meter:
         return at_us
 
     def _grow(self):
+        self._covered -= 1
         for index, register in enumerate(self.profile.registers):
             self._values[index] += register.step_micro
 
@@ -173,9 +213,6 @@ class Meter:
         """The SND-NR with the present access number and values, without link CRCs; bytes."""
         profile = self.profile
         number = self.access_number
-        body, blocks = self._body(number, wall_us)
-        # With an ELL its CC field carries the S bit and the copy stays 0 (security sheet 4.1).
-        configuration = compose.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
         out = bytearray(2)
         out[1] = _SND_NR
         out += profile.address.link_bytes()
@@ -183,18 +220,34 @@ class Meter:
             from ..link import extended
 
             out += extended.build(extended.SYNCHRONOUS, number)
-        if profile.header == "long":
-            out += compose.build(_DATA_LONG, number, profile.status, configuration, profile.meter_address)
+        secret, clear = self._records(wall_us)
+        if profile.security_mode > 5:
+            from .protected import message
+
+            out += message(profile, self.message_counter.value, number, secret, clear)
         else:
-            out += compose.build(_DATA_SHORT, number, profile.status, configuration)
-        out += body
+            blocks = 0
+            if profile.security_mode:
+                secret = mode5.seal(profile.key, profile.meter_address, number, secret)
+                blocks = mode5.blocks(secret, len(clear))
+            # With an ELL its CC field carries the S bit and the copy stays 0 (security sheet 4.1).
+            field = compose.configuration(profile.security_mode, blocks, synchronous=not profile.with_ell)
+            long = profile.header == "long"
+            out += compose.build(
+                _DATA_LONG if long else _DATA_SHORT,
+                number,
+                profile.status,
+                field,
+                profile.meter_address if long else None,
+            )
+            out += secret + clear
         if len(out) > 256:
             raise MisuseError("the records of {} do not fit one telegram".format(profile.address))
         out[0] = len(out) - 1
         return bytes(out)
 
-    def _body(self, number, wall_us):
-        """Records behind the TPL header, encrypted if the profile says so, and the number of encrypted blocks."""
+    def _records(self, wall_us):
+        """The records that are to be encrypted, and those behind them in clear."""
         profile = self.profile
         secret, clear = bytearray(), bytearray()
         for index, register in enumerate(profile.registers):
@@ -213,10 +266,7 @@ class Meter:
             part += register.dib
             part += register.vib
             part += value
-        if profile.security_mode != 5:
-            return secret + clear, 0
-        sealed = mode5.seal(profile.key, profile.meter_address, number, secret)
-        return sealed + clear, mode5.blocks(sealed, len(clear))
+        return secret, clear
 
     def _chips(self, telegram):
         if self.profile.frame_format == "B":

@@ -52,7 +52,7 @@ def node(role, **more):
 
 
 def test_state_is_stored_before_the_telegram():
-    it = node(Script(t100=[Persist({"n": 1}), SEND]))
+    it = node(Script(t100=[Persist({"n": 1}, 1), SEND]))
     it.store = Store(it.radio.calls)
     it.run(5000)
     planned = [1, 100 - 5000, 4000]  # 868.95 MHz, ends at 5000 us, 4 ms long
@@ -62,7 +62,7 @@ def test_state_is_stored_before_the_telegram():
 
 @pytest.mark.parametrize("error", [OSError(28, "full"), StoreError("full")])
 def test_nothing_is_sent_whose_state_could_not_be_stored(error):
-    it = node(Script(t100=[Persist({"n": 1}), SEND]))
+    it = node(Script(t100=[Persist({"n": 1}, 1), SEND]))
     it.store = Store(it.radio.calls, error)
     it.run(5000)
     assert it.radio.calls == ["start"]
@@ -139,7 +139,7 @@ def test_a_transmission_that_breaks_down_is_booked_and_told():
 
 
 def test_a_restart_does_not_give_back_the_duty_cycle():
-    it = node(Script(t100=[SEND], t9000=[Persist({"n": 1})]))
+    it = node(Script(t100=[SEND], t9000=[Persist({"n": 1}, 1)]))
     it.store = MemoryStore()
     it.run(10000)
     assert it.store.state == {"n": 1, "duty_cycle": [1, 4000, 4000]}  # 868.95 MHz, 4 ms ago, 4 ms long
@@ -151,7 +151,7 @@ def test_who_is_restarted_behind_every_telegram_keeps_the_duty_cycle_too():
     """What is about to be sent is stored with the rest: nobody could do it afterwards."""
     state, sent = None, 0
     for _ in range(1000):
-        it = node(Script(t100=[Persist({}), SEND]), state=state)
+        it = node(Script(t100=[Persist({}, 1), SEND]), state=state)
         it.store = MemoryStore()
         it.run(5000)  # the frame takes 4 ms
         sent += it.counters.get("sent", 0)

@@ -64,6 +64,7 @@ def test_every_mode(mode, frame_format, listen, with_ell, key):
     assert (first.telegram.records[0].quantity, first.telegram.records[0].unit) == ("volume", "m3")
     assert first.telegram.error is None and first.rssi_dbm == -60
     assert collector.role.counters == {"frames": 5, "delivered": 5, "duplicates": 0}
+    meter.stop()
     state = meter.store.state
     assert (state["access_number"], state["values"]) == (14, [6413000000])
     assert len(state["duty_cycle"]) == 3 * 5  # the telegram behind this state counts already
@@ -103,4 +104,5 @@ def test_duty_cycle_holds_for_every_hour():
         assert sum(air for at, air in sent if start <= at < start + 3600 * 10**6) <= 3600000
     # It comes back after the hour, and slots were spent, not moved.
     assert [at for at, _ in sent if at > 3600 * 10**6]
+    node.stop()
     assert store.state["access_number"] == node.role.access_number

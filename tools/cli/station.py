@@ -52,5 +52,6 @@ def until_interrupted(node, work):
     except KeyboardInterrupt:
         pass
     finally:
+        node.stop()
         print(output.summary(node), file=sys.stderr)
     return 0

@@ -181,7 +181,7 @@ def test_behind_an_adapter(load):
                 "[[meter.r", "security_mode = 7\n[[meter.r"
             ),
             4,
-            "mode 0 or 5",
+            "security mode 0, 5, 7 or 10",
         ),
         (
             record('dib = "02"\nvib = "13"\ndata = "00"').replace(

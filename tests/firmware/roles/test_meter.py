@@ -2,6 +2,7 @@
 
 import pytest
 from omsnode.firmware.application import record
+from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.application.fields import SIZES
 from omsnode.firmware.errors import DutyCycleError, MisuseError
 from omsnode.firmware.link import frame_a
@@ -72,19 +73,72 @@ def test_nothing_happens_before_it_is_due():
     assert role.tick(role.due_us - 1) == []
 
 
-def test_state_is_handed_out_before_the_telegram_and_a_restart_continues():
+def test_state_is_handed_out_before_the_telegram_once_per_block():
     profile = Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=5)
     role = Meter(profile, ENTROPY)
     role.start(0)
-    persist, transmit = slots(role, 1)[0]
-    assert isinstance(persist, Persist) and isinstance(transmit, Transmit)
-    assert persist.state["access_number"] == 42 == transmit.telegram[11]
+    sent = slots(role, 129)
+    assert [index for index, actions in enumerate(sent) if isinstance(actions[0], Persist)] == [0, 64, 128]
+    persist, transmit = sent[0]
+    assert transmit.telegram[11] == 42 and persist.state["access_number"] == 105
+    # A restart never uses a number of the block again, and no register goes back.
+    again = Meter(profile, bytes((200, 1, 2, 3, 4)), persist.state)
+    again.start(0)
+    first, last = record_value(again.tick(again.due_us)[-1]), record_value(sent[63][-1])
+    assert again.access_number == 106 and first > last
+
+
+def record_value(transmit):
+    telegram = decode(transmit.telegram, lambda address, *which: Key(bytes(16)))
+    return telegram.records[0].mantissa
+
+
+def test_an_orderly_end_loses_no_number():
+    profile = Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=5)
+    role = Meter(profile, ENTROPY)
+    role.start(0)
+    slots(role, 3)
+    (persist,) = role.stop()
     again = Meter(profile, bytes((200, 1, 2, 3, 4)), persist.state)
     again.start(0)
     uninterrupted, restarted = slots(role, 1)[0], slots(again, 1)[0]
     assert restarted[0].state == uninterrupted[0].state
-    assert restarted[1].telegram == uninterrupted[1].telegram
-    assert restarted[1].telegram[11] == 43
+    assert restarted[1].telegram == uninterrupted[1].telegram and restarted[1].telegram[11] == 45
+
+
+def test_a_write_that_failed_is_made_again():
+    role = Meter(Profile(ADDRESS, [VOLUME]), ENTROPY)
+    role.start(0)
+    slots(role, 1)
+    role.feed(radio.Event(REFUSED, 0, code="persist"), 0)
+    assert isinstance(slots(role, 1)[0][0], Persist)
+
+
+@pytest.mark.parametrize("mode", [7, 10])
+def test_profiles_b_and_d(mode):
+    key = Key.from_hex("000102030405060708090A0B0C0D0E0F")
+    profile = Profile(ADDRESS, [VOLUME], key=key, security_mode=mode, mode="C1", with_ell=True)
+    role = Meter(profile, ENTROPY)
+    role.start(0)
+    counters = []
+    for actions in slots(role, 70):
+        telegram = decode(actions[-1].telegram, lambda address, *which: key)
+        assert (telegram.verdict, telegram.records[0].unit) == ("authenticated", "m3")
+        counters.append(telegram.counter)
+    assert counters == list(range(1, 71))
+    again = Meter(profile, ENTROPY, {"message_counter": 128})
+    again.start(0)
+    assert decode(slots(again, 1)[0][-1].telegram, lambda address, *which: key).counter == 129
+
+
+def test_the_message_counter_ends_and_does_not_wrap():
+    profile = Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=7)
+    role = Meter(profile, ENTROPY, {"message_counter": 0xFFFFFFFD})
+    role.start(0)
+    sent = [actions for actions in slots(role, 5) if actions]
+    assert len(sent) == 2 and role.counters["exhausted"] == 3
+    assert sent[0][0].state["message_counter"] == 0xFFFFFFFF
+    assert role.message_counter.value == 0xFFFFFFFF
 
 
 @pytest.mark.parametrize(
@@ -99,6 +153,8 @@ def test_state_is_handed_out_before_the_telegram_and_a_restart_continues():
         {"values": [None]},
         {"values": [float("inf")]},
         {"values": [[]]},
+        {"message_counter": -1},
+        {"message_counter": 1 << 32},
     ],
 )
 def test_state_that_does_not_fit_is_not_used(state):
@@ -109,7 +165,7 @@ def test_state_that_does_not_fit_is_not_used(state):
 def test_register_grows_and_keeps_its_fractions():
     role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=10**6), ENTROPY)
     role.start(0)
-    values = [int.from_bytes(actions[1].telegram[17:21], "little") for actions in slots(role, 5)]
+    values = [int.from_bytes(actions[-1].telegram[17:21], "little") for actions in slots(role, 5)]
     assert values == [6408, 6409, 6411, 6412, 6414]
 
 
@@ -124,7 +180,7 @@ def test_a_register_that_leaves_its_field_begins_again(dib, unsigned, start, ste
     role = Meter(Profile(ADDRESS, [register], nominal_us=10**6), ENTROPY)
     role.start(0)
     for actions in slots(role, 400):
-        data = actions[1].telegram[17:]
+        data = actions[-1].telegram[17:]
         assert len(data) == field
         value = record.decode(bytes((dib, vif)) + data)[0][0]
         assert value.flag is None
@@ -180,7 +236,7 @@ def test_what_does_not_fit_is_refused():
 def test_chips_are_the_frame_of_the_telegram():
     role = Meter(Profile(ADDRESS, [VOLUME], key=Key(bytes(16)), security_mode=5), ENTROPY)
     role.start(0)
-    transmit = slots(role, 1)[0][1]
+    transmit = slots(role, 1)[0][-1]
     assert (transmit.mode, transmit.direction) == ("T1", modes.UP)
     deframer = Deframer("T")
     assert deframer.feed(transmit.chips[6:]) == 0  # 38 chips of preamble and 10 of sync are 6 bytes
@@ -190,7 +246,7 @@ def test_chips_are_the_frame_of_the_telegram():
 def test_a_slot_that_cannot_be_used_does_not_move_the_others():
     role = Meter(Profile(ADDRESS, [VOLUME], nominal_us=10**7), ENTROPY)
     role.start(0)
-    first = slots(role, 1)[0][1]
+    first = slots(role, 1)[0][-1]
     due_us = role.due_us
     role.feed(radio.Event(REFUSED, 10**9, error=DutyCycleError("", 10**9), code="duty_cycle"), first.at_us)
     role.feed(radio.Event(radio.TOO_LATE, first.at_us), first.at_us)
@@ -206,5 +262,5 @@ def test_after_a_long_sleep_the_missed_slots_are_spent_not_sent():
     persist, transmit = role.tick(late_us)
     assert late_us <= transmit.at_us < late_us + 11 * 10**6
     assert role.counters["skipped"] in range(90, 110)
-    assert persist.state["access_number"] == (41 + 1 + role.counters["skipped"]) % 256
+    assert transmit.telegram[11] == (41 + 1 + role.counters["skipped"]) % 256
     assert meter.LEAD_US > 0
