@@ -128,7 +128,8 @@ def build_set(year, month, day, hour, minute, second, bare=True):
 
 
 def start(device_s, now_us):
-    """The Clock of a meter whose date and time are now `device_s`, seconds since 1970 in its own time."""
+    """The Clock of a meter whose date and time are now `device_s`, seconds since 1970 in its own time: at its first start, and
+    where `now_us` began anew (after a power cut; the adjustments of the last 12 h are then forgotten)."""
     return Clock(device_s * 1000000 - now_us, 0, now_us, ())
 
 

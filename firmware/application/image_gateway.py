@@ -9,6 +9,7 @@ from . import error_codes, image
 
 ANSWER_US = 255 * 1000000  # command time-out (OMS)
 POLL_US = 30 * 1000000
+SLOW_POLL_US = 3600 * 1000000  # while the meter waits for the time of activation
 TRIES = 3
 SETBACKS = 100  # refusals and new beginnings before it gives up
 
@@ -39,6 +40,7 @@ ROWS = (
     (_BUSY, "ordered", "activating", "activate", ANSWER_US),
     (("ready",), "ordered", "activating", "activate", ANSWER_US),
     (_BUSY, "installing", "waiting", None, POLL_US),
+    (_BUSY, "scheduled", "waiting", None, SLOW_POLL_US),
     (_BUSY, "installed", "done", "activated", NEVER),
     (_BUSY, "lapsed", "preparing", "prepare", ANSWER_US),
     (_BUSY, "invalid", "failed", "validation failed", NEVER),
@@ -284,6 +286,8 @@ class Gateway:
             self._missing = []
         elif word == "installing":
             self._installing = True
+            if self.time not in (None, image.AT_ONCE):
+                word = "scheduled"
         if word in ("lapsed", "refused", "cancel"):
             self._setbacks += 1
             if self._setbacks > SETBACKS:

@@ -243,7 +243,7 @@ class Meter:
             actions.append(("activate", self.time))
         return actions
 
-    def missing(self, most=1 << 16):
+    def missing(self, most=image.LISTED):
         """Numbers of the blocks that were not received, the first `most` of them."""
         out = []
         for block in range(image.blocks(self.size, self.block_size) if self.size else 0):
@@ -272,6 +272,6 @@ class Meter:
                 image_id=self.image_id,
                 state=self.state,
                 missing=self._missing_count(),
-                blocks=self.missing(image.LISTED),
+                blocks=self.missing(),
             )
         return image.build(code, image_id=self.image_id, state=self.state)

@@ -406,6 +406,30 @@ def test_a_scheduled_activation_waits_for_its_time():
     assert meter.state == 12
 
 
+def test_a_scheduled_activation_is_asked_for_now_and_then():
+    world = World(good_image(8), 8)
+    gateway, when = world.gateway, bytes.fromhex("000000012318")
+    gateway.start(0)
+    gateway.answer(image.build(0x80, image_id=ID, state=9), 0)
+    assert gateway.state == "ready"
+    actions = gateway.activate(0, when)
+    assert image.parse(actions[1][1]).values["time"] == when and actions[1][2]
+    gateway.answer(image.build(0x86, image_id=ID, state=11), 0)
+    assert gateway.state == "waiting" and gateway.due_us == 3600 * SECOND
+    gateway.tick(3600 * SECOND)
+    # OMS: success may end in idle as well.
+    assert gateway.answer(image.build(0x84, image_id=ID, state=15), 0)[-1] == ("deliver", "activated")
+
+
+def test_an_image_of_somebody_else_is_replaced():
+    gateway = World(good_image(8), 8).gateway
+    gateway.start(0)
+    gateway.interrupt(0)
+    gateway.resume(0)
+    actions = gateway.answer(image.build(0x84, image_id=bytes(8), state=12), 0)
+    assert image.parse(actions[1][1]).function == image.PREPARE
+
+
 def test_an_image_with_a_wrong_mac_is_never_installed():
     world = World(good_image(20), 8)
     world.flash.good = b"another"
