@@ -245,7 +245,7 @@ def meaning(vib):
         code, rest = 0x100, rest[1:]
     else:
         unit, exponent = _primary(code)
-    for at, vife in enumerate(rest):
+    for at, vife in enumerate(rest if first & 0x7F != 0x7F else b""):
         one = vife & 0x7F
         if one == 0x7F:
             break
@@ -253,7 +253,7 @@ def meaning(vib):
             exponent += 3
         elif 0x70 <= one <= 0x77:
             exponent += one - 0x76
-        elif one in (0x50, 0x58):
+        elif 0x50 <= one <= 0x5F or 0x60 <= one <= 0x67:
             unit, exponent = _TIMES[one & 3], 0
         elif one == 0x7C and rest[at + 1] & 0x7F == 0x11:
             signed = False
