@@ -9,7 +9,7 @@ from .record import Record, add, scale
 
 # Last VIFE of the record -> which way the time goes: 13 from the base to older values.
 _DIRECTION = {0x13: -1, 0x1E: 1, 0x1F: 1}
-_WORDS = ("inverse compact profile", "compact profile with register numbers", "compact profile")
+WORDS = ("inverse compact profile", "compact profile with register numbers", "compact profile")
 
 _ABSOLUTE, _DECREMENTS, _SIGNED = 0, 2, 3  # SCB bits 7-6; 1 is increments
 
@@ -27,7 +27,7 @@ def is_profile(record):
     return (
         record.flag == "raw data"
         and len(record.qualifiers) > 0
-        and record.qualifiers[-1] in _WORDS
+        and record.qualifiers[-1] in WORDS
         and record.vib[-1] in _DIRECTION
         and record.vib[0] & 0x7F != 0x7C  # plain-text units are not looked into
         and 3 <= len(record.data) == record.data[0] + 1
@@ -115,7 +115,7 @@ def _expand(profile, records, out):
             entry.qualifiers += ("column %d" % ((number - 1) % columns + 1),)
         entry.unit = meaning.unit
         if count:
-            entry.time = _time(start, direction * number * count, unit)
+            entry.time = moved(start, direction * number * count, unit)
         out.append(entry)
     return "incomplete last value" if at < len(data) else FOLLOW
 
@@ -162,8 +162,9 @@ def _base_time(profile, records):
 # --- calendar ---
 
 
-def _time(start, count, unit):
-    """ISO text of the instant `count` units from `start` (ISO text); the duration as ISO text where that is None."""
+def moved(start, count, unit):
+    """ISO text of the instant `count` units from `start` (ISO text); the duration as ISO text where that is None. Units: 0 s,
+    1 min, 2 h, 3 d, 4 months; months keep the end of the month (sheet 7.2 rule 5)."""
     if start is None:
         return ("-P" if count < 0 else "P") + _LETTERS[unit] % abs(count)
     year, month, day = int(start[:4]), int(start[5:7]), int(start[8:10])
