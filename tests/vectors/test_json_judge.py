@@ -224,8 +224,17 @@ def test_annex_n(annex, record_property):
         if code == "incomplete":
             assert any(ident in other.get("fragments", ()) for other in annex), ident
             continue
-        if one["security"]["verdict"] == "unsupported" or example.get("tpl", {}).get("ci") in ("C3", "C4"):
+        if one["security"]["verdict"] == "unsupported":
             closed.append(ident)  # its security is not built
+            continue
+        if example.get("tpl", {}).get("ci") in ("C3", "C4") and not one["records"]:
+            # a block of its own security, whose MAC is not checked here: its record is told, but is no reading
+            for theirs in example.get("records", []):
+                fields = one["protocol"]["fields"]
+                told = fields["apdu"], fields["apdu_meaning"]
+                if told != (theirs["dib"] + theirs["vib"] + theirs["data"], "remote control 0"):
+                    wrong.append("{}: {!r}".format(ident, told))
+                compared += 1
             continue
         if code:
             wrong.append("{}: {}".format(ident, code))
