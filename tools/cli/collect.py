@@ -13,7 +13,7 @@ from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
 from omsnode.firmware.security import default_keys
 
-from . import output, scene, station
+from . import output, scene, station, value_handling
 from .meter import default_state_dir
 
 _MOST_SECONDS = 10**9
@@ -37,13 +37,16 @@ def add_parser(subparsers):
         "collect",
         description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
-        epilog=output.FORMATS_HELP + "\nexample of a configuration:\n\n" + EXAMPLE,
+        epilog="\n".join(
+            (output.FORMATS_HELP, value_handling.HELP, "example of a configuration:\n", EXAMPLE)
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
     output.add_options(parser)
+    value_handling.add_options(parser)
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="stop after N seconds instead of with Ctrl-C"
     )
@@ -73,21 +76,25 @@ def run(args):
         )
     mode = args.mode or radio.mode or "T+C"
     output.check(args)
-    deliver = output.printer(args.format, wishes=args.units)
     if args.verbose:
         known = ", ".join(
             "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
         )
         print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
-        return _virtual(settings, mode, radio.name, deliver, args.seconds)
-    store = JsonStore(settings.state_dir or default_state_dir(), "collector-" + radio.name)
+        with value_handling.delivering(args, settings.state_dir, radio.name) as deliver:
+            return _virtual(settings, mode, radio.name, deliver, args.seconds)
+    state_dir = settings.state_dir or default_state_dir()
+    store = JsonStore(state_dir, "collector-" + radio.name)
     state = store.load() or {}
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
     formats = Formats(state=state.get("formats", ()))
     role = Collector(settings.meters, mode, radio.name, default_keys=_public(settings), formats=formats)
-    with station.open(hat) as (board, driver):
+    with (
+        value_handling.delivering(args, state_dir, radio.name) as deliver,
+        station.open(hat) as (board, driver),
+    ):
         node = Node(board, driver, role, store, deliver, station.wall(board), state)
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
         return station.until_interrupted(node, lambda: node.run(until_us))

@@ -8,19 +8,20 @@ from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.json_lines import refused_line, to_json
 from omsnode.firmware.host.table import complaint, to_table
 
-from . import _telegrams, output
+from . import _telegrams, output, value_handling
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "decode",
         description="Decode telegrams, one per line, to one JSON object per line.",
-        epilog=output.FORMATS_HELP + "\n" + _telegrams.HELP,
+        epilog="\n".join((output.FORMATS_HELP, value_handling.HELP, _telegrams.HELP)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
     _telegrams.add_key_options(parser)
     output.add_options(parser)
+    value_handling.add_options(parser)
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="text file, - is standard input")
     return parser
 
@@ -31,6 +32,9 @@ def run(args):
     ring = _telegrams.key_ring(args)
     formats = Formats()
     render, refuse = _form(args.format, args.units)
+    handling = value_handling.of(args)
+    if handling:
+        render, refuse = handling.around(render, refuse)
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:

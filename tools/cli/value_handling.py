@@ -2,6 +2,7 @@
 words, plausibility, registers), as a "gateway" object in each reading's JSON and as lines of registers between them."""
 
 import argparse
+import contextlib
 import datetime
 import json
 import sys
@@ -13,6 +14,8 @@ from omsnode.firmware.errors import MisuseError, StoreError
 from omsnode.firmware.host.json_lines import decimal
 from omsnode.firmware.host.store import JsonStore
 from omsnode.firmware.link import address_text
+
+from . import output
 
 HELP = """\
 --gateway adds to each line: "gateway": {"received": UTC, "values": one per OBIS code with the time at which it was
@@ -65,6 +68,19 @@ def of(args, state_dir=None, name="main"):
     return ValueHandling(default_periods if periods is None else lambda device_type: periods, store)
 
 
+@contextlib.contextmanager
+def delivering(args, state_dir, name):
+    """The function that prints the readings of a collector as the options say; at the end the state is stored."""
+    handling = of(args, state_dir, name)
+    if handling is None:
+        yield output.printer(args.format, wishes=args.units)
+        return
+    try:
+        yield handling.printer(output.converted(output.as_json, args.units))
+    finally:
+        handling.saved(due=True)
+
+
 def instant(timestamp):
     """Milliseconds of an ISO 8601 text in UTC, None for None or what is no instant."""
     try:
@@ -86,6 +102,7 @@ class ValueHandling:
         self.last_ms = None
         self._store = store
         self._saved_ms = None
+        self._failed = False
         state = store.load() if store else None
         if store and store.problem:
             _say(store.problem)
@@ -99,54 +116,68 @@ class ValueHandling:
             except StoreError as error:
                 _say(error)
 
-    def lines(self, line, telegram, received_ms, name=None):
-        """The JSON `line` of a telegram with "gateway" in it, and the lines of registers that are told behind it."""
+    def lines(self, render, telegram, received_ms, name=None):
+        """The JSON line of a telegram with "gateway" in it, and the lines of registers that are told behind it.
+
+        render: function of nothing that gives the line as it is without; called when the values have been taken, because
+        it may convert them.
+        """
         obis.annotate(telegram)
         findings = self.plausibility.check(telegram, received_ms)
         words = status_words.of(telegram, received_ms, status_words.WARNING if findings else 0)
         values = gateway.values(telegram, received_ms)
-        out = [line[:-1] + ', "gateway": ' + _gateway(values, words, findings, received_ms) + "}"]
-        if received_ms is None:
-            return out
+        shown = _gateway(values, words, findings, received_ms)
         told = []
-        if telegram.address is not None and telegram.error is None:
-            meter = address_text.show(telegram.address)
-            if name is not None:
-                self.names[meter] = name
-            told = self.registers.feed(
-                meter, telegram.address.device_type, values, received_ms, words.gateway, words.meter
-            )
-        else:
-            told = self.registers.close(received_ms)
-        self.last_ms = received_ms
-        return out + [self._register(row) for row in told]
-
-    def refused(self, line):
-        """The JSON line of what was no telegram: nothing to add."""
-        return [line[:-1] + ', "gateway": null}']
+        if received_ms is not None:
+            self.last_ms = received_ms
+            if telegram.address is not None and telegram.error is None:
+                meter = address_text.show(telegram.address)
+                if name is not None:
+                    self.names[meter] = name
+                device_type = telegram.address.device_type
+                told = self.registers.feed(
+                    meter, device_type, values, received_ms, words.gateway, words.meter
+                )
+            else:
+                told = self.registers.close(received_ms)
+        return [with_gateway(render(), shown)] + [self._register(row) for row in told]
 
     def saved(self, due=False):
-        """Store the state, if it was not stored for a while (due: in any case). Called when the lines are out."""
+        """Store the state, if it was not stored for a while (due: in any case). Called when the lines are out, so that
+        none is lost. A full disk is told, once, and stops no reading."""
         if self._store is None or self.last_ms is None:
             return
         if not due and self._saved_ms is not None and abs(self.last_ms - self._saved_ms) < _SAVE_MS:
             return
         self._saved_ms = self.last_ms
-        self._store.save({"plausibility": self.plausibility.export(), "registers": self.registers.export()})
+        state = {"plausibility": self.plausibility.export(), "registers": self.registers.export()}
+        try:
+            self._store.save(state)
+            self._failed = False
+        except StoreError as error:
+            if not self._failed:
+                _say(error)
+            self._failed = True
 
-    def printer(self, render, out=None):
-        """Function that prints a reading; render: of a reading to its JSON line."""
-        out = out or sys.stdout
+    def printer(self, render):
+        """Function that prints a collector's Reading; render: of a Reading to its JSON line."""
 
         def deliver(reading):
-            obis.annotate(reading.telegram)
             received_ms = None if reading.wall_us is None else reading.wall_us // 1000
-            for line in self.lines(render(reading), reading.telegram, received_ms, reading.name):
-                out.write(line + "\n")
-            out.flush()
+            for line in self.lines(lambda: render(reading), reading.telegram, received_ms, reading.name):
+                sys.stdout.write(line + "\n")
+            sys.stdout.flush()
             self.saved()
 
         return deliver
+
+    def around(self, render, refuse):
+        """The two functions of `decode`, of a Telegram and its Line and of an OmsError, with what we add."""
+
+        def with_values(telegram, line):
+            return "\n".join(self.lines(lambda: render(telegram, line), telegram, instant(line.timestamp)))
+
+        return with_values, lambda error: with_gateway(refuse(error))
 
     def _register(self, row):
         meter, code, period_ms, entry = row
@@ -176,6 +207,11 @@ class ValueHandling:
             "true" if entry.late else "false",
             _status(words),
         )
+
+
+def with_gateway(line, shown="null"):
+    """A JSON line with one more key; null for a line that held no telegram."""
+    return line[:-1] + ', "gateway": ' + shown + "}"
 
 
 def _say(error):
