@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 
+from omsnode.firmware.application import obis
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
@@ -228,6 +229,7 @@ def printer(form, out=None, wishes=None):
         print(_HEADINGS, file=out, flush=True)
 
     def deliver(reading):
+        obis.annotate(reading.telegram)
         line = render(reading)
         if line is not None:
             out.write(line + "\n")
