@@ -6,6 +6,7 @@ from . import dates, encode, reverse, vif
 from . import dib as _dib
 from . import record as _record
 from .fields import SIZES
+from .profile import WORDS
 from .reals import real
 from .record import add
 
@@ -138,15 +139,16 @@ def encode_record(record, to_meter=False):
     else:
         field = None
     error = None
-    for vib in _vibs(record, to_meter):
-        for one in (field,) if field is not None else _fields(record):
-            head = dib or _dib.build(one, *wanted[0])
-            try:
-                data = _data(record, *_parsed(head, vib, to_meter))
-                if _reads(head + vib + data, wanted, to_meter):
-                    return head + vib + data
-            except MisuseError as caught:
-                error = caught
+    for fields in ((field,),) if field is not None else _fields(record):
+        for vib in _vibs(record, wanted[1][4], to_meter):
+            for one in fields:
+                head = dib or _dib.build(one, *wanted[0])
+                try:
+                    data = _data(record, *_parsed(head, vib, to_meter))
+                    if _reads(head + vib + data, wanted, to_meter):
+                        return head + vib + data
+                except MisuseError as caught:
+                    error = error or caught
     raise error or MisuseError("no bytes mean this: " + repr(record))
 
 
@@ -169,6 +171,9 @@ def _meant(record):
             exponent += 1
         if not mantissa:
             exponent = 0
+    flag = record.flag
+    if record.qualifiers and record.qualifiers[-1] in WORDS and record.dib and record.dib[0] & 0x0F == 13:
+        flag = "raw data"  # profile.expand says there how it went
     place = (
         _dib.FUNCTIONS.index(record.function),
         record.storage,
@@ -176,15 +181,7 @@ def _meant(record):
         record.subunit,
         record.final_dife,
     )
-    return place, (
-        record.quantity,
-        record.unit,
-        record.qualifiers,
-        mantissa,
-        exponent,
-        record.text,
-        record.flag,
-    )
+    return place, (record.quantity, record.unit, record.qualifiers, mantissa, exponent, record.text, flag)
 
 
 def _reads(data, wanted, to_meter):
@@ -193,47 +190,46 @@ def _reads(data, wanted, to_meter):
     return undecoded is None and len(records) == 1 and _meant(records[0]) == wanted
 
 
-def _vibs(record, to_meter):
-    """VIBs that may hold a record, the best first."""
+def _vibs(record, exponent, to_meter):
+    """VIBs that may hold a record, the best first. `exponent` is that of the value without zeros at the end."""
     if record.vib:
         yield record.vib
     qualifiers = record.qualifiers
     if record.flag is not None and reverse.is_error(record.flag):
         qualifiers += (record.flag,)
-    if (
-        record.quantity in ("manufacturer specific", "plain text unit")
-        or record.quantity[:12] == "unknown VIF "
-    ):
-        rows = [(record.unit, 0)]
-    else:
-        rows = reverse.codings(record.quantity)
+    powers = set([0] + [row[1] for row in reverse.codings(record.quantity)])
     wanted = record.exponent or 0
-    powers = sorted(set([0] + [row[1] for row in rows]), key=lambda power: (abs(power - wanted), power))
+    ways = [(power, extra) for power in powers for extra in ((), ("unsigned",), ("bits",))]
+    ways.sort(key=lambda way: (abs(way[0] - wanted), way[0], way[1]))
+    if record.mantissa is not None:
+        ways += [(power + 3, ("times 10^3",)) for power in powers]
+        ways += [(power + n, ("times 10^%d" % n,)) for n in range(1, -7, -1) for power in powers]
+        steps = reverse.multipliers(powers, exponent)
+        if steps:
+            ways.append((exponent, steps))
     error = None
-    for power in powers:
-        for extra in ((), ("unsigned",)):
-            try:
-                yield reverse.vib(
-                    record.quantity, record.unit, power, qualifiers + extra, to_meter, ordered=True
-                )
-            except MisuseError as caught:
-                error = caught
-    steps = reverse.multipliers(powers, wanted)
-    if steps:
-        yield reverse.vib(record.quantity, record.unit, wanted, steps + qualifiers, to_meter, ordered=True)
-    elif error:
+    found = False
+    for power, extra in ways:
+        try:
+            # Multipliers stand before, what makes another kind of number of it behind.
+            names = extra + qualifiers if extra and extra[0][0] == "t" else qualifiers + extra
+            vib = reverse.vib(record.quantity, record.unit, power, names, to_meter, ordered=True)
+        except MisuseError as caught:
+            error = error or caught
+            continue
+        found = True
+        yield vib
+    if not found:
         raise error
 
 
 def _fields(record):
-    """Data fields that may hold a record, the shortest first."""
+    """Data fields that may hold a record: groups to be tried one after the other, the shortest first in each."""
     if record.mantissa is not None:
-        return (1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 14, 13, 5)
+        return (1, 2, 3, 4, 6, 7, 9, 10, 11, 12, 14, 13), (5,)
     if record.text is None:
-        return (
-            (8,) if record.flag == "selection for readout" else (0, 1, 2, 3, 4, 6, 9, 10, 11, 12, 14, 5, 13)
-        )
-    return (2, 3, 4, 6, 13)
+        return ((8, 0, 1, 2, 3, 4, 6, 9, 10, 11, 12, 14, 5, 13),)
+    return ((2, 3, 4, 6, 13),)
 
 
 def _data(record, field, meaning):

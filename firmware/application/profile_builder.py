@@ -1,6 +1,6 @@
 """Compact profiles for whoever makes records: the opposite of profile.expand (sheet en13757-3-application 7.2)."""
 
-from ..errors import MisuseError
+from ..errors import ApplicationError, MisuseError
 from . import builder, dates, encode, vif
 from . import dib as _dib
 from .fields import SIZES
@@ -9,7 +9,12 @@ DIRECTIONS = {"inverse": 0x13, "registers": 0x1E, "forward": 0x1F}
 MODES = ("absolute", "increments", "decrements", "signed")  # SCB bits 7-6
 _UNITS = ("s", "min", "h", "d")  # SCB bits 5-4
 # Intervals with a spacing value of their own: SCB bits 5-4, spacing value byte.
-_SPECIAL = {(6, "month"): (1, 254), (3, "month"): (2, 254), (1, "month"): (3, 254), (1, "half month"): (3, 253)}
+_SPECIAL = {
+    (6, "month"): (1, 254),
+    (3, "month"): (2, 254),
+    (1, "month"): (3, 254),
+    (1, "half month"): (3, 253),
+}
 
 
 def profile(
@@ -41,8 +46,12 @@ def profile(
     if mode not in MODES or direction not in DIRECTIONS:
         raise MisuseError("no such mode or direction: " + str(mode) + ", " + str(direction))
     vib = bytes(vib)
-    if not vib or vib[0] & 0x7F == 0x7C or vif.scan(vib, 0, len(vib))[0] != len(vib):
-        raise MisuseError("no VIB that can be followed by a profile")
+    try:
+        legal = vif.scan(vib, 0, len(vib)) == (len(vib), 0)  # no text in the middle
+    except ApplicationError:
+        legal = False
+    if not legal:
+        raise MisuseError("no VIB that a profile can stand behind")
     spacing = _spacing(interval)
     number = MODES.index(mode)
     out = bytearray([number << 6 | spacing[0] << 4 | field, spacing[1]])

@@ -1,6 +1,7 @@
-"""Data types K and M (EN 13757-3:2018 Annex A; sheet en13757-3-application 3), apart because hardly a device sends them.
+"""Data types K and M, and all fields of type I (EN 13757-3:2018 Annex A; sheet en13757-3-application 3), apart because
+hardly a device sends them.
 
-The standard's tables of both are not public. K is laid out as one public implementation reads it, the deviation from GMT
+The standard's tables of K and M are not public. K is laid out as one public implementation reads it, the deviation from GMT
 put together like every other divided field; M as its known ranges and one published example (OMS Vol.2 N.13) allow.
 Both therefore carry the flag INFERRED with every value.
 """
@@ -60,6 +61,28 @@ def daylight_saving_data(text):
     if daylight_saving(data)[0] != text:  # whatever does not fit its field
         raise MisuseError("no daylight saving rule: " + text)
     return data
+
+
+def date_time_full(year, month, day, hour, minute, second, summer_hours=None):
+    """Type I, 6 bytes, with all that dates.date_time_seconds leaves unspecified: day and week (ISO 8601) and the mark of
+    leap years. `summer_hours` is by how much the clock is ahead because of summer time, -3 to 3; None: it is not."""
+    data = bytearray(dates.date_time_seconds(year, month, day, hour, minute, second))
+    days = dates.to_days(year, month, day)
+    weekday = (days + 2) % 7  # 0000-03-01 was a Wednesday; Monday is 0
+    # A week belongs to the year of its Thursday.
+    thursday = days - weekday + 3
+    week = (thursday - dates.to_days(dates.from_days(thursday)[0], 1, 1)) // 7 + 1
+    if year % 4 == 0:  # 2000 to 2099
+        data[0] |= 0x80
+    data[2] |= (weekday + 1) << 5
+    data[5] = week
+    if summer_hours is not None:
+        if not -3 <= summer_hours <= 3:
+            raise MisuseError("summer time %d is not in -3..3 hours" % summer_hours)
+        data[0] |= 0x40
+        data[1] |= 0x40 if summer_hours > 0 else 0
+        data[5] |= abs(summer_hours) << 6
+    return bytes(data)
 
 
 def instant(data):

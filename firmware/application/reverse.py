@@ -43,18 +43,30 @@ def codings(quantity, plain_text=False):
     of the tables first. With `plain_text` only as one of the plain-text units of OMS Annex B."""
     found = []
     for head, table in () if plain_text else _TABLES:
-        for line in table.split("\n"):
+        for line in _starting(table, 5, quantity):
             fields = line[5:].split("|")
-            if fields[0] == quantity and line:
+            if fields[0] == quantity:
                 first = int(line[:2], 16)
                 for low in range(1 << int(line[3])):
                     meaning = vif.of_row(fields, low)
                     found.append((meaning.unit, meaning.exponent, head + bytes([first | low]), b""))
-    for line in TEXTS.split("\n"):
+    for line in TEXTS.split("\n") if TEXTS.find("|" + quantity) >= 0 else ():
         fields = line.split("|")
         if len(fields) > 1 and fields[1] == quantity:
             meaning = vif.of_row(fields[1:], 0)
             found.append((meaning.unit, meaning.exponent, b"\x7c", _text(fields[0])))
+    return found
+
+
+def _starting(table, offset, text):
+    """The lines of a table with this text at this offset, or at least these."""
+    found = []
+    at = table.find(text)
+    while at >= 0:
+        start = at - offset
+        if start > 0 and table[start - 1] == "\n":
+            found.append(table[start : table.find("\n", at)])
+        at = table.find(text, at + 1)
     return found
 
 
@@ -153,9 +165,9 @@ def _vife(name, to_meter):
     except ValueError:
         pass
     for head, table in ((b"", units.ACTIONS if to_meter else ""), (b"", units.VIFE), (b"\x7c", units.FC)):
-        for line in table.split("\n"):
+        for line in _starting(table, 5, name):
             fields = line[5:].split("|") + ["", ""]
-            if line and fields[0] == name:
+            if fields[0] == name:
                 return _Vife(head + bytes([int(line[:2], 16)]), fields[1], fields[2], int(line[3]))
     raise MisuseError("no qualifier " + name, None, "see the tables VIFE, ACTIONS and FC of units.py")
 

@@ -225,7 +225,9 @@ def _extend(meaning, vib, i, to_meter):
             meaning.twelfth = False
         elif effect == "T":
             meaning.unit = None
+            meaning.exponent = 0
             meaning.kind = "T"
+            meaning.twelfth = False
         elif effect == "E":
             factor += int(argument) + low
         elif effect == "A":

@@ -7,8 +7,9 @@ import struct
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from omsnode.firmware.application import dates, types
+from omsnode.firmware.application import dates, rare, types
 from omsnode.firmware.application.reals import real
+from omsnode.firmware.errors import MisuseError
 
 INT8, INT16, INT24, INT32, REAL, INT48, INT64 = 1, 2, 3, 4, 5, 6, 7
 BCD8, VARIABLE = 12, 13
@@ -177,6 +178,64 @@ def test_type_f_is_read_back(moment, summer):
 def test_type_i_is_read_back(moment):
     data = dates.time_text(6, moment.isoformat()[:19])
     assert types.date_i(data) == (moment.isoformat()[:19], None)
+
+
+@pytest.mark.parametrize(
+    "moment, data",
+    [
+        ((2010, 1, 1, 0, 0, 0), "0000A0411135"),  # EN 13757-3 F.2.6, all three
+        ((2010, 3, 25, 13, 12, 11), "0B0C8D59130C"),
+        ((2010, 4, 1, 0, 0, 0), "00008041140D"),
+        (
+            (2024, 2, 29, 23, 59, 58, 1),
+            "FA7B971D" + "3249",
+        ),  # by the table in the sheet, 3.4: Thursday of week 9
+    ],
+)
+def test_type_i_with_all_its_fields(moment, data):
+    assert rare.date_time_full(*moment).hex().upper() == data
+
+
+@given(st.dates(datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)))
+def test_week_and_day_of_type_i_are_those_of_iso_8601(day):
+    data = rare.date_time_full(day.year, day.month, day.day, 0, 0, 0)
+    assert (data[5], data[2] >> 5) == day.isocalendar()[1:]
+    assert types.date_i(data) == (day.isoformat() + "T00:00:00", None)
+
+
+@given(
+    st.datetimes(datetime.datetime(1970, 1, 2), datetime.datetime(2400, 1, 1)),
+    st.sampled_from((0, 1, -12, 14)),
+)
+def test_type_m_is_written_and_read(moment, offset):
+    zone = datetime.timezone(datetime.timedelta(hours=offset))
+    moment = moment.replace(tzinfo=zone, microsecond=0)
+    iso = moment.isoformat().replace("+00:00", "Z")
+    data = rare.instant_data(iso)
+    assert types.value(VARIABLE, data, "T") == (None, None, iso, "inferred layout")
+    epoch = datetime.datetime(1970 if data[-1] & 0x80 else 2013, 1, 1, tzinfo=datetime.timezone.utc)
+    seconds = datetime.timedelta(seconds=int.from_bytes(data[1:-1], "little"))
+    assert epoch + seconds == moment  # by Python's calendar
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["2013-01-01", "2013-02-30T00:00:00Z", "1969-12-31T23:59:59Z", "PTS", "PT-3S", "PT3", "", "Z", "x" * 20]
+    + ["2013-01-01T00:00:00.1Z", "2013-01-01T00:00:00+15:00", "PT%dS" % 256**9, "2013-01-01T00:00:00+01:30"],
+)
+def test_what_type_m_cannot_hold(text):
+    with pytest.raises(MisuseError):
+        rare.instant_data(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "03-25T02/10-28", "03-25T02/10-28 +1 GMT+01", "03-25T24/10-28 +1 GMT+01 on", "x x x x", "1/2 + G on"]
+    + ["03-25T02/10-28 +4 GMT+01 on", "13-25T02/10-28 +1 GMT+01 on", "03-25T02/10-28 1 GMT+01 on"],
+)
+def test_what_type_k_cannot_hold(text):
+    with pytest.raises(MisuseError):
+        rare.daylight_saving_data(text)
 
 
 def test_wildcards_are_written_and_read():
