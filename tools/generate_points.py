@@ -188,7 +188,7 @@ def modules(folder):
                 # Footnote 15: combined meters have tariff 1 only.
                 only = [1, 1] if module == "heat" and 15 in tag.get("footnotes", ()) else None
                 add(module, tag, ",".join(requirements), "".join(codes), only)
-        if len(sensor) > 1:
+        if len(sensor) > 1 or (sensor != {"-"} and not (common and common[0] != "-")):
             assert not annexes.code(name, "sensor")
             add("sensor", tag, annexes.sensor_letters(tag), "")
 
