@@ -61,7 +61,7 @@ def hits(wanted, got):
 
 def score(entries, misses=False):
     """{class: Counter of fields, of decoded telegrams, equal, equal_by_medium}; prints the misses if asked."""
-    totals = {}
+    totals: dict[str, Counter] = {}
     for entry in entries:
         wanted, got, plain, refused = compare(entry)
         if not wanted:
@@ -86,7 +86,7 @@ def score(entries, misses=False):
 
 def by_driver(entries, drivers):
     """{driver: [expected fields, same ones]} of telegrams that are decoded."""
-    found = {}
+    found: dict[str, list[int]] = {}
     for entry in entries:
         if entry["driver"] in drivers:
             wanted, got, _, refused = compare(entry)

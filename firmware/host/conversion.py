@@ -120,7 +120,7 @@ _SPELLINGS = {spelling: unit for unit in UNITS.values() for spelling in unit.spe
 
 def _folded():
     """{spelling in small letters: Unit}, where it names one unit only."""
-    found = {}
+    found: dict[str, set[Unit]] = {}
     for spelling, unit in (*UNITS.items(), *_SPELLINGS.items()):
         found.setdefault(spelling.lower(), set()).add(unit)
     return {spelling: units.pop() for spelling, units in found.items() if len(units) == 1}
@@ -147,7 +147,7 @@ def find(text):
 
 def parse(text):
     """{dimension: Unit} of a list like "kWh,l/h,C". MisuseError: an unknown unit, or two units of one dimension."""
-    wishes = {}
+    wishes: dict[str, Unit] = {}
     for name in text.split(","):
         unit = find(name)
         other = wishes.setdefault(unit.dimension, unit)

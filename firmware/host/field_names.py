@@ -5,7 +5,7 @@
     [max_|min_] name [_qualifier ...] [_at_error] [_tariff2] [_subunit1] [storage] _unit
 
 Storage 1 is the due date ("total" becomes "target", others get "target_" in front), storage n "_at_set_date_n". A name
-depends on the record and the medium only, never on what else is in the telegram: so it is stable. Two records of one
+depends on record, medium and maker, never on what else is in the telegram: so it is stable. Two records of one
 telegram with one name (the same value in two units, say) are told apart by "_nr2", "_nr3" behind the name, in the order of
 the telegram.
 """
@@ -298,7 +298,7 @@ class _Row:
         self.unit = unit
 
 
-_ROWS = {}  # quantity -> its rows
+_ROWS: dict[str, list[_Row]] = {}  # by quantity
 for _line in NAMES.strip().splitlines():
     _ROWS.setdefault(_line.split("|")[0].split(", ")[0], []).append(_Row(*_line.split("|")))
 
@@ -330,22 +330,31 @@ def name_of(quantity, qualifiers, function, storage, tariff, subunit, medium, ma
     name, unit, used = (row.name, row.unit, row.words) if row else (slug(quantity), "", {quantity})
     name = re.sub(r"\{s-(\d+)\}", lambda found: str(storage - int(found[1])), name)
     name = name.format(s=storage, t=tariff, u=subunit)
-    if "+" in name:
-        return tuple(name.split("+")), unit
+    affixes = _affixes(used, qualifiers, function, tariff, subunit)
+    if storage and not used & {"due", "history", "storage {}".format(storage)}:
+        return tuple(_stored(_with(one, affixes), storage) for one in name.split("+")), unit
+    return tuple(_with(one, affixes) for one in name.split("+")), unit
+
+
+def _affixes(used, qualifiers, function, tariff, subunit):
+    """(prefix, suffix) for the words of a record that its row has not used."""
+    prefix = suffix = ""
     for word in qualifiers:
         if word not in used and word not in _SILENT:
-            name += "_" + slug(word)
-    if function in _FUNCTIONS and function not in used:
-        name = _FUNCTIONS[function] + name.removeprefix("current_")
-    elif function == "error" and function not in used:
-        name += "_at_error"
+            suffix += "_" + slug(word)
+    if function not in used:
+        prefix = _FUNCTIONS.get(function, "")
+        suffix += "_at_error" if function == "error" else ""
     if tariff and not used & {"tariff", "tariff {}".format(tariff)}:
-        name += "_tariff{}".format(tariff)
+        suffix += "_tariff{}".format(tariff)
     if subunit and "subunit" not in used:
-        name += "_subunit{}".format(subunit)
-    if storage and not used & {"due", "history", "storage {}".format(storage)}:
-        name = _stored(name, storage)
-    return (name,), unit
+        suffix += "_subunit{}".format(subunit)
+    return prefix, suffix
+
+
+def _with(name, affixes):
+    prefix, suffix = affixes
+    return prefix + (name.removeprefix("current_") if prefix else name) + suffix
 
 
 def _best(quantity, words, medium, habit):

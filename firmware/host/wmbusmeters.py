@@ -53,7 +53,8 @@ def fields(telegram, habits=True):
     maker = ""
     if habits and telegram.address:
         maker = address_text.manufacturer_code(telegram.address.manufacturer)
-    found, more = {}, []
+    found: dict[str, Field] = {}
+    more = []
     for record in telegram.records:
         names, field = _field(record, letter, maker)
         if names:
@@ -186,16 +187,24 @@ def to_json(telegram, name=None, timestamp=None, device=None, rssi_dbm=None, mod
     address = telegram.address
     seconds = timestamp and re.sub(r"\.\d+", "", timestamp)
     error = telegram.error
-    head = (("_", "telegram"), ("media", medium(telegram)[0]), ("meter", "auto"), ("name", name))
-    head += (("id", address and address.ident),)
-    tail = (("timestamp", seconds), ("device", device), ("rssi_dbm", rssi_dbm), ("oms_mode", mode))
-    tail += (("oms_profile", telegram.profile), ("oms_verdict", telegram.verdict))
-    tail += (("oms_access_no", telegram.access_number), ("oms_hops", telegram.hops), ("radio", radio))
+    head = {"_": "telegram", "media": medium(telegram)[0], "meter": "auto", "name": name}
+    head["id"] = address.ident if address else None
+    tail = {
+        "timestamp": seconds,
+        "device": device,
+        "rssi_dbm": rssi_dbm,
+        "oms_mode": mode,
+        "oms_profile": telegram.profile,
+        "oms_verdict": telegram.verdict,
+        "oms_access_no": telegram.access_number,
+        "oms_hops": telegram.hops,
+        "radio": radio,
+    }
     if error is not None:
-        tail += (("error", "{}: {}".format(error.code, error.message)),)
-    parts = [_pair(key, value) for key, value in head]
+        tail["error"] = "{}: {}".format(error.code, error.message)
+    parts = [_pair(key, value) for key, value in head.items()]
     parts += ["{}:{}".format(_text(field.name), field.value) for field in fields(telegram)]
-    parts += [_pair(key, value) for key, value in tail]
+    parts += [_pair(key, value) for key, value in tail.items()]
     return "{" + ",".join(parts) + "}"
 
 

@@ -181,6 +181,10 @@ def test_names_by_storage_tariff_and_subunit():
     assert name("volume", (), *plain, "W", "ABC") == "total"
     assert name("volume", (), "instantaneous", 0, 2, 1, "W", "ABC") == "total_tariff2_subunit1"
     assert name("volume", (), "instantaneous", 1, 2, 0, "W", "ABC") == "target_tariff2"
+    assert field_names.name_of("heat cost allocation", (), "instantaneous", 1, 0, 2, "A", "ABC")[0] == (
+        "consumption_at_set_date_subunit2",
+        "consumption_at_set_date_1_subunit2",
+    )
     assert name("energy", (), "instantaneous", 0, 2, 0, "E", "ABC") == "total_energy_consumption_tariff_2"
     assert name("flow temperature", (), "maximum", 0, 0, 0, "H", "ABC") == "max_flow_temperature"
     assert name("power", (), "maximum", 0, 0, 0, "E", "ABC") == "max_power_consumption"
