@@ -80,7 +80,12 @@ def is_counter(record):
 def alone(record, telegram, found):
     """What a record says by itself."""
     flag = record.flag
-    if record.function == "error":
+    # How long or since when there was an error is no value that suffered from it.
+    if (
+        record.function == "error"
+        and record.mantissa is not None
+        and record.unit not in ("s", "min", "h", "d")
+    ):
         found.append(Finding("error state", record, _shown(record)))
     if flag is not None and record.mantissa is None:
         if flag in _PROFILE_FAULTS:

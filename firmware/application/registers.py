@@ -184,7 +184,8 @@ class Registers:
         self.most = most
         self.keep = keep
         self._rows = {}  # (meter, obis, period_ms): Register
-        self._due_ms = None
+        self._due_ms = None  # nothing is to be closed before, as long as the clock was not set back
+        self._now_ms = None
 
     def __len__(self):
         return len(self._rows)
@@ -209,17 +210,19 @@ class Registers:
                 )
                 if register.now_ms is None:
                     register.now_ms = now_ms
+                if self._due_ms is not None and register.due_ms < self._due_ms:
+                    self._due_ms = register.due_ms
                 if entry is not None:
                     out.append(key + (entry,))
-        self._due_ms = None  # anything may have changed
         return out + self.close(now_ms)
 
     def close(self, now_ms):
         """Close what is over at now_ms. Returns a list as `feed` does."""
         out = []
-        if self._due_ms is not None and now_ms < self._due_ms:
+        if self._due_ms is not None and self._now_ms <= now_ms < self._due_ms:
             return out
         self._due_ms = None
+        self._now_ms = now_ms
         for key in sorted(self._rows):
             register = self._rows[key]
             for entry in register.close(now_ms):

@@ -43,6 +43,7 @@ def after(first, second, later=HOUR, device_type="07", **more):
         ("0493 18 00000000", "07", "invalid value"),  # VIFE 18: data error
         ("0493 16 00000000", "07", "invalid value"),  # VIFE 16: overflow
         ("0413 08190000 3413 08190000", "07", "error state"),
+        ("0413 08190000 3222 0F00", "07", None),  # 15 hours in an error state
         ("0C13 99999999", "07", "register full"),
         ("0413 FFFFFF7F", "07", "register full"),
         ("025B 2C01", "04", None),  # 300 °C is the end of the range
