@@ -76,6 +76,36 @@ def test_unit_exponent_and_type_of_every_code(head, table):
             assert found.twelfth == (head == "FB" and code in (0x68, 0x6A, 0x6B, 0x6C, 0x6D, 0x6E))
 
 
+# Codes that are retired (the old m-bus documentation), or whose unit is two words.
+SPACED = (
+    ("FB22", "volume", "US gal", -1, ""),
+    ("FB23", "volume", "US gal", 0, ""),
+    ("FB24", "volume flow", "US gal/min", -3, ""),
+    ("FB25", "volume flow", "US gal/min", 0, ""),
+    ("FB26", "volume flow", "US gal/h", 0, ""),
+    ("FB58", "flow temperature", "°F", -3, ""),
+    ("FB5F", "return temperature", "°F", 0, ""),
+    ("FB60", "temperature difference", "°F", -3, ""),
+    ("FB67", "external temperature", "°F", 0, ""),
+    ("FB70", "cold or warm temperature limit", "°F", -3, ""),
+    ("FD1D", "response delay", "bit times", 0, "C"),
+    ("7E", "any", None, 0, ""),
+    ("8300", "energy", "Wh", 0, ""),
+    ("8314", "energy", None, 0, ""),
+    ("833D", "energy", None, 0, ""),
+)
+
+
+@pytest.mark.parametrize("code, quantity, unit, exponent, kind", SPACED)
+def test_the_other_codes(code, quantity, unit, exponent, kind):
+    found = meaning(code)
+    assert (found.quantity, found.unit, found.exponent, found.kind) == (quantity, unit, exponent, kind)
+    assert found.error is None and found.flag == {
+        "8314": "relative deviation",
+        "833D": "non-metric units",
+    }.get(code)
+
+
 QUANTITIES = {
     "": "00 energy|08 energy|10 volume|18 mass|20 on time|24 operating time|28 power|30 power|38 volume flow|40 volume flow"
     "|48 volume flow|50 mass flow|58 flow temperature|5C return temperature|60 temperature difference"
