@@ -162,7 +162,7 @@ def reading(meaning, field, data):
     Record. It depends on nothing else."""
     if meaning.error is not None:
         return None, None, None, meaning.error
-    mantissa, exponent, text, flag = types.value(field, data, _kind(meaning, field))
+    mantissa, exponent, text, flag = types.value(field, data, kind(meaning, field))
     if mantissa is not None:
         mantissa, exponent = scale(meaning, mantissa, exponent)
         for constant in meaning.constants:
@@ -170,7 +170,7 @@ def reading(meaning, field, data):
     return mantissa, exponent, text, meaning.flag if flag is None else flag
 
 
-def _kind(meaning, field):
+def kind(meaning, field):
     # OMS Annex B note 12: a 64-bit identification is an address of eight bytes, not a number.
     if field == 7 and meaning.quantity == "identification":
         return "X"

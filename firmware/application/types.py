@@ -62,10 +62,10 @@ def integer(data, kind=""):
 def bcd(data):
     """Type A. F in the most significant digit is the minus sign; other digits A-F are what a display shows in an
     error: no value, and the digits (most significant first) stand in the flag."""
-    digits = bytes(reversed(data)).hex()
     try:
-        return int(digits), 0, None, None
+        return int("%x" % int.from_bytes(data, "little")), 0, None, None
     except ValueError:
+        digits = bytes(reversed(data)).hex()
         if digits[:1] == "f":
             try:
                 return -int(digits[1:]), 0, None, None

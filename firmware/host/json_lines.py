@@ -17,15 +17,15 @@ _MOST_ZEROS = 40  # beyond this an exponent is written instead of zeros
 
 def decimal(mantissa, exponent):
     """mantissa * 10**exponent as a decimal number with just its own digits: (6408, -3) gives "6.408"."""
-    if exponent == 0:
-        return str(mantissa)
-    if abs(exponent) > _MOST_ZEROS:
-        return "{}e{}".format(mantissa, exponent)
-    if exponent > 0:
-        return str(mantissa) + "0" * exponent if mantissa else "0"
-    sign, digits = ("-", str(-mantissa)) if mantissa < 0 else ("", str(mantissa))
-    digits = digits.rjust(1 - exponent, "0")
-    return sign + digits[:exponent] + "." + digits[exponent:]
+    digits = str(mantissa)
+    if not -_MOST_ZEROS <= exponent <= _MOST_ZEROS:
+        return digits + "e" + str(exponent)
+    if exponent >= 0:
+        return digits + "0" * exponent if mantissa else "0"
+    if mantissa >= 0 and len(digits) > -exponent:
+        return digits[:exponent] + "." + digits[exponent:]
+    digits = str(abs(mantissa)).rjust(1 - exponent, "0")
+    return ("-" if mantissa < 0 else "") + digits[:exponent] + "." + digits[exponent:]
 
 
 def value_text(record):
@@ -107,8 +107,12 @@ def fill(text, records):
     """The JSON of records that differ from those of the template in value, flag and data only."""
     holes = []
     for record in records:
-        flag = record.flag
-        holes += value_text(record), "null" if flag is None else _text(flag), record.data.hex().upper()
+        mantissa, flag = record.mantissa, record.flag
+        holes += (
+            value_text(record) if mantissa is None else decimal(mantissa, record.exponent),
+            "null" if flag is None else _text(flag),
+            record.data.hex().upper(),
+        )
     return text % tuple(holes)
 
 

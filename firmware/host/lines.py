@@ -122,10 +122,26 @@ def frame_or_telegram(data, keep=False):
     return line
 
 
+def _parities():
+    """Some bits of the CRC: of each a mask. A right frame has an odd number of ones below it, its CRC being the last."""
+    masks = [1 << bit for bit in range(8)]
+    first = remainder = crc16(b"\x01") ^ 0xFFFF
+    for at in range(16, 16 + 8 * _SPLIT):
+        for bit in range(8):
+            masks[bit] |= (remainder >> bit & 1) << at
+        remainder = remainder << 1 & 0xFFFF ^ (first if remainder & 0x8000 else 0)
+    return masks
+
+
+_SPLIT = 126  # format B: bytes below the first CRC at the most
+_PARITIES = _parities()
+
+
 def _may_be_b(data):
-    """Whether the first CRC of format B is right. Most lines have none: not asked with an exception."""
-    end = min(len(data) - 2, 126)
-    return end > 0 and crc16(data, 0, end) == data[end] << 8 | data[end + 1]
+    """Whether the first CRC of format B may be right. Most lines have none, and their second or third parity tells: the
+    whole CRC would take as long as to decrypt them."""
+    number = int.from_bytes(data[: min(len(data), _SPLIT + 2)], "big")
+    return all((number & mask).bit_count() & 1 for mask in _PARITIES)
 
 
 def _has_crcs(data):

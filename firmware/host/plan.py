@@ -1,8 +1,8 @@
 """Plans: telegrams repeat their layout, and what depends on it alone is worked out once.
 
-A plan holds for payloads of one length and direction in which every byte that is no value (DIB, VIB, LVAR, filler, a
+A plan holds for payloads of one length, sent by a meter, in which every byte that is no value (DIB, VIB, LVAR, filler, a
 unit in plain text) is the same: all of them are compared, in every telegram. What is left is to read the values, by
-the function that reads them without a plan. Nothing else is remembered between telegrams: header, security and refusals
+the functions that read them without a plan. Nothing else is remembered between telegrams: header, security and refusals
 are those of application.telegram, which is handed `Plans.read` in place of record.decode. Without this module all is
 the same, only slower.
 """
@@ -11,62 +11,79 @@ from collections import OrderedDict
 
 from ..application import record as plain
 from ..application import telegram as application
-from ..application import vif
+from ..application import types, vif
 from . import json_lines
 
 _CHECK = b"\x2f"  # what the decrypted payload begins with, twice, and fillers
 _VARIABLE = 13  # data field: an LVAR leads the data
-_TWO_ORDERS = (
-    b"\xfc"  # VIF: a unit in plain text in one of two orders, and the values behind it tell in which
-)
+_TWO_ORDERS = b"\xfc"  # VIF: a unit in plain text in one of two orders; what stands behind tells in which
 _SAME_LOOK = 4  # plans kept of payloads that have length and first record in common
+
+_new = object.__new__
+_bcd, _integer, _reading = types.bcd, types.integer, plain.reading
+
+
+def is_number(field, kind):
+    """Whether types.value is nothing but bcd(data) from data field 9 on, and integer(data, kind) below."""
+    return field not in (0, 5, 8, _VARIABLE) and kind in ("", "C", "D", "N")
+
+
+class _Slot:
+    """Of one record. constant: what it always has. start, end: where its data are. meaning, field: how they are read,
+    None for what is no record with a VIB. number: "bcd", or what `integer` is to read, or None if it is neither."""
+
+    def __init__(self, record):
+        self.start = record.offset + len(record.dib) + len(record.vib)
+        self.end = self.start + len(record.data)
+        self.constant = dict(vars(record), data=None, mantissa=None, text=None)
+        self.meaning = self.field = self.number = None
+        if record.vib:
+            self.meaning = meaning = vif.resolve(record.vib)
+            self.field = field = record.dib[0] & 0x0F
+            kind = plain.kind(meaning, field)
+            more = meaning.error or meaning.flag or meaning.twelfth or meaning.constants
+            if is_number(field, kind) and not more:
+                self.number = "bcd" if field >= 9 else kind
+                self.constant["exponent"] = meaning.exponent
+                self.constant["flag"] = None
+
+    def read(self, payload):
+        """The record with the value that this payload has."""
+        record = _new(plain.Record)
+        fields = record.__dict__
+        fields.update(self.constant)
+        fields["data"] = data = payload[self.start : self.end]
+        number = self.number
+        if number is not None:
+            mantissa = _bcd(data)[0] if number == "bcd" else _integer(data, number)[0]
+            if mantissa is not None:
+                fields["mantissa"] = mantissa
+                return record
+        if self.meaning is not None:
+            reading = _reading(self.meaning, self.field, data)
+            record.mantissa, record.exponent, record.text, record.flag = reading
+        return record
 
 
 class _Plan:
-    """Of one layout. mask, fixed: the payload as a number, and with it the mask, is `fixed`. slots: of each record
-    what does not change, where its data are, and how they are read. names: {device type: (OBIS code, data point) of each
-    record}. templates: {device type: JSON of the records with holes for value, flag and data of each}."""
+    """Of one layout. mask, fixed: the payload as a number, and with it the mask, is `fixed`. slots: of its records.
+    names: {device type: (OBIS code, data point) of each record}. templates: {device type: of the JSON of the records}.
+    """
 
-    def __init__(self, payload, to_meter, records):
+    def __init__(self, payload, records):
+        self.slots = [_Slot(record) for record in records]
         mask = bytearray(b"\xff" * len(payload))
-        self.slots = []
-        for record in records:
-            start = record.offset + len(record.dib) + len(record.vib)
-            end = start + len(record.data)
-            meaning = field = None
-            if record.vib:
-                meaning = vif.resolve(record.vib, to_meter)
-                field = record.dib[0] & 0x0F
-            first = start + 1 if field == _VARIABLE else start
-            mask[first:end] = bytes(end - first)
-            constant = {name: value for name, value in vars(record).items() if name not in _CHANGING}
-            self.slots.append((constant, start, end, meaning, field, record.flag))
+        for slot in self.slots:
+            first = slot.start + 1 if slot.field == _VARIABLE else slot.start
+            mask[first : slot.end] = bytes(slot.end - first)
         self.mask = int.from_bytes(mask, "big")
         self.fixed = int.from_bytes(payload, "big") & self.mask
         self.names = {}
         self.templates = {}
 
-    def records(self, payload):
-        """The records of a payload that has this layout."""
-        out = []
-        for constant, start, end, meaning, field, flag in self.slots:
-            record = _new(plain.Record)
-            vars(record).update(constant)
-            record.data = data = payload[start:end]
-            if meaning is not None:
-                record.mantissa, record.exponent, record.text, flag = _reading(meaning, field, data)
-            record.flag = flag
-            out.append(record)
-        return out
-
-
-_CHANGING = ("data", "mantissa", "exponent", "text", "flag")
-_new = object.__new__
-_reading = plain.reading
-
 
 class Plans:
-    """size: how many looks of a payload (length, direction, first record) are kept, the last used ones. annotate:
+    """size: how many looks of a payload (length, first record) are kept, the last used ones. annotate:
     function of a Telegram that names its records (application.obis.annotate), or None.
 
     hits, misses: payloads of records that were read with and without a plan.
@@ -79,10 +96,10 @@ class Plans:
         self._plans = OrderedDict()
         self._last = (None, None)  # records read with a plan last, and the plan
 
-    def decode(self, telegram, key_for=None, default_keys=None, formats=None):
+    def decode(self, telegram, key_for=None, default_keys=None, formats=None, **more):
         """The same as application.telegram.decode, and then `annotate`."""
         self._last = (None, None)
-        result = application.decode(telegram, key_for, default_keys, formats, self.read)
+        result = application.decode(telegram, key_for, default_keys, formats, self.read, **more)
         if self.annotate is not None:
             self._name(result)
         return result
@@ -109,7 +126,10 @@ class Plans:
 
     def read(self, payload, to_meter=False):
         """The same as application.record.decode."""
-        look = (len(payload), to_meter, payload[2:4] if payload[:1] == _CHECK else payload[:2])
+        payload = bytes(payload)
+        if to_meter:  # they are rare
+            return plain.decode(payload, to_meter)
+        look = (len(payload), payload[2:4] if payload[:1] == _CHECK else payload[:2])
         plans = self._plans.get(look)
         if plans is not None:
             self._plans.move_to_end(look)
@@ -117,17 +137,17 @@ class Plans:
             for plan in plans:
                 if number & plan.mask == plan.fixed:
                     self.hits += 1
-                    records = plan.records(payload)
+                    records = [slot.read(payload) for slot in plan.slots]
                     self._last = (records, plan)
                     return records, None
         self.misses += 1
-        records, undecoded = plain.decode(payload, to_meter)
-        if undecoded is None and all(record.vib[:1] != _TWO_ORDERS for record in records):
+        records, undecoded = plain.decode(payload)
+        if undecoded is None and all([record.vib[:1] != _TWO_ORDERS for record in records]):
             if plans is None:
                 if len(self._plans) >= self.size:
                     self._plans.popitem(last=False)
                 plans = self._plans[look] = []
-            plans.insert(0, _Plan(payload, to_meter, records))
+            plans.insert(0, _Plan(payload, records))
             del plans[_SAME_LOOK:]
         return records, undecoded
 

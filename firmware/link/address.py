@@ -16,11 +16,8 @@ def device_type_name(code):
 
 def hexadecimal(digits, most, least=None):
     """The number that `least` to `most` hexadecimal digits are (least None: exactly `most`); MisuseError otherwise."""
-    if not (least or most) <= len(digits) <= most:
+    if not (least or most) <= len(digits) <= most or digits.strip("0123456789abcdefABCDEF"):
         raise MisuseError("{} is not {} hexadecimal digits".format(digits, most))
-    for digit in digits:
-        if digit not in "0123456789abcdefABCDEF":
-            raise MisuseError("{} is not {} hexadecimal digits".format(digits, most))
     return int(digits, 16)
 
 
@@ -44,7 +41,7 @@ class Address:
         """From the eight bytes M ID version type; LengthError if they are not eight."""
         if len(data) != 8:
             raise LengthError("an address is 8 bytes, not {}".format(len(data)))
-        ident = data[2] | data[3] << 8 | data[4] << 16 | data[5] << 24
+        ident = int.from_bytes(data[2:6], "little")
         return cls(data[0] | data[1] << 8, "%08x" % ident, data[6], data[7])
 
     @classmethod
@@ -70,11 +67,10 @@ class Address:
         return None if self.manufacturer is None else manufacturer_code(self.manufacturer)
 
     def _bytes(self, order):
-        if None in (self.manufacturer, self.version, self.device_type):
+        if self.manufacturer is None or self.version is None or self.device_type is None:
             raise MisuseError("{} is a pattern, not a whole address".format(self))
-        number = int(self.ident, 16)
-        ident = bytes([number & 0xFF, number >> 8 & 0xFF, number >> 16 & 0xFF, number >> 24])
-        manufacturer = bytes([self.manufacturer & 0xFF, self.manufacturer >> 8])
+        ident = int(self.ident, 16).to_bytes(4, "little")
+        manufacturer = self.manufacturer.to_bytes(2, "little")
         head = manufacturer + ident if order == "link" else ident + manufacturer
         return head + bytes([self.version, self.device_type])
 
