@@ -192,13 +192,16 @@ heat cost allocation, manufacturer 07|H:KAM|va|counter
 heat cost allocation, manufacturer 08|H:KAM|vb|counter
 identification, manufacturer 15|H:KAM|enhanced_id|txt
 operating time, manufacturer 21|H:KAM|operating_time|h
-external temperature|S|current_temperature
+external temperature|S|temperature
+external temperature|S:LAS,S:BMT|current_temperature
 external temperature, due|S:LAS,S:BMT,S:PII|average_temperature_1h
 external temperature, storage 2|S:LAS,S:BMT,S:PII|average_temperature_24h
 relative humidity||relative_humidity|rh
-relative humidity|S|current_relative_humidity|rh
-relative humidity, due|S:LAS,S:BMT,S:PII|average_relative_humidity_1h|rh
-relative humidity, storage 2|S:LAS,S:BMT,S:PII|average_relative_humidity_24h|rh
+relative humidity|S:LAS,S:BMT|current_relative_humidity|rh
+relative humidity, due|S:PII|relative_humidity_1h|rh
+relative humidity, storage 2|S:PII|relative_humidity_24h|rh
+relative humidity, due|S:LAS,S:BMT|average_relative_humidity_1h|rh
+relative humidity, storage 2|S:LAS,S:BMT|average_relative_humidity_24h|rh
 external temperature, maximum|S:BMT|maximum_temperature_1h
 external temperature, maximum, due|S:BMT|maximum_temperature_24h
 external temperature, minimum|S:BMT|minimum_temperature_1h

@@ -112,7 +112,7 @@ NOW = "measurement"
         ("02FD46510B", 0x07, {"battery_v": ("voltage", NOW, "V", "diagnostic")}),
         ("426CDF2C", 0x07, {"target_date": ("date", None, None, "diagnostic")}),
         ("046D3B178D29", 0x07, {"meter_datetime": (None, None, None, "diagnostic")}),
-        ("02FB1AAA01", 0x1B, {"current_relative_humidity_rh": ("humidity", NOW, "%", None)}),
+        ("02FB1AAA01", 0x1B, {"relative_humidity_rh": ("humidity", NOW, "%", None)}),
         ("02FDFD103300", 0x1C, {"co2_concentration_ppm": ("carbon_dioxide", NOW, "ppm", None)}),
         ("0C7830533290", 0x07, {"fabrication_no": (None, None, None, "diagnostic")}),
         ("02FD740A00", 0x07, {"remaining_battery_life_y": (None, NOW, "a", "diagnostic")}),
