@@ -2,6 +2,7 @@
 
 import argparse
 
+from omsnode.firmware.application import obis
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.application.telegram import Telegram
 from omsnode.firmware.errors import OmsError
@@ -44,6 +45,7 @@ def run(args):
             line, telegram, error = read
             telegram.error = error
             refused = refused or error is not None
+            obis.annotate(telegram)
             out = render(telegram, line)
         except OmsError as error:
             refused = True
