@@ -1,5 +1,6 @@
 """OMS Annex A and B read by another program: straight from their facts as JSON, row by row, after their `how_to_use`."""
 
+import functools
 import json
 
 NO_DATA = {"0": 0, "1": 1, "2": 2, "3": 3, "4": 4, "6": 6, "7": 8, "9": 1, "A": 2, "B": 3, "C": 4, "E": 6}
@@ -54,36 +55,46 @@ class Annexes:
             return any(name in tag.get("sensor_requirement", {}) for name in own)
         return any(code in codes and column in tag["requirement"] for column, codes in self.columns.items())
 
-    def fits(self, row, dib, vib, device_type, footnotes=()):
-        """Whether the record is of this tag or pattern; the device type is asked for footnote 15 alone."""
-        if not any(match[0] & 0x7F & mask[0] == vib[0] & 0x7F & mask[0] for match, mask in row["vib"]):
-            return False  # cheap, and true of most
+    def fits(self, row, dib, vib):
+        """Whether the record is of this tag or pattern; the device type is not asked."""
         numbers = Dib(dib)
         if numbers.field == "D" and len(vib) > 1 and vib[-1] in (0x1F, 0x1E, 0x13) and vib[-2] & 0x80:
             vib = vib[:-2] + bytes([vib[-2] & 0x7F])  # a compact profile of it
         elif numbers.field not in row["data_field_codes"]:
             return False
-        if not any(
-            len(match) == len(vib) and bytes(b & m for b, m in zip(vib, mask, strict=True)) == match
-            for match, mask in row["vib"]
-        ):
-            return False
         if numbers.function != row["function"] or numbers.final_dife != row["final_dife"]:
             return False
-        first, last = row["tariff"]
-        if 15 in footnotes and device_type == 0x0D:
-            last = 1
-        if not first <= numbers.tariff <= last:
+        if not row["tariff"][0] <= numbers.tariff <= row["tariff"][1]:
             return False
-        return any(low <= numbers.storage <= high for low, high in row["storage"])
+        if not any(low <= numbers.storage <= high for low, high in row["storage"]):
+            return False
+        return any(
+            len(match) == len(vib) and bytes(b & m for b, m in zip(vib, mask, strict=True)) == match
+            for match, mask in row["vib"]
+        )
+
+    @functools.lru_cache(maxsize=100000)  # noqa: B019
+    def candidates(self, dib, vib):
+        """(tags, entries of Annex A) that fit, whatever the device is."""
+        tags = [name for name, tag in self.tags.items() if self.fits(tag, dib, vib)]
+        entries = [
+            (entry, pattern["tag"])
+            for entry in self.obis
+            for pattern in entry["patterns"]
+            if not entry["summary_row"] and self.fits(pattern, dib, vib)
+        ]
+        return tags, entries
+
+    def excluded(self, tag, dib, device_type):
+        """Footnote 15: combined meters have tariff 1 only."""
+        return device_type == 0x0D and 15 in self.tags[tag].get("footnotes", ()) and Dib(dib).tariff != 1
 
     def tag_of(self, dib, vib, device_type):
         """The one tag, or None."""
         found = [
-            name
-            for name, tag in self.tags.items()
-            if self.fits(tag, dib, vib, device_type, tag.get("footnotes", ()))
-            and self.requirement(tag, device_type)
+            tag
+            for tag in self.candidates(dib, vib)[0]
+            if self.requirement(self.tags[tag], device_type) and not self.excluded(tag, dib, device_type)
         ]
         assert len(found) < 2, (found, dib, vib, device_type)
         return found[0] if found else None
@@ -93,20 +104,19 @@ class Annexes:
         out = []
         code = "{:02X}".format(device_type)
         numbers = Dib(dib)
-        for entry in self.obis:
-            if entry["summary_row"] or not (
-                code in entry["device_types"] or (entry["a"] == 0 and entry["device_types"] == ["all"])
+        for entry, tag in self.candidates(dib, vib)[1]:
+            if code not in entry["device_types"] and not (
+                entry["a"] == 0 and entry["device_types"] == ["all"]
             ):
                 continue
             if entry["a"] == 7 and entry["c"] == 43 and (entry["d"] > 60) != dp2:
                 continue
-            for pattern in entry["patterns"]:
-                footnotes = self.tags[pattern["tag"]].get("footnotes", ())
-                if self.fits(pattern, dib, vib, device_type, footnotes):
-                    e = numbers.tariff if entry["e"] == "e" else entry["e"]
-                    f = numbers.storage if entry["f"] == "f" else entry["f"]
-                    text = "{}-{}:{}.{}.{}".format(entry["a"], numbers.subunit, entry["c"], entry["d"], e)
-                    out.append(text if f is None else "{}*{}".format(text, f))
+            if self.excluded(tag, dib, device_type):
+                continue
+            e = numbers.tariff if entry["e"] == "e" else entry["e"]
+            f = numbers.storage if entry["f"] == "f" else entry["f"]
+            text = "{}-{}:{}.{}.{}".format(entry["a"], numbers.subunit, entry["c"], entry["d"], e)
+            out.append(text if f is None else "{}*{}".format(text, f))
         return tuple(dict.fromkeys(out))
 
 

@@ -153,15 +153,16 @@ def _vib(module, name):
 
 
 def vib_names(table, vib):
-    """Names of the VIB types that this VIB is of."""
+    """Names of the VIB types that this VIB is of; they begin with the same letters."""
     names = []
-    length = 2 * len(vib)
+    slash = 5 + 2 * len(vib)
     for line in lines(table):
-        if line.find("/") == 5 + length:
-            match = bytes.fromhex(line[5 : 5 + length])
-            mask = bytes.fromhex(line[6 + length : 6 + 2 * length])
-            if all([vib[i] & mask[i] == match[i] for i in range(len(vib))]):
-                names.append(line[:4])
+        if line.find("/") == slash:
+            match = bytes.fromhex(line[5:slash])
+            if match[0] ^ vib[0] < 8:  # as many bits as n has in the first byte
+                mask = bytes.fromhex(line[slash + 1 : 2 * slash - 4])
+                if all([vib[i] & mask[i] == match[i] for i in range(len(vib))]):
+                    names.append(line[:4])
     return names
 
 
@@ -212,7 +213,10 @@ def search_tables(tables, group, vib, field, function, storage, tariff, final):
         names = vib_names(module.VIBS, vib)
         if not names:
             continue
+        word = " " + names[0][:2]
         for line in lines(module.TAGS):
+            if word not in line:  # most
+                continue
             parts = line.split(" ")
             if not fits(parts, names, field, function, storage, tariff, final):
                 continue
