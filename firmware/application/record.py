@@ -125,10 +125,10 @@ def _data_end(payload, at, end, field):
 def _record(payload, offset, end, to_meter):
     vib_at, field, function, storage, tariff, subunit, final = _dib.parse(payload, offset, end)
 
-    def fits(at):
-        return _walk(payload, at, end, field)
-
-    data_at, text_at = vif.scan(payload, vib_at, end, fits)
+    data_at = vib_at + 1
+    text_at = 0
+    if vib_at >= end or payload[vib_at] >= 0x7C:  # not just a VIF
+        data_at, text_at = vif.scan(payload, vib_at, end, lambda at: _walk(payload, at, end, field))
     data_end = _data_end(payload, data_at, end, field)
     vib = payload[vib_at:data_at]
     data = payload[data_at:data_end]
