@@ -1,7 +1,18 @@
 """Records on either interpreter: decode, encode, reasons. Vectors: OMS Annex N, captures named in the sheet."""
 
 from checking import raises
-from omsnode.firmware.application import builder, dates, encode, profile, record, types, vif
+from omsnode.firmware.application import (
+    builder,
+    dates,
+    encode,
+    profile,
+    profile_builder,
+    rare,
+    record,
+    reverse,
+    types,
+    vif,
+)
 from omsnode.firmware.application.reals import real
 from omsnode.firmware.errors import MisuseError
 
@@ -57,7 +68,7 @@ def test_profile():
     ):
         records = profile.expand(record.decode(bytes.fromhex(text))[0])
         assert [(one.storage, one.mantissa, one.time) for one in records[3:]] == values
-    assert profile._time("2000-02-29T00:00:00", -1, 0) == "2000-02-28T23:59:59"
+    assert profile.moved("2000-02-29T00:00:00", -1, 0) == "2000-02-28T23:59:59"
 
 
 def test_integers_and_bcd():
@@ -120,7 +131,29 @@ def test_build_and_encode():
     assert "m3" in raises(MisuseError, builder.build, "volume", "l").hint
 
 
+def test_meaning_to_bytes():
+    for text in (
+        "0C1427048502046D32371F1502FD170000",
+        "4C937D785634120CE8C873010000000CFB80FDFC1001000000C28200FB007B00",
+        "0E823C513000000000CD016DE20330CE01039519000000",
+        "3C2ADDB4EBDD02FC0348522574D41101FF2005027C03544623700004FD7222991CA3",
+    ):
+        for one in record.decode(bytes.fromhex(text))[0]:
+            whole = one.dib + one.vib + one.data
+            assert builder.encode_record(one) == whole
+            one.data = b""
+            again = record.decode(builder.encode_record(one))[0][0]
+            assert shown(again) == shown(one), one
+    assert reverse.vib("pressure", "bar", -6, ("upper limit", "times 10^-3")) == b"\xe8\xc8\x73"
+    assert decoded("027C026D6D0500") == [("distance", 5, -3, None, "m", None)]
+    assert decoded("0D6DE20330") == [("date and time", None, None, "PT3S", None, "inferred layout")]
+    assert rare.date_time_full(2010, 3, 25, 13, 12, 11) == bytes.fromhex("0B0C8D59130C")
+    made = profile_builder.profile(b"\x13", [755, 423], (1, "month"), base=1013, element="bcd4", storage=8)
+    assert made == bytes.fromhex("8D049313067AFE58023203")
+
+
 test_decode()
+test_meaning_to_bytes()
 test_profile()
 test_integers_and_bcd()
 test_reals()

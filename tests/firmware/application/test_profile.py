@@ -191,12 +191,12 @@ def test_times_are_as_fine_as_base_and_interval(base, control, spacing, times):
 def test_calendar(start, count, unit):
     code, name = unit
     later = start + datetime.timedelta(**{name: count})
-    assert profile._time(start.isoformat(), count, code) == later.isoformat()
+    assert profile.moved(start.isoformat(), count, code) == later.isoformat()
 
 
 @given(st.dates(datetime.date(2000, 1, 1), datetime.date(2099, 12, 31)), st.integers(-189, 189))
 def test_months(start, count):
-    found = datetime.date.fromisoformat(profile._time(start.isoformat(), count, 4))
+    found = datetime.date.fromisoformat(profile.moved(start.isoformat(), count, 4))
     assert 12 * found.year + found.month == 12 * start.year + start.month + count
     end = (found + datetime.timedelta(1)).month != found.month
     assert end if (start + datetime.timedelta(1)).month != start.month else found.day == start.day or end
