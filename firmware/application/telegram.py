@@ -41,6 +41,7 @@ _VERDICTS = {
     "unsupported": UNSUPPORTED,
     "unsupported_ci": UNSUPPORTED,
     "incomplete": INCOMPLETE,
+    "fragment": INCOMPLETE,
 }
 
 
@@ -54,9 +55,10 @@ class Telegram:
     bytes and padding included, so that payload[i] stands for raw[payload_offset + i]; the tag of mode 10 behind it is not
     part of it. encrypted_bytes: how many of its first bytes are encrypted on the air. padding: bytes of TPL padding at
     its end. opened: like raw, but with what the extended link layer encrypts (from opened_offset on, None where it does
-    not) decrypted. counter, key_id, key_version: message counter and communication key of profiles B and D. records: list of application.record.Record, compact profiles expanded. undecoded: None or
-    a record.Undecoded (offset in the payload, data, reason). error: None or the OmsError of the refusal. key: whose key
-    opened it, CONFIGURED or DEFAULT, or None.
+    not) decrypted. joined: this was the last fragment; behind its AFL `opened` holds the whole message. counter, key_id,
+    key_version: message counter and communication key of profiles B and D. records: list of application.record.Record,
+    compact profiles expanded. undecoded: None or a record.Undecoded (offset in the payload, data, reason). error: None or
+    the OmsError of the refusal. key: whose key opened it, CONFIGURED or DEFAULT, or None.
     """
 
     protocol = None  # protocols.Protocol where the content is no records
@@ -74,6 +76,7 @@ class Telegram:
         self.padding = 0
         self.opened = raw
         self.opened_offset = None
+        self.joined = False
         self.counter = None
         self.key_id = None
         self.key_version = None
@@ -108,15 +111,25 @@ class Telegram:
             return self.tpl.access_number
         return self.link.ell.access_number if self.link and self.link.ell else None
 
+    def distrust(self, error):
+        """It could be read, and is not to be believed: error says why; what was read is dropped."""
+        self.error, self.verdict = error, error.code
+        self.records = []
+        self.protocol = None
+        self.undecoded = record.Undecoded(0, self.payload, error.code, None)
 
-def decode(telegram, key_for=None, default_keys=None, formats=None, read=record.decode):
+
+def decode(
+    telegram, key_for=None, default_keys=None, formats=None, read=record.decode, fragments=None, now_us=0
+):
     """Decode a telegram.
 
     telegram: bytes from the L-field on, without link CRCs, or a whole wired frame. key_for: function of the application
     Address that returns its Key or None. default_keys: function of the Address that returns the publicly known Keys to
     try where key_for has none (security.default_keys.of), or None. formats: frames.Formats that learns the layout of full
-    frames and serves compact frames, or None. read: what reads a payload of records, as record.decode does. Returns a
-    Telegram, whatever the bytes are.
+    frames and serves compact frames, or None. read: what reads a payload of records, as record.decode does. fragments: a
+    transport.fragmentation.Reassembly that joins messages of several telegrams, the last of which then holds all; or
+    None. now_us: time for it. Returns a Telegram, whatever the bytes are.
     """
     result = Telegram(bytes(telegram))
     try:
@@ -129,7 +142,8 @@ def decode(telegram, key_for=None, default_keys=None, formats=None, read=record.
         if link.offset == len(result.opened):
             result.verdict = PLAIN
             return result
-        _upper(result, link.offset, key_for, default_keys, formats, read)
+        join = None if fragments is None else (fragments, now_us)
+        _upper(result, link.offset, key_for, default_keys, formats, read, join)
     except OmsError as error:
         _refuse(result, error)
     return result
@@ -213,8 +227,15 @@ def _refuse(result, error):
         result.undecoded = record.Undecoded(0, result.payload, error.code, None)
 
 
-def _upper(result, offset, key_for, default_keys, formats, read):
-    """AFL, transport header, security and records from the CI code at `offset` on."""
+def _sender(link):
+    """Whose fragments belong together: one message at a time for each end of a link."""
+    whose = link.address.link_bytes() if link.address else link.primary_address
+    return whose, link.c_field & 0x40
+
+
+def _upper(result, offset, key_for, default_keys, formats, read, join=None):
+    """AFL, transport header, security and records from the CI code at `offset` on. join: (Reassembly, time in us) or
+    None."""
     raw = result.opened
     result.payload_offset = offset
     if offset < len(raw) and raw[offset] == _AFL:
@@ -223,14 +244,18 @@ def _upper(result, offset, key_for, default_keys, formats, read):
         result.afl = afl = authentication.parse(raw, offset)
         result.payload_offset = offset = afl.payload_offset
         if afl.fragmented():
-            raise IncompleteError("fragment {} of a message".format(afl.fragment_id), position=afl.offset)
+            whole = join and join[0].add(_sender(result.link), afl, raw[offset:], join[1])
+            if whole is None:
+                raise IncompleteError("fragment {} of a message".format(afl.fragment_id), position=afl.offset)
+            result.afl, message = whole
+            result.opened = raw = raw[:offset] + message
+            result.joined = True
     tpl = header.parse(raw, offset)
     result.tpl = tpl
     result.payload_offset = tpl.payload_offset
     wired = result.link and result.link.address is None
-    if tpl.content == ci.REFUSED and not (
-        wired and 0xB8 <= tpl.ci <= 0xBF
-    ):  # a baud rate, and nothing behind it
+    baud_rate = wired and 0xB8 <= tpl.ci <= 0xBF  # and nothing behind it
+    if tpl.content == ci.REFUSED and not baud_rate:
         hint = "nothing of a meter's readings stands behind this CI code"
         if 0xA0 <= tpl.ci <= 0xB7:  # manufacturer specific: kept whole, under its name
             hint = None
@@ -254,7 +279,7 @@ def _upper(result, offset, key_for, default_keys, formats, read):
     elif content in (ci.COMPACT, ci.FORMAT):
         from . import frames
 
-        frames.read(result, payload, _start(result), formats)
+        frames.read(result, payload, application_start(result), formats)
     elif payload or content in (ci.ERROR, ci.OTHER):
         _protocol(result, tpl, payload)
 
@@ -262,16 +287,16 @@ def _upper(result, offset, key_for, default_keys, formats, read):
 def _protocol(result, tpl, payload):
     from . import protocols
 
-    result.protocol = protocols.read(tpl.ci, payload, tpl.direction, _start(result))
+    result.protocol = protocols.read(tpl.ci, payload, tpl.direction, application_start(result))
     for offset, length, name, _, _ in result.protocol.fields:
         if name == "undecoded":
             reason = "not read: " + tpl.name
             result.undecoded = record.Undecoded(offset, payload[offset : offset + length], reason, None)
 
 
-def _start(result):
+def application_start(telegram):
     """Where in the payload the application begins: behind the check bytes 2F 2F, if there are some."""
-    return 2 if result.encrypted_bytes and result.mode in (5, 7) else 0
+    return 2 if telegram.encrypted_bytes and telegram.mode in (5, 7) else 0
 
 
 def _expanded(records):

@@ -6,28 +6,37 @@ configuration field (link sheet 7.2). The first copy is delivered at once; later
 statistics of the meter keep the better RSSI. The window counts from the first copy, so a meter that never changes
 its access number is still told once per window. It must stay shorter than 256 transmissions of the fastest meter
 (the access number has 8 bits) and longer than a repeater may hold a telegram back (25 s, OMS 5.2.5).
+
+Authentic messages are recognised for ever by their counter (trust.py); messages in fragments are told when they are whole.
+What has to survive a restart is stored once a minute, because that wears out an SD card less than once per telegram: behind a
+power cut, what was heard in the last minute could be played to it once more.
 """
 
 from hashlib import sha256
 
-from ..application.telegram import decode
-from ..errors import OmsError
+from ..application.telegram import AUTHENTICATED, INCOMPLETE, decode
+from ..errors import OmsError, SecurityError
 from ..link import frame_a, frame_b
 from ..phy import modes, radio
+from ..transport.fragmentation import Reassembly
 from .actions import Deliver, Listen, Persist
+from .trust import REPEATED, Trust
 
 WINDOW_US = 60000000
+STORE_US = 60000000
 _RECENT = 128  # telegrams remembered for duplicates
 _METERS = 512  # senders with statistics
 
 
 class KnownMeter:
-    """name: what the user calls it. address: pattern, fields that are None match all. key: security Key or None."""
+    """name: what the user calls it. address: pattern, fields that are None match all. key: security Key or None.
+    profile: OMS security profile "A", "B" or "D" below which nothing is taken, or None."""
 
-    def __init__(self, name, address, key=None):
+    def __init__(self, name, address, key=None, profile=None):
         self.name = name
         self.address = address
         self.key = key
+        self.profile = profile
 
 
 class Reading:
@@ -70,12 +79,10 @@ class Collector:
     """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. window_us: within which a
     second copy is a duplicate. default_keys: function of an Address that returns the publicly known Keys to try where no
     meter's key is known (security.default_keys.of), or None. formats: application.frames.Formats that learns from what is
-    heard, for compact frames, or None; when more of them have served, they are handed out to be stored.
+    heard, for compact frames, or None. trust: trust.Trust, a new one if None.
 
-    counters: frames, delivered, duplicates and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
+    counters: frames, delivered, duplicates, fragments (parts of messages, not told) and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
     """
-
-    due_us = None
 
     def __init__(
         self,
@@ -85,6 +92,7 @@ class Collector:
         window_us=WINDOW_US,
         default_keys=None,
         formats=None,
+        trust=None,
     ):
         self._known = {}  # printed number: the KnownMeters that have it
         for meter in meters:
@@ -94,22 +102,26 @@ class Collector:
         self.window_us = window_us
         self.default_keys = default_keys
         self.formats = formats
+        self.trust = trust or Trust()
+        self.fragments = Reassembly()
         self.counters = {"frames": 0, "delivered": 0, "duplicates": 0}
         self.statistics = {}
         self._recent = [None] * _RECENT  # ring of (key, at_us)
         self._next = 0
+        self._stored_us = None  # when state was handed out last
+        self.due_us = None  # when state is to be handed out
 
     def start(self, now_us):
         """Listen, until the node ends."""
         return [Listen(self.mode, modes.UP)]
 
     def tick(self, now_us, wall_us=None):
-        """Nothing: it wants no instant."""
-        return []
+        """At `due_us`: hand out what is to be stored."""
+        return self._persist(now_us)
 
     def feed(self, event, now_us, wall_us=None):
-        """event: of the radio driver. wall_us: UTC of event.at_us in us since 1970, or None. Returns [], or Deliver and
-        Persist as they are needed.
+        """event: of the radio driver. wall_us: UTC of event.at_us in us since 1970, or None. Returns [], or Persist and
+        Deliver as they are needed.
         """
         if event.kind == radio.REJECTED:
             self._reject(self.counters, event.error.code)
@@ -117,23 +129,34 @@ class Collector:
             self.counters["frames"] += 1
             try:
                 strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
-                return self._telegram(strip(event.frame), event, wall_us) + self._persist()
+                told = self._telegram(strip(event.frame), event, now_us, wall_us)
+                return told + self._persist(now_us)
             except OmsError as error:
                 # Damaged on the air: whose it was cannot be trusted either.
                 self._reject(self.counters, error.code)
         return []
 
     def state(self):
-        """What is to be stored, as plain data: "formats" is for Formats(state=...)."""
-        return {"formats": self.formats.export()}
+        """What is to be stored, as plain data: "formats" is for Formats(state=...), "counters" for Trust(...)."""
+        state = {"counters": self.trust.export()}
+        if self.formats is not None:
+            state["formats"] = self.formats.export()
+        return state
 
-    def _persist(self):
+    def _persist(self, now_us):
         """Behind the Deliver: a full disk does not hold up readings."""
-        return [Persist(self.state(), 0)] if self.formats is not None and self.formats.changed else []
+        self.due_us = None
+        if not self.trust.changed and not (self.formats is not None and self.formats.changed):
+            return []
+        if self._stored_us is not None and now_us - self._stored_us < STORE_US:
+            self.due_us = self._stored_us + STORE_US
+            return []
+        self._stored_us = now_us
+        return [Persist(self.state(), 0)]
 
     def stop(self):
         """An orderly end."""
-        return self._persist()
+        return [Persist(self.state(), 0)]
 
     def known(self, address):
         """The first KnownMeter whose pattern covers the address, or None."""
@@ -146,17 +169,26 @@ class Collector:
         meter = self.known(address)
         return meter.key if meter else None
 
-    def _telegram(self, raw, event, wall_us):
-        telegram = decode(raw, self._key_for, self.default_keys, self.formats)
+    def _telegram(self, raw, event, now_us, wall_us):
+        telegram = decode(
+            raw,
+            self._key_for,
+            self.default_keys,
+            self.formats,
+            fragments=self.fragments,
+            now_us=now_us,
+        )
+        if telegram.verdict == INCOMPLETE and telegram.error.code == INCOMPLETE:
+            self.counters["fragments"] = self.counters.get("fragments", 0) + 1
+            return []
         address = telegram.address
         identity = address.link_bytes() if address else b""
         meter = self.known(address) if address else None
         name = meter.name if meter else None
         statistics = self._statistics(identity, name, event)
-        if self._seen(
-            (identity, telegram.access_number, sha256(raw[telegram.payload_offset :]).digest()[:8]),
-            event.at_us,
-        ):
+        payload = telegram.opened[telegram.payload_offset :]
+        key = (identity, telegram.access_number, sha256(payload).digest()[:8])
+        if self._seen(key, event.at_us) or self._judged(telegram, meter) == REPEATED:
             self.counters["duplicates"] += 1
             statistics.duplicates += 1
             statistics.rssi_dbm = _better(statistics.rssi_dbm, event.rssi_dbm)
@@ -168,6 +200,17 @@ class Collector:
             statistics.rejects[telegram.error.code] = statistics.rejects.get(telegram.error.code, 0) + 1
         self.counters["delivered"] += 1
         return [Deliver(Reading(telegram, raw, event, wall_us, self.radio_name, name))]
+
+    def _judged(self, telegram, meter):
+        """NEW or REPEATED of an authentic message. A telegram that is not to be believed loses its records here."""
+        try:
+            self.trust.check(telegram, meter.profile if meter else None)
+            if telegram.verdict == AUTHENTICATED:
+                key = self._key_for(telegram.address, telegram.key_id, telegram.key_version)
+                return self.trust.judge(telegram, key)
+        except SecurityError as error:
+            telegram.distrust(error)
+        return None
 
     def _reject(self, counters, code):
         name = "rejected." + code

@@ -2,15 +2,15 @@
 
 import pytest
 from omsnode.firmware.application import record
-from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.application.fields import SIZES
+from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import DutyCycleError, MisuseError
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.roles import meter
-from omsnode.firmware.roles.actions import REFUSED, Persist, Transmit
+from omsnode.firmware.roles.actions import REFUSED, Persist
 from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register, interval_us
 from omsnode.firmware.security.keys import Key
 
