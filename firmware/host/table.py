@@ -79,6 +79,11 @@ def to_table(telegram):
     lines = [heading(telegram)]
     for row in rows:
         lines.append("  {:<{}}  {:>{}}  {}".format(row[0], widths[0], row[1], widths[1], row[2]).rstrip())
+    if telegram.protocol is not None:
+        for _, _, name, value_, unit in telegram.protocol.fields:
+            if name != "undecoded":
+                text = "  {}: {} {}".format(name.replace("_", " "), printable(str(value_)), unit or "")
+                lines.append(text.rstrip())
     if telegram.undecoded is not None:
         data = bytes(telegram.undecoded.data).hex().upper()
         lines.append("  not decoded ({}): {}".format(telegram.undecoded.reason, data))

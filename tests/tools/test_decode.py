@@ -7,6 +7,8 @@ import sys
 
 import pytest
 import support_telegram as known
+import support_wired as wired
+from omsnode.firmware.application import frames
 from support_link import ANNEX_N_2_1, SAMPLE_B
 
 LINES = "\n".join(["# two meters", ANNEX_N_2_1.hex(), "", SAMPLE_B.hex(), ""])
@@ -220,16 +222,49 @@ def test_analyze_a_frame():
     frame = "30449344443322115537A3528C0075728877665593445508000410051B2F00DFE2A782146D1513581CD2F83F3904D757"
     status, out, _ = omsnode("analyze", "--key", known.KEY_0, frame + "0CFD1078563412FB35")
     rows = out.splitlines()
-    assert status == 0 and rows[-1] == "57 bytes, none not explained"
+    assert status == 0 and rows[-1] == "57 bytes, all explained"
     assert any("00 DF" in row and "2F 2F" in row and "check bytes" in row for row in rows)
     assert any(row.split()[:2] == ["46", "D7"] and "CRC of block 3" in row for row in rows)
     told = [row for row in rows if row[:6].strip().isdigit() and row[6:8] == "  "]
     assert bytes.fromhex("".join(row[8:31] for row in told)) == bytes.fromhex(frame + "0CFD1078563412FB35")
 
 
-def test_analyze_without_key_marks_what_is_unknown():
+def test_analyze_without_key_says_what_is_encrypted():
     status, out, _ = omsnode("analyze", known.N_2_1)
-    assert status == 1 and "??" in out and "47 bytes, 32 not explained" in out and "no_key" in out
+    assert status == 1 and "47 bytes, all explained" in out and "no_key" in out
+    assert "security  encrypted: no key for 12345678.M=ELS.V=33.T=03" in out
+
+
+def test_analyze_marks_what_is_damaged():
+    status, out, _ = omsnode("analyze", "11" + known.NO_HEADER[2:] + "0413")
+    assert status == 0 and "?? damaged: truncated in the data" in out and "18 bytes, 2 damaged" in out
+
+
+def test_compact_frames_are_read_once_the_full_frame_was_heard(tmp_path):
+    """A format that nobody published; its full frame stands in the line before."""
+    path = tmp_path / "lines.txt"
+    full = bytes.fromhex("03037B0000041315000000")
+    compact = "44AE0C785634120107" + "79" + frames.compact(full).hex()
+    whole = "44AE0C785634120107" + "78" + full.hex()
+    lines = ["{:02X}{}".format(len(text) // 2, text) for text in (compact, whole, compact)]
+    path.write_text("\n".join(lines))
+    status, out, _ = omsnode("decode", path)
+    first, second, third = (json.loads(line) for line in out.splitlines())
+    assert status == 1 and first["error"]["code"] == "unknown_format"
+    assert third["error"] is None and third["records"] == second["records"] and len(third["records"]) == 2
+    status, out, _ = omsnode("analyze", path)
+    assert "CRC over the full frame, right" in out and "volume in m3: 0.021 m3" in out
+
+
+def test_wired_frames():
+    status, out, _ = omsnode("decode", text="\n".join(wired.ALL))
+    found = [json.loads(line) for line in out.splitlines()]
+    assert status == 1 and len(found) == len(wired.ALL)  # three are encrypted or a fragment
+    assert {one["link"]["format"] for one in found} == {"wired"}
+    assert [one["link"]["primary_address"] for one in found] == [253, 253, 3, 253, 3, 1, 1, None]
+    assert [one["value"] for one in found[0]["records"]][:2] == [28504.27, "2008-05-31T23:50"]
+    status, out, _ = omsnode("analyze", wired.N_2_2)
+    assert status == 0 and "38 bytes, all explained" in out and "checksum" in out
 
 
 def test_analyze_a_file(tmp_path):

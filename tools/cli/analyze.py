@@ -19,7 +19,7 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "analyze",
         description="Explain every byte of a telegram: offset, byte on the air, decrypted byte, layer, meaning. "
-        "Bytes that nobody explained are marked with ??.",
+        "Damaged bytes are marked with ??.",
         epilog=_telegrams.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
@@ -85,5 +85,8 @@ def print_analysis(line, telegram, error):
             print(text.rstrip())
     if error is not None:
         print("refused: " + complaint(error))
-    unknown = sum(span.end - span.start for span in spans if not span.known)
-    print("{} bytes, {} not explained".format(len(data), unknown or "none"), flush=True)
+    damaged = sum(span.end - span.start for span in spans if not span.known)
+    print(
+        "{} bytes, {}".format(len(data), "{} damaged".format(damaged) if damaged else "all explained"),
+        flush=True,
+    )

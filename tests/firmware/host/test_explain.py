@@ -2,6 +2,7 @@
 
 import pytest
 import support_telegram as known
+import support_wired as wired
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.application.telegram import decode
@@ -46,11 +47,71 @@ def test_annex_n_partial_encryption():
     assert location.plain is None and location.end == 49
 
 
-def test_what_nobody_can_say_is_marked():
+def test_what_cannot_be_read_is_told_as_such():
     spans = explain(decode(bytes.fromhex(known.N_2_1)))
-    assert [(span.start, span.end) for span in spans if not span.known] == [(15, 47)]
+    (secret,) = find(spans, "encrypted: no key")
+    assert (secret.start, secret.end, secret.known, secret.plain) == (15, 47, True, None)
     spans = explain(decode(bytes.fromhex(known.MANUFACTURER)))
-    assert [(span.start, span.end) for span in spans if not span.known] == [(11, 42)]
+    (maker,) = find(spans, "manufacturer data: ")
+    assert (maker.start, maker.end, maker.known) == (11, 42, True)
+
+
+def test_damage_is_named_and_marked():
+    data = bytearray.fromhex(known.NO_HEADER + "0413")
+    data[0] = len(data) - 1
+    (tail,) = [span for span in explain(decode(data)) if not span.known]
+    assert (tail.start, tail.end, tail.meaning) == (16, 18, "damaged: truncated in the data")
+
+
+def test_wired_frames():
+    """OMS Vol.2 Annex N.6.4: byte table of the annex; then the short forms."""
+    data = bytes.fromhex(wired.N_6_4)
+    spans = explain(decode(data, lambda address, *which: Key.from_hex(known.KEY_0)))
+    covers(spans, len(data))
+    assert all(span.known for span in spans)
+    assert [(span.start, span.meaning) for span in spans[:7]] == [
+        (0, "start byte of a long frame"),
+        (1, "L-field: 44 bytes from C to the last data byte"),
+        (2, "L-field, repeated"),
+        (3, "start byte, repeated"),
+        (4, "C-field: RSP-UD"),
+        (5, "A-field: primary address 253: the slave that is selected"),
+        (6, "CI: M-Bus data, long header, from the meter"),
+    ]
+    (check,) = find(spans, "check bytes")
+    assert (check.start, check.plain) == (19, b"\x2f\x2f")
+    assert [span.meaning for span in spans[-2:]] == [
+        "checksum over C to the last data byte, right",
+        "stop byte",
+    ]
+    for text in wired.ALL:
+        data = bytes.fromhex(text)
+        covers(explain(decode(data)), len(data))
+    (busy,) = find(explain(decode(bytes.fromhex(wired.BUSY))), "error: 8; meaning: busy")
+    assert busy.start == 7
+    for number in range(9):  # damaged ones
+        data = bytes.fromhex(wired.BUSY)[:number] + b"\xff" + bytes.fromhex(wired.BUSY)[number + 1 :]
+        covers(explain(decode(data)), len(data))
+
+
+def test_compact_frame():
+    """EN 13757-3:2018 G.5.2: 123.4 Wh, 567.8 m3, 901.2 W."""
+    head = "1144AE0C785634120107" + "79"
+    data = bytearray.fromhex(head + "313B42A6D2042E163423")
+    data[0] = len(data) - 1
+    spans = explain(decode(data))
+    covers(spans, len(data))
+    assert [span.meaning for span in spans[-5:]] == [
+        "format signature 3B31h: which DIBs and VIBs are left out",
+        "CRC over the full frame, right",
+        "energy in Wh: 123.4 Wh",
+        "volume in m3: 567.8 m3",
+        "power in W: 901.2 W",
+    ]
+    data[-1] ^= 1
+    spans = explain(decode(data))
+    covers(spans, len(data))
+    assert [span.known for span in spans[-3:]] == [True, True, False] and "wrong" in spans[-2].meaning
 
 
 @pytest.mark.parametrize("frame", [SAMPLE_A, ANNEX_N_5_3, SAMPLE_B, SAMPLE_B3])
