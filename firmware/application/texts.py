@@ -28,7 +28,7 @@ DS2|CO status|||D
 DS3|smoke status|||D
 DS4|door and window status|||D
 dBA|noise|dBA
-pH|pH|pH|-1
+pH|pH||-1
 PT1|particles|ug/m3
 PT2|particles PM1|ug/m3
 PT3|particles PM2.5|ug/m3

@@ -176,7 +176,7 @@ FD_FD = """
 23:0 rainfall|l/mm2
 24:0 noise|dBA
 25:0 turbidity|FNU
-27:0 pH|pH|-1
+27:0 pH||-1
 2C:0 dismounts
 2D:0 test button operations
 2E:0 alarms

@@ -114,7 +114,7 @@ ALLOWED = {
     "wind_speed": ("m/s",),
     "sound_pressure": ("dBA",),
     "ph": (None,),
-    "distance": ("mm",),
+    "distance": ("m",),
     "signal_strength": ("dBm",),
     "duration": ("s", "h"),
     "date": (None,),
