@@ -55,12 +55,13 @@ def key_ring(args):
     return ring
 
 
-def read(text, ring, args, formats=None):
+def read(text, ring, args, formats=None, decode=decode):
     """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
 
     Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
     encrypted data that is cut is not decrypted. formats: frames.Formats for compact frames, which do not learn
-    from a line that is cut. Raises OmsError if there is nothing to be read.
+    from a line that is cut. decode: application.telegram.decode, or what does the same. Raises OmsError if there is
+    nothing to be read.
     """
     line = parse_line(text, keep=True)
     if line is None:

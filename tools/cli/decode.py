@@ -6,7 +6,8 @@ from omsnode.firmware.application import obis
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.application.telegram import Telegram
 from omsnode.firmware.errors import OmsError
-from omsnode.firmware.host.json_lines import refused_line, to_json
+from omsnode.firmware.host.json_lines import refused_line
+from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.table import complaint, to_table
 
 from . import _telegrams, output, value_handling
@@ -32,20 +33,20 @@ def run(args):
     output.check(args)
     ring = _telegrams.key_ring(args)
     formats = Formats()
-    render, refuse = _form(args.format, args.units)
+    plans = Plans(annotate=obis.annotate)
+    render, refuse = _form(args.format, args.units, plans)
     handling = value_handling.of(args)
     if handling:
         render, refuse = handling.around(render, refuse)
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            read = _telegrams.read(text, ring, args, formats)
+            read = _telegrams.read(text, ring, args, formats, plans.decode)
             if read is None:
                 continue
             line, telegram, error = read
             telegram.error = error
             refused = refused or error is not None
-            obis.annotate(telegram)
             out = render(telegram, line)
         except OmsError as error:
             refused = True
@@ -55,11 +56,11 @@ def run(args):
     return 1 if refused else 0
 
 
-def _form(form, wishes):
+def _form(form, wishes, plans):
     """(function of a Telegram and its Line, function of the OmsError of a line without telegram); either returns what
     is printed, or None."""
     if form == "json":
-        return output.converted(_json, wishes), refused_line
+        return output.converted(_json(plans), wishes), refused_line
     if form == "table":
         return output.converted(_table, wishes), _refused
     line_of = output.writer(form)
@@ -76,8 +77,8 @@ def _form(form, wishes):
     return render, refuse
 
 
-def _json(telegram, line):
-    return to_json(telegram, line.frame_format)
+def _json(plans):
+    return lambda telegram, line: plans.to_json(telegram, line.frame_format)
 
 
 def _table(telegram, line):
