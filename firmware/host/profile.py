@@ -32,6 +32,7 @@ _DEVICE = {
     "record": list,
 }
 _STANDARD_SET = "OMS standard set"
+_ANY_SENSOR = 0x1F  # device type of sensors that say themselves what they are
 _RECORD = {
     "point": str,
     "quantity": str,
@@ -177,7 +178,12 @@ def _with_points(source, table, values, listed, device_type, sensors):
                 None,
                 'write points = "{}", or a list as in ["VM1!", "DT2!D"]'.format(_STANDARD_SET),
             )
+        if device_type == _ANY_SENSOR and not sensors:
+            hint = 'write sensors = ["{}"]'.format('"] or ["'.join(points.sensors()))
+            raise MisuseError("device type 1F: which kind of sensor?", None, hint)
         wanted = points.standard_set(device_type, sensors)
+    if not all(isinstance(tag, str) for tag in wanted):
+        raise MisuseError("points are names in quotes", None, 'as in ["VM1!", "DT2!D"]')
     out = []
     for tag in wanted:
         own = [one for one in listed if one[1].get("point") == tag]
@@ -193,14 +199,11 @@ def _encrypted_or_not(source, place, record, device_type):
     try:
         rule = points.row(record["point"], device_type).encryption
     except MisuseError as error:
-        raise source.error(error.message, place, "point" if "point" in record else None, _known(device_type))
+        known = "known: " + " ".join(one.tag for one in points.rows(device_type))
+        raise source.error(error.message, place, "points", known)
     if rule == "mandatory" and record.get("clear"):
         raise source.error("{} must be encrypted".format(record["point"]), place, "clear")
     return {**record, "clear": record.get("clear", rule == "not allowed")}
-
-
-def _known(device_type):
-    return "known: " + " ".join(row.tag for row in points.rows(device_type))
 
 
 def _register(source, place, values, nominal_us, device_type, sensors):
@@ -232,6 +235,8 @@ def _of_point(values, nominal_us, device_type, sensors):
     numbers = (words.get("storage"), words.get("tariff"), words.get("subunit", 0))
     dib = points.dib_of(row, code, *numbers)
     if row.tag == "ID11!":
+        if not sensors:
+            raise MisuseError("ID11! lists the sensors", None, 'write sensors = ["humidity"], say')
         return Register(dib, row.vibs[0][1], point_values.sub_device_list(sensors))
     finer = isinstance(usual["value"], Decimal) and words.get("unit") == usual.get("unit")
     if finer and "resolution" not in values and not isinstance(words["value"], str):
@@ -288,6 +293,8 @@ def _filled(dib, vib, values, exponent, prefix, nominal_us):
         if value == "now" and field not in ("int16", "int32", "int48"):
             raise MisuseError("field {} holds no date".format(field))
         return Register(dib, vib, CLOCK if value == "now" else dates.time_text(code, value))
+    if kind == "T":
+        raise MisuseError("a date or time stands in quotes", None, 'as in value = "2024-05-31", or "now"')
     value = Decimal(value)
     scale = Decimal(10) ** (prefix - exponent)
     mantissa = value * scale
