@@ -283,6 +283,8 @@ def _text(field, kind, value):
 
 def _raw(field, mantissa, kind):
     unsigned, markers = kind in ("C", "D"), kind in ("", "C")
+    if mantissa is not None and kind in ("T", "K"):
+        raise MisuseError("a date or time is no number: give ISO text")
     if field == 13 and mantissa is not None and kind in ("", "N", "C", "D"):
         return number(mantissa, unsigned, markers)
     return encode.data(field, mantissa, unsigned, markers)

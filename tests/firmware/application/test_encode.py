@@ -285,3 +285,46 @@ def test_dates_are_the_published_bytes():
     assert dates.date(2007, 12, 31) == bytes.fromhex("FF0C")  # OMS-N
     assert dates.time(0, 1, 50) == bytes.fromhex("320100")  # OMS-N N.8.2
     assert builder.record(b"\x04", b"\x6d", "2008-05-31T23:50") == bytes.fromhex("046D32371F15")
+
+
+@pytest.mark.parametrize(
+    "made, expected",
+    [
+        (builder.text("BKG4"), "0434474B42"),  # OMS-N N.7
+        (builder.container(b"\x7a\xfe\x58\x02"), "047AFE5802"),
+        (builder.digits(1234), "C23412"),
+        (builder.digits(-1234), "D23412"),
+        (builder.digits(0), "C100"),
+        (builder.digits(5, 9), "C9050000000000000000"),
+        (builder.binary(b"\x03\x30"), "E20330"),
+        (builder.binary(bytes(16)), "F0" + "00" * 16),  # sheet 1.4: F0-F4 are 4 * (LVAR - EC)
+        (builder.binary(bytes(32)), "F4" + "00" * 32),
+        (builder.binary(bytes(48)), "F5" + "00" * 48),
+        (builder.binary(bytes(64)), "F6" + "00" * 64),
+        (builder.number(-2), "E1FE"),
+        (builder.number(-128), "E280FF"),  # E180 would be invalid
+        (builder.number(128), "E28000"),
+        (builder.number(128, True), "E180"),
+        (builder.number(255, True), "E2FF00"),
+        (builder.number(255, True, False), "E1FF"),
+    ],
+)
+def test_data_of_variable_length(made, expected):
+    assert made.hex().upper() == expected
+
+
+@pytest.mark.parametrize(
+    "function, arguments",
+    [
+        (builder.container, (bytes(192),)),
+        (builder.digits, (100, 1)),
+        (builder.digits, (10**18,)),
+        (builder.digits, (1, 10)),
+        (builder.binary, (bytes(17),)),
+        (builder.number, (2**119,)),
+        (builder.number, (-1, True)),
+    ],
+)
+def test_data_of_variable_length_is_refused(function, arguments):
+    with pytest.raises(MisuseError):
+        function(*arguments)
