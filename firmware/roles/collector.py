@@ -204,7 +204,8 @@ class Collector:
     def _judged(self, telegram, meter):
         """NEW or REPEATED of an authentic message. A telegram that is not to be believed loses its records here."""
         try:
-            self.trust.check(telegram, meter.profile if meter else None)
+            if meter:
+                self.trust.check(telegram, meter.key, meter.profile)
             if telegram.verdict == AUTHENTICATED:
                 key = self._key_for(telegram.address, telegram.key_id, telegram.key_version)
                 return self.trust.judge(telegram, key)

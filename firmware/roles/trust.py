@@ -2,6 +2,8 @@
 
 Security sheet 10.1 and 11.1, steps 4 and 6: a meter that has once proved profile B or D does not speak less protected, and
 no message counter comes again. Only what is authentic changes anything here, so no forged or damaged frame can latch it.
+Memory goes by identification number and key, because the MAC covers nothing else of the address behind a short header:
+under another manufacturer or version an old message would be as authentic as before.
 How a gateway compares counters is inferred: the flow charts of the standard are not readable in public.
 """
 
@@ -17,33 +19,31 @@ class Trust:
     """state: what `export` gave, or None. changed: whether there is more to store than at the last export."""
 
     def __init__(self, state=None):
-        self._last = {}  # address as hex: {fingerprint of the key: last authentic counter}
+        self._last = {}  # identification and fingerprint of the key: last authentic counter
         self.changed = False
-        for address, counters in (state if isinstance(state, dict) else {}).items():
-            if isinstance(counters, dict):
-                self._last[address] = {
-                    key: number for key, number in counters.items() if isinstance(number, int) and number >= 0
-                }
+        for name, counter in (state if isinstance(state, dict) else {}).items():
+            if isinstance(counter, int) and counter >= 0:
+                self._last[name] = counter
 
-    def check(self, telegram, minimum=None):
+    def check(self, telegram, key, minimum=None):
         """Refuse a decoded Telegram that is protected worse than it must be: DowngradeError.
 
-        minimum: OMS security profile that was agreed for this meter, or None. Acknowledgements, application errors and what
+        key: the master Key of this meter, or None. minimum: OMS security profile that was agreed for this meter, or None. Acknowledgements, application errors and what
         has no application data are never protected (sheet section 10).
         """
         tpl = telegram.tpl
         if tpl is None or telegram.address is None or tpl.content in (EMPTY, ERROR):
             return
-        if telegram.address.tpl_bytes().hex() in self._last:
+        if key is not None and _name(telegram.address, key) in self._last:
             minimum = "B"
         own = 2 if telegram.afl and telegram.afl.authentication_type() else _STRENGTH.get(telegram.profile, 0)
         if tpl.mode == 9:
             own = 2
         if own < _STRENGTH[minimum]:
             raise DowngradeError(
-                "{} of a meter that is known with authenticated messages".format(_name(tpl.mode))
+                "{} of a meter that is known with authenticated messages".format(_security(tpl.mode))
                 if minimum == "B"
-                else "{} of a meter for which profile {} is configured".format(_name(tpl.mode), minimum),
+                else "{} of a meter for which profile {} is configured".format(_security(tpl.mode), minimum),
                 position=tpl.offset,
             )
 
@@ -53,22 +53,25 @@ class Trust:
         A new counter is remembered. A repeated one is normal: the meter itself, a repeater or a second radio sent the message
         again. There is no limit upwards: meters jump, and nobody without the key can make one.
         """
-        counters = self._last.setdefault(telegram.address.tpl_bytes().hex(), {})
-        name = key.fingerprint()
-        last = counters.get(name, -1)
+        name = _name(telegram.address, key)
+        last = self._last.get(name, -1)
         if telegram.counter < last:
             raise ReplayError("message counter {} after {}".format(telegram.counter, last))
         if telegram.counter == last:
             return REPEATED
-        counters[name] = telegram.counter
+        self._last[name] = telegram.counter
         self.changed = True
         return NEW
 
     def export(self):
         """Plain data for `state`; nothing in it is secret."""
         self.changed = False
-        return {address: dict(counters) for address, counters in self._last.items()}
+        return dict(self._last)
 
 
-def _name(mode):
+def _name(address, key):
+    return address.ident + "/" + key.fingerprint()
+
+
+def _security(mode):
     return "a message without security" if not mode else "security mode {}".format(mode)

@@ -123,6 +123,18 @@ def test_memory_survives_and_is_stored_once_a_minute():
     assert known.KEY_0.lower() not in str(later.state).lower()
 
 
+def test_an_old_message_under_another_manufacturer():
+    """Behind a short header the MAC covers the identification number alone: the rest of the address can be changed."""
+    role = Collector([KnownMeter("gas", Address.parse("12345678"), KEY)])
+    first, second = telegrams(7, 2)
+    moved = bytearray(first)
+    moved[2] ^= 1
+    weak = bytearray(telegrams(0, 1)[0])
+    weak[2] ^= 1
+    told = readings(role, first, second, bytes(moved), bytes(weak))
+    assert [one.verdict for one in told] == ["authenticated"] * 2 + ["replayed", "downgraded"]
+
+
 def test_another_key_counts_for_itself():
     """A key that was replaced begins at 0 again (OMS Vol.2 9.3.2)."""
     trust = Trust()
@@ -133,13 +145,11 @@ def test_another_key_counts_for_itself():
     assert trust.judge(high, old) == REPEATED
 
 
-@pytest.mark.parametrize(
-    "state", [None, {}, [], {"a": 1}, {"a": {"b": "c"}}, {"a": {"b": -1}}, {"a": None}, 7]
-)
+@pytest.mark.parametrize("state", [None, {}, [], {"a": 1}, {"a": "c"}, {"a": -1}, {"a": None}, 7])
 def test_damaged_memory_is_no_memory(state):
     trust = Trust(state)
     telegram = decode(telegrams(7, 1)[0], lambda *which: KEY)
-    trust.check(telegram)
+    trust.check(telegram, KEY)
     assert trust.judge(telegram, KEY) == NEW
 
 
@@ -179,8 +189,8 @@ def test_messages_in_fragments_are_told_whole(shared):
 
 
 def test_the_reasons_are_typed():
-    trust = Trust({METER.tpl_bytes().hex(): {KEY.fingerprint(): 5}})
+    trust = Trust({METER.ident + "/" + KEY.fingerprint(): 5})
     with pytest.raises(DowngradeError, match="without security"):
-        trust.check(decode(telegrams(0, 1)[0]))
+        trust.check(decode(telegrams(0, 1)[0]), KEY)
     with pytest.raises(ReplayError, match="1 after 5"):
         trust.judge(decode(telegrams(7, 1)[0], lambda *which: KEY), KEY)
