@@ -4,7 +4,7 @@ import json
 from fractions import Fraction
 
 import pytest
-from omsnode.firmware.application import builder, record
+from omsnode.firmware.application import record
 
 FUNCTIONS = {"inst": "instantaneous", "max": "maximum", "min": "minimum", "err": "error"}
 
