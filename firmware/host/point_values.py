@@ -139,7 +139,7 @@ def vib_of(row, unit, exponent):
 
 def sub_device_types(names):
     """The numbers of sub device types from their names (OMS Vol.2 Table 9), as in ["humidity", "temperature"]."""
-    numbers = points.sensors()
+    numbers = dict(points.sensors())
     for name in names:
         if name not in numbers:
             raise MisuseError("no sensor {}".format(name), None, "one of: " + ", ".join(numbers))

@@ -179,7 +179,7 @@ def _with_points(source, table, values, listed, device_type, sensors):
                 'write points = "{}", or a list as in ["VM1!", "DT2!D"]'.format(_STANDARD_SET),
             )
         if device_type == _ANY_SENSOR and not sensors:
-            hint = 'write sensors = ["{}"]'.format('"] or ["'.join(points.sensors()))
+            hint = 'write sensors = ["{}"]'.format('"] or ["'.join(dict(points.sensors())))
             raise MisuseError("device type 1F: which kind of sensor?", None, hint)
         wanted = points.standard_set(device_type, sensors)
     if not all(isinstance(tag, str) for tag in wanted):

@@ -292,12 +292,9 @@ def dib_of(row, field=None, storage=None, tariff=None, subunit=0):
 
 
 def sensors():
-    """{name: number} of the sub device types that device type 1F can be (OMS Vol.2 Table 9)."""
-    out = {}
-    for line in list(lines(_load("common").SENSORS))[_SENSOR_TYPES:]:
-        number, _, name = line.partition(" ")
-        out[name] = int(number)
-    return out
+    """[(name, number)] of the sub device types that device type 1F can be (OMS Vol.2 Table 9)."""
+    rows = [line.split(" ") for line in lines(_load("common").SENSORS)]
+    return [(name, int(number)) for number, name in rows[_SENSOR_TYPES:]]
 
 
 def _columns(device_type, sub_device_types):
@@ -309,7 +306,7 @@ def _columns(device_type, sub_device_types):
         return [(first, first)]
     if not sub_device_types:
         raise MisuseError("device type %02X: which kind of sensor?" % device_type)
-    numbers = list(sensors().values())
+    numbers = [number for _, number in sensors()]
     columns = []
     for one in sub_device_types:
         if one not in numbers:

@@ -70,7 +70,7 @@ def test_standard_sets_are_those_of_the_annex(shared):
 def test_sensors_by_name(shared):
     facts = json.loads((shared / "vectors" / "datapoints.json").read_text(encoding="utf-8"))
     own = {name: one["sub_device_type"] for name, one in facts["sensor_columns"].items()}
-    assert points.sensors() == {
+    assert dict(points.sensors()) == {
         name: number for name, number in own.items() if facts["sensor_columns"][name]["device_type"] == "1F"
     }
 
