@@ -4,14 +4,7 @@
 read before it is kept.
 """
 
-from ..errors import (
-    IncompleteError,
-    NoKeyError,
-    OmsError,
-    UnsupportedCiError,
-    UnsupportedSecurityError,
-    WrongKeyError,
-)
+from ..errors import NoKeyError, OmsError, WrongKeyError
 from ..link import telegram as link_telegram
 from ..link.address import Address
 from ..portable import const
@@ -138,7 +131,9 @@ def decode(
         result.payload_offset = link.offset
         ell = link.ell
         if ell and ell.encrypted:
-            _open_session(result, ell, key_for)
+            from . import layers
+
+            layers.open_session(result, ell, key_for)
         if link.offset == len(result.opened):
             result.verdict = PLAIN
             return result
@@ -157,45 +152,10 @@ def _link(result):
         from ..link import wired
 
         if wired.is_wired(raw):
-            link = wired.parse(raw)
-            result.opened = raw[: link.end]
-            if link.offset < link.end:
-                _check_legacy(result.opened, link.offset)
-            return link
+            from . import layers
+
+            return layers.wired_link(result)
     return link_telegram.parse(raw)
-
-
-def _check_legacy(data, offset):
-    """Refuse the data structures of old wired meters, whose layout no free document has (application sheet 5). CI 73 is
-    one of them where 16 bytes follow, otherwise a compact frame."""
-    code = data[offset]
-    name = {0x73: "fixed", 0x76: "variable", 0x77: "fixed"}.get(code)
-    if name and (code != 0x73 or len(data) == offset + 17):
-        order = "" if code == 0x73 else ", most significant byte first"
-        raise UnsupportedCiError(
-            "CI {:02X}: {} data structure of old meters{}".format(code, name, order), offset
-        )
-
-
-def _open_session(result, ell, key_for):
-    """Decrypt what the extended link layer encrypts, and check its payload CRC."""
-    from ..link.crc import crc16
-    from ..security import session
-
-    if ell.encryption != session.AES_CTR:
-        raise UnsupportedSecurityError(
-            "encryption {} of the extended link layer is reserved".format(ell.encryption)
-        )
-    key = key_for(result.address) if key_for else None
-    start = result.link.offset - 2  # the payload CRC is encrypted too
-    if key is None:
-        raise NoKeyError("no key for {}".format(result.address), position=start)
-    plain = session.open(key, result.address, ell.cc, ell.sn, result.raw[start:])
-    if plain[0] | plain[1] << 8 != crc16(plain, 2):
-        raise WrongKeyError("the payload CRC is wrong behind the decryption", position=start)
-    result.opened = result.raw[:start] + plain
-    result.opened_offset = start
-    result.key = CONFIGURED
 
 
 def decode_message(message, address=None, key_for=None, default_keys=None, formats=None):
@@ -227,12 +187,6 @@ def _refuse(result, error):
         result.undecoded = record.Undecoded(0, result.payload, error.code, None)
 
 
-def _sender(link):
-    """Whose fragments belong together: one message at a time for each end of a link."""
-    whose = link.address.link_bytes() if link.address else link.primary_address
-    return whose, link.c_field & 0x40
-
-
 def _upper(result, offset, key_for, default_keys, formats, read, join=None):
     """AFL, transport header, security and records from the CI code at `offset` on. join: (Reassembly, time in us) or
     None."""
@@ -244,23 +198,16 @@ def _upper(result, offset, key_for, default_keys, formats, read, join=None):
         result.afl = afl = authentication.parse(raw, offset)
         result.payload_offset = offset = afl.payload_offset
         if afl.fragmented():
-            whole = join and join[0].add(_sender(result.link), afl, raw[offset:], join[1])
-            if whole is None:
-                raise IncompleteError("fragment {} of a message".format(afl.fragment_id), position=afl.offset)
-            result.afl, message = whole
-            result.opened = raw = raw[:offset] + message
-            result.joined = True
+            from . import layers
+
+            raw = layers.join(result, afl, join)
     tpl = header.parse(raw, offset)
     result.tpl = tpl
     result.payload_offset = tpl.payload_offset
-    wired = result.link and result.link.address is None
-    baud_rate = wired and 0xB8 <= tpl.ci <= 0xBF  # and nothing behind it
-    if tpl.content == ci.REFUSED and not baud_rate:
-        hint = "nothing of a meter's readings stands behind this CI code"
-        if 0xA0 <= tpl.ci <= 0xB7:  # manufacturer specific: kept whole, under its name
-            hint = None
-            _protocol(result, tpl, raw[tpl.payload_offset :])
-        raise UnsupportedCiError("CI {:02X}: {}".format(tpl.ci, tpl.name), offset, hint)
+    if tpl.content == ci.REFUSED:
+        from . import layers
+
+        layers.check_ci(result, tpl)
     if tpl.address:
         result.address = tpl.address
     elif tpl.direction == ci.DOWN and result.link and result.link.ell and result.link.ell.receiver:
@@ -281,17 +228,9 @@ def _upper(result, offset, key_for, default_keys, formats, read, join=None):
 
         frames.read(result, payload, application_start(result), formats)
     elif payload or content in (ci.ERROR, ci.OTHER):
-        _protocol(result, tpl, payload)
+        from . import layers
 
-
-def _protocol(result, tpl, payload):
-    from . import protocols
-
-    result.protocol = protocols.read(tpl.ci, payload, tpl.direction, application_start(result))
-    for offset, length, name, _, _ in result.protocol.fields:
-        if name == "undecoded":
-            reason = "not read: " + tpl.name
-            result.undecoded = record.Undecoded(offset, payload[offset : offset + length], reason, None)
+        layers.read_protocol(result, tpl, payload)
 
 
 def application_start(telegram):
@@ -311,7 +250,9 @@ def _open(result, tpl, key_for, default_keys):
     """Decrypt the payload, or raise why not."""
     body = result.opened[tpl.payload_offset :]
     if result.afl or tpl.mode not in (None, 0, 5):
-        _open_protected(result, tpl, key_for)
+        from . import layers
+
+        layers.open_protected(result, tpl, key_for)
         return
     length = mode5.encrypted_length(tpl.blocks, len(body)) if tpl.mode == 5 else 0
     result.encrypted_bytes = length
@@ -330,25 +271,6 @@ def _open(result, tpl, key_for, default_keys):
         result.key = DEFAULT
     result.payload = plain + body[length:]
     result.verdict = DECRYPTED
-
-
-def _open_protected(result, tpl, key_for):
-    """Whatever is more than mode 5: authenticated in the AFL, or another mode."""
-    from ..transport import protection
-
-    opened = protection.open_message(result.opened, tpl, result.afl, result.address, key_for)
-    result.payload = opened.payload
-    result.encrypted_bytes = opened.encrypted_bytes
-    result.padding = opened.padding
-    result.counter = opened.counter
-    result.key_id = opened.key_id
-    result.key_version = opened.key_version
-    if opened.authenticated:
-        result.verdict = AUTHENTICATED
-    else:
-        result.verdict = DECRYPTED if opened.encrypted_bytes or result.opened_offset is not None else PLAIN
-    if result.verdict != PLAIN:
-        result.key = CONFIGURED
 
 
 def _try(default_keys, address, access_number, data):

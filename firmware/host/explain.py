@@ -88,11 +88,15 @@ def explain(telegram):
         _link(spans, link)
         if link.ell is not None:
             _ell(spans, link.ell)
-    if telegram.afl is not None:
-        _afl(spans, telegram.afl, telegram)
-    if telegram.tpl is not None:
-        _tpl(spans, telegram.tpl)
-    _payload(spans, telegram, end)
+    if telegram.joined:
+        text = "last fragment, joined with those before it: security profile {}, {}"
+        spans.skip_to(end, "AFL", text.format(telegram.profile, telegram.verdict), True)
+    else:
+        if telegram.afl is not None:
+            _afl(spans, telegram.afl, telegram)
+        if telegram.tpl is not None:
+            _tpl(spans, telegram.tpl)
+        _payload(spans, telegram, end)
     if link is not None and link.address is None and link.end < len(telegram.raw):
         spans.add(1, "link", "checksum over C to the last data byte, right")
         spans.add(1, "link", "stop byte")
