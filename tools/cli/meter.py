@@ -50,6 +50,17 @@ dib = "02"
 vib = "FD17"
 data = "0000"
 
+# Or name its data points (OMS Vol.2 Annex B) and be done; every one has a usual value:
+#   [[meter]]
+#   id = "12345678.M=KAM.V=1b.T=16"
+#   points = "OMS standard set"   # all that is obligatory for this device type
+#   points = ["VM1!", "VM1!D", "DT2!D"]                          # or these
+#   sensors = ["humidity", "temperature"]                        # device type 1F: what kind it is
+#   [[meter.record]]              # another value, growth, unit, field, tariff, storage or subunit for one of them,
+#   point = "VM1!"                # or one more of them
+#   value = 12.345
+#   growth_per_hour = 0.120
+#
 # Also for a [[meter]]: status = 4, security_mode = 0, ell = true, header = "long",
 #   behind_adapter = "id of the radio adapter that sends for it"
 # Also for a record: function = "maximum", storage = 1, tariff = 2, subunit = 1, qualifiers = ["backward"],
@@ -65,7 +76,7 @@ def add_parser(subparsers):
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records")
+    parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records or points")
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument(
         "--count", type=int, metavar="N", help="stop after N telegrams instead of with Ctrl-C"
