@@ -1,5 +1,7 @@
 """Every byte is told, in order, once; whatever the telegram is."""
 
+import json
+
 import pytest
 import support_telegram as known
 import support_wired as wired
@@ -9,6 +11,7 @@ from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.host.explain import explain, with_crcs
 from omsnode.firmware.host.lines import frame_or_telegram
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport.fragmentation import Reassembly
 from support_link import ANNEX_N_5_3, SAMPLE_A, SAMPLE_B, SAMPLE_B3
 
 
@@ -163,3 +166,18 @@ def test_l_field_of_format_b_counts_its_crcs():
         line = frame_or_telegram(sample)
         first = with_crcs(explain(decode(line.telegram)), line.frame_format)[0]
         assert first.meaning == "L-field: {} bytes follow, CRCs counted".format(count)
+
+
+def test_the_last_fragment_of_a_joined_message(shared):
+    """OMS Vol.2 Annex N.3 and N.4, by radio and on the wire: its own bytes are told, the message's are not its."""
+    vectors = json.loads((shared / "vectors" / "security.json").read_text())
+    for vector in vectors["fragmented"]:
+        joining = Reassembly()
+        key = Key.from_hex(vector["key"])
+        for number, fragment in enumerate(vector["fragments"]):
+            data = bytes.fromhex(fragment["telegram_hex"])
+            told = decode(data, lambda address, *which, key=key: key, fragments=joining, now_us=number)
+            spans = explain(told)
+            covers(spans, len(data))
+            assert all(span.known for span in spans)
+        assert told.joined and told.records and find(spans, "last fragment")
