@@ -95,7 +95,7 @@ class Annexes:
         self.sensors = points["sensor_columns"]
         self.column = {code: column for column, codes in self.types.items() for code in codes}
         self.gateway = [row for row in obis["entries"] if "from" in row]
-        self.codes = {}  # (tag, column) -> codes in the order of Annex A
+        self.codes: dict[tuple, list] = {}  # (tag, column) -> codes in the order of Annex A
         for entry in obis["entries"]:
             if entry["summary_row"]:  # a heading
                 continue
@@ -156,8 +156,8 @@ def vib_row(vib):
 def modules(folder):
     """{file name: text} of every generated module."""
     annexes = Annexes(folder)
-    tables = {name: [] for name in ("common", *MODULES, "sensor", "commands")}
-    used = {name: [] for name in tables}
+    tables: dict[str, list] = {name: [] for name in ("common", *MODULES, "sensor", "commands")}
+    used: dict[str, list] = {name: [] for name in tables}
 
     def add(module, tag, requirement, code, tariff=None):
         tables[module].append(row(annexes, tag, requirement, code, tariff))
