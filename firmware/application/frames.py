@@ -241,13 +241,22 @@ class Formats:
         self.conflicts = 0
         self._fresh = {}  # (address as 8 link bytes, signature): (trust, header)
         self._proven = {}
+        self._last = {}  # header: who taught it last
         self._order = ([], [])  # keys of fresh and proven, the oldest first
         self._restore(state)
 
     def full(self, telegram, records):
         """Learn from the records of a full frame, as record.decode returned them, of an opened Telegram."""
-        if telegram.address is not None and records:
-            self.learn(telegram.address, header(records), trust(telegram))
+        address = telegram.address
+        if address is None or not records:
+            return
+        head = header(records)
+        level = trust(telegram)
+        if self._last.get(head) != (address, level):  # mostly it is
+            self.learn(address, head, level)
+            if len(self._last) >= 2 * self.size:
+                self._last.clear()
+            self._last[head] = (address, level)
 
     def learn(self, address, head, trust=0):
         """Remember a header (bytes) of the meter with this Address. It must be complete and valid."""
@@ -271,7 +280,7 @@ class Formats:
 
     def _add(self, group, order, key, value):
         if len(order) >= self.size:
-            del group[order.pop(0)]
+            self._last.pop(group.pop(order.pop(0))[1], None)
         order.append(key)
         group[key] = value
 
