@@ -94,7 +94,6 @@ class Annexes:
         self.types = points["device_columns"]
         self.sensors = points["sensor_columns"]
         self.column = {code: column for column, codes in self.types.items() for code in codes}
-        self.gateway = [row for row in obis["entries"] if "from" in row]
         self.codes: dict[tuple, list] = {}  # (tag, column) -> codes in the order of Annex A
         for entry in obis["entries"]:
             if entry["summary_row"]:  # a heading
@@ -208,8 +207,6 @@ def modules(folder):
             out[module] += table(
                 "SENSORS", ["{} {}".format(one["sub_device_type"], n) for n, one in annexes.sensors.items()]
             )
-            out[module] += "\n# Codes that a gateway makes itself (Annex A.3.1): `code where from`.\n"
-            out[module] += table("GATEWAY", [one["obis"] + " " + one["from"] for one in annexes.gateway])
         columns = COLUMNS.get(module, annexes.sensors)
         out[module] += "\n" + table("COLUMNS", columns) + "\n" + table("TAGS", rows)
         out[module] += "\n" + table("VIBS", [vib_row(annexes.vibs[name]) for name in used[module]])

@@ -49,15 +49,6 @@ SENSORS = """
 15 turbidity
 """
 
-# Codes that a gateway makes itself (Annex A.3.1): `code where from`.
-GATEWAY = """
-0-0:0.9.1*255 gateway reception time
-0-0:0.9.2*255 gateway reception date
-0-0:96.1.1*255 meter address: TPL address, or the link address if the header is short; payload in TPL order ID M Ver Type
-0-0:96.1.2*255 link layer address; wireless: reordered to ID M Ver Type; wired: the primary address byte
-0-0:97.97.0*255 status byte of the TPL header
-"""
-
 COLUMNS = """
 meter
 actuator

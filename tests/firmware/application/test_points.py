@@ -4,8 +4,7 @@ import json
 import pathlib
 
 import pytest
-from omsnode.firmware.application import obis, points, record
-from omsnode.firmware.application.points import common
+from omsnode.firmware.application import gateway, obis, points, record
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.host import point_values
 from omsnode.tools import generate_points
@@ -145,9 +144,12 @@ def test_every_vib_counts_what_the_table_of_units_says():
                     assert one.exponent == exponent, where
 
 
-def test_codes_say_where_a_gateway_gets_its_own():
-    rows = [line.partition(" ")[0] for line in points.lines(common.GATEWAY)]
-    assert rows == ["0-0:0.9.1*255", "0-0:0.9.2*255", "0-0:96.1.1*255", "0-0:96.1.2*255", "0-0:97.97.0*255"]
+def test_codes_without_a_record_are_the_gateways(shared):
+    """Rows of Annex A that no record feeds and that are no headings: gateway.py makes them."""
+    entries = json.loads((shared / "vectors" / "obis.json").read_text(encoding="utf-8"))["entries"]
+    made = [one["obis"] for one in entries if not one["patterns"] and not one["summary_row"]]
+    names = ("RECEPTION_TIME", "RECEPTION_DATE", "METER_ADDRESS", "LINK_ADDRESS", "STATUS")
+    assert made == [getattr(gateway, name) for name in names]
 
 
 def test_find_and_codes_without_a_telegram():
