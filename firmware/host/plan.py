@@ -101,10 +101,11 @@ class Plans:
         self._last = (None, None)
         result = application.decode(telegram, key_for, default_keys, formats, self.read, **more)
         if self.annotate is not None:
-            self._name(result)
+            self.name(result)
         return result
 
-    def _name(self, telegram):
+    def name(self, telegram):
+        """Annotate the telegram that was decoded last."""
         plan = self._plan_of(telegram)
         if plan is None:
             self.annotate(telegram)

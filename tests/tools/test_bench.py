@@ -6,26 +6,46 @@ from omsnode.firmware.application.telegram import decode
 from omsnode.tools.bench import decode as bench
 from omsnode.tools.cli import main
 
+SEALED = {"plain": "plain", "mode 5": "decrypted", "mode 7": "authenticated"}
+
 
 def test_samples_decode_without_remainder():
-    counts = []
-    for _, data, key in bench.samples():
-        telegram = decode(data, lambda address, *which, key=key: key)
-        assert telegram.error is None and telegram.undecoded is None
-        counts.append(len(telegram.records))
-    assert counts == [1, 3, 14]
+    names = []
+    for name, telegrams, key in bench.samples():
+        names.append(name)
+        for data in telegrams:
+            telegram = decode(data, lambda *which, key=key: key)
+            assert telegram.error is None and telegram.undecoded is None
+            *_, security, count = name.split(", ")
+            assert len(telegram.records) == int(count.split()[0])
+            assert telegram.verdict == SEALED[security]
+            assert all(record.flag is None for record in telegram.records)
+    assert [name for name in names if "14 records" in name] == [
+        "plain, 14 records",
+        "mode 5, 14 records",
+        "mode 7, 14 records",
+    ]
 
 
-def test_bench_prints_every_figure(capsys, monkeypatch):
-    monkeypatch.setattr(bench, "seconds_per_call", lambda function, least_s=0: (function(), 1e-5)[1])
-    assert main(["bench", "--json"]) == 0
+def test_bench_prints_every_figure(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(
+        bench,
+        "seconds_each",
+        lambda functions, least_s=0: [function() and 1e-5 or 1e-5 for function in functions],
+    )
+    corpus = tmp_path / "corpus.json"
+    corpus.write_text(
+        json.dumps(
+            {"telegrams": [{"telegram": bench.SAMPLES[0][1], "key": None}, {"telegram": "00", "key": None}]}
+        )
+    )
+    assert main(["bench", "--json", "--corpus", str(corpus)]) == 0
     found = json.loads(capsys.readouterr().out)
     names = [row["what"] for row in found["rows"]]
-    assert all(row["per_second"] == 100000 and row["ratio"] == 1 for row in found["rows"])
-    for part in ("hex line to JSON", "core decode", "deframe T chips"):
-        assert [name for name in names if name.startswith(part)]
+    assert "mode 5, 14 records" in names and names[-1] == "corpus, 1 telegrams"
+    assert all(0 < row["plain_us"] <= 10 and row["gain"] == 1 for row in found["rows"])
     for one in found["shares"]:
-        assert {"read the line", "link", "transport header", "records", "JSON"} <= set(one["share"])
-        assert abs(sum(one["share"].values()) - 1) < 0.01
-    assert main(["bench"]) == 0
-    assert "CPU share of each stage" in capsys.readouterr().out
+        assert {"read the line", "link", "transport header", "records", "names", "JSON"} <= set(one["stages"])
+    assert len(found["deframer"]) == 2
+    assert main(["bench", "--corpus", str(corpus)]) == 0
+    assert "What bounds it" in capsys.readouterr().out
