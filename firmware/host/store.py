@@ -7,6 +7,12 @@ import pathlib
 from ..errors import StoreError
 
 
+def default_state_dir():
+    """Where state is kept if no configuration says it: `omsnode` in $XDG_STATE_HOME or ~/.local/state."""
+    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return pathlib.Path(base) / "omsnode"
+
+
 class JsonStore:
     """`load()` and `save(state)` of one dict. A half-written file cannot occur; a damaged one is set aside.
 

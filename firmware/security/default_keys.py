@@ -19,3 +19,8 @@ def of(address):
     """The Keys (tuple) to try for a meter: those of its manufacturer first. address: its Address."""
     code = address.manufacturer_code
     return tuple([Key.from_hex(key) for makers, key in _TABLE if makers is None or code in makers])
+
+
+def is_public(key):
+    """Whether this Key is one of them."""
+    return any([Key.from_hex(text) == key for _, text in _TABLE])

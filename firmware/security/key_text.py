@@ -22,6 +22,11 @@ def parse(text):
     return bytes.fromhex(text)
 
 
+def written(key):
+    """The 32 hex digits of a Key: for the file of a key store, and nowhere else."""
+    return key._secret.hex().upper()
+
+
 def fingerprint(secret):
     """Six hex digits of a hash: tells keys apart, does not lead back to the key."""
     return hashlib.sha256(b"omsnode key " + secret).digest()[:3].hex()

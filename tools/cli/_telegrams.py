@@ -5,7 +5,8 @@ import sys
 
 from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import ConfigError, MisuseError, NoKeyError
-from omsnode.firmware.host.key_ring import KeyRing
+from omsnode.firmware.host import key_store
+from omsnode.firmware.host.key_store import KeyStore
 from omsnode.firmware.host.lines import parse_line
 from omsnode.firmware.security import default_keys
 from omsnode.firmware.security.keys import Key
@@ -13,6 +14,7 @@ from omsnode.firmware.security.keys import Key
 from ._parser import masked
 
 _KEY_FILE_HELP = """\
+keys: without --key and --keys, those of the key store are used (`omsnode keys --help`).
 key file: one meter per line, `id key`; id is the 8 digits printed on the meter or a whole
 address like 12345678.M=KAM.V=1b.T=16, key is 32 hex digits, # begins a comment:
     12345678                    000102030405060708090A0B0C0D0E0F   # kitchen
@@ -21,7 +23,8 @@ address like 12345678.M=KAM.V=1b.T=16, key is 32 hex digits, # begins a comment:
 
 LINES_HELP = """\
 each input line holds one telegram: hex digits with or without link CRCs (found out by itself),
-an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|+0; blank lines and # comments are skipped.
+a wired frame 68 ... 16, an rtlwmbus line, a CUL line b... or bY..., or telegram=|...|+0;
+blank lines and # comments are skipped.
 """
 
 HELP = (
@@ -47,15 +50,18 @@ def add_key_options(parser):
     )
 
 
-def key_ring(args):
-    """KeyRing of the options. ConfigError if the key file is wrong."""
-    ring = KeyRing(args.key)
+def keys(args):
+    """KeyStore of the options: what --key or --keys give, and nothing else; without them the key store, if there is one.
+    ConfigError if a file is wrong."""
+    if args.key is None and args.keys is None:
+        return key_store.find()
+    given = KeyStore(args.key)
     if args.keys is not None:
-        ring.load(args.keys)
-    return ring
+        given.load(args.keys)
+    return given
 
 
-def read(text, ring, args, formats=None, decode=decode):
+def read(text, store, args, formats=None, decode=decode):
     """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
 
     Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
@@ -66,7 +72,7 @@ def read(text, ring, args, formats=None, decode=decode):
     line = parse_line(text, keep=True)
     if line is None:
         return None
-    key_for = None if line.cut else ring.key_for
+    key_for = None if line.cut else store.key_for
     public = default_keys.of if args.default_keys and not line.cut else None
     telegram = decode(line.telegram, key_for, public, None if line.error else formats)
     if line.cut and isinstance(telegram.error, NoKeyError):

@@ -33,7 +33,7 @@ def add_parser(subparsers):
 
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
-    ring = _telegrams.key_ring(args)
+    store = _telegrams.keys(args)
     formats = Formats()
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
@@ -41,7 +41,7 @@ def run(args):
     refused = first = False
     for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
         try:
-            read = _telegrams.read(text, ring, args, formats)
+            read = _telegrams.read(text, store, args, formats)
             if read is None:
                 continue
             if first:

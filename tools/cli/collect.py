@@ -8,13 +8,12 @@ from omsnode.board import hats
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config
-from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
 from omsnode.firmware.security import default_keys
 
 from . import output, scene, station, value_handling
-from .meter import default_state_dir
 
 _MOST_SECONDS = 10**9
 EXAMPLE = """\

@@ -31,7 +31,7 @@ def add_parser(subparsers):
 def run(args):
     """Exit status: 0 all decoded, 1 at least one refused, 2 wrong use."""
     output.check(args)
-    ring = _telegrams.key_ring(args)
+    store = _telegrams.keys(args)
     formats = Formats()
     plans = Plans(annotate=obis.annotate)
     render, refuse = _form(args.format, args.units, plans)
@@ -41,7 +41,7 @@ def run(args):
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            read = _telegrams.read(text, ring, args, formats, plans.decode)
+            read = _telegrams.read(text, store, args, formats, plans.decode)
             if read is None:
                 continue
             line, telegram, error = read

@@ -2,7 +2,6 @@
 
 import argparse
 import os
-import pathlib
 import sys
 import time
 
@@ -11,7 +10,7 @@ from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import ConfigError
 from omsnode.firmware.host import config
-from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.meter import Meter
@@ -76,7 +75,9 @@ def add_parser(subparsers):
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("file", metavar="meter.toml", help="TOML file with one [[meter]] and its records or points")
+    parser.add_argument(
+        "file", metavar="meter.toml", help="TOML file with one [[meter]] and its records or points"
+    )
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument(
         "--count", type=int, metavar="N", help="stop after N telegrams instead of with Ctrl-C"
@@ -125,11 +126,6 @@ def run(args):
                 node.run(board.now_us() + scene.SLICE_US)
 
         return station.until_interrupted(node, work)
-
-
-def default_state_dir():
-    base = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return pathlib.Path(base) / "omsnode"
 
 
 def _virtual(role, store, state, count):
