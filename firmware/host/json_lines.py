@@ -103,15 +103,15 @@ def template(records):
     )
 
 
-def fill(text, records):
-    """The JSON of records that differ from those of the template in value, flag and data only."""
+def fill(text, records, data):
+    """The JSON of records that differ from those of the template in value, flag and data only. data: hex digits of each."""
     holes = []
-    for record in records:
+    for record, digits in zip(records, data, strict=True):
         mantissa, flag = record.mantissa, record.flag
         holes += (
             value_text(record) if mantissa is None else decimal(mantissa, record.exponent),
             "null" if flag is None else _text(flag),
-            record.data.hex().upper(),
+            digits,
         )
     return text % tuple(holes)
 

@@ -20,7 +20,7 @@ _TWO_ORDERS = b"\xfc"  # VIF: a unit in plain text in one of two orders; what st
 _SAME_LOOK = 4  # plans kept of payloads that have length and first record in common
 
 _new = object.__new__
-_bcd, _integer, _reading = types.bcd, types.integer, plain.reading
+_bcd, _integer = types.bcd, types.integer
 
 
 def is_number(field, kind):
@@ -30,13 +30,15 @@ def is_number(field, kind):
 
 class _Slot:
     """Of one record. constant: what it always has. start, end: where its data are. meaning, field: how they are read,
-    None for what is no record with a VIB. number: "bcd", or what `integer` is to read, or None if it is neither."""
+    None for what is no record with a VIB. number: "bcd", or what `integer` is to read, or None if it is neither. seen:
+    data and reading of the last one that was no number; few of them change from telegram to telegram."""
 
     def __init__(self, record):
         self.start = record.offset + len(record.dib) + len(record.vib)
         self.end = self.start + len(record.data)
-        self.constant = dict(vars(record), data=None, mantissa=None, text=None)
+        self.constant = dict(vars(record), data=None, mantissa=None, text=None, obis=None, data_point=None)
         self.meaning = self.field = self.number = None
+        self.seen = None, None
         if record.vib:
             self.meaning = meaning = vif.resolve(record.vib)
             self.field = field = record.dib[0] & 0x0F
@@ -47,22 +49,11 @@ class _Slot:
                 self.constant["exponent"] = meaning.exponent
                 self.constant["flag"] = None
 
-    def read(self, payload):
-        """The record with the value that this payload has."""
-        record = _new(plain.Record)
-        fields = record.__dict__
-        fields.update(self.constant)
-        fields["data"] = data = payload[self.start : self.end]
-        number = self.number
-        if number is not None:
-            mantissa = _bcd(data)[0] if number == "bcd" else _integer(data, number)[0]
-            if mantissa is not None:
-                fields["mantissa"] = mantissa
-                return record
-        if self.meaning is not None:
-            reading = _reading(self.meaning, self.field, data)
-            record.mantissa, record.exponent, record.text, record.flag = reading
-        return record
+    def reading(self, data):
+        """(mantissa, exponent, text, flag) of data that are not simply a number."""
+        if data != self.seen[0]:
+            self.seen = data, plain.reading(self.meaning, self.field, data)
+        return self.seen[1]
 
 
 class _Plan:
@@ -71,15 +62,41 @@ class _Plan:
     """
 
     def __init__(self, payload, records):
-        self.slots = [_Slot(record) for record in records]
+        slots = [_Slot(record) for record in records]
         mask = bytearray(b"\xff" * len(payload))
-        for slot in self.slots:
+        for slot in slots:
             first = slot.start + 1 if slot.field == _VARIABLE else slot.start
             mask[first : slot.end] = bytes(slot.end - first)
         self.mask = int.from_bytes(mask, "big")
         self.fixed = int.from_bytes(payload, "big") & self.mask
+        self.slots = [(slot, slot.constant, slot.start, slot.end, slot.number) for slot in slots]
         self.names = {}
         self.templates = {}
+
+    def records(self, payload):
+        """The records of a payload that has this layout."""
+        out = []
+        for slot, constant, start, end, number in self.slots:
+            record = _new(plain.Record)
+            fields = record.__dict__
+            fields.update(constant)
+            fields["data"] = data = payload[start:end]
+            out.append(record)
+            if number is not None:
+                mantissa = _bcd(data)[0] if number == "bcd" else _integer(data, number)[0]
+                if mantissa is not None:
+                    fields["mantissa"] = mantissa
+                    continue
+            if slot.meaning is not None:
+                record.mantissa, record.exponent, record.text, record.flag = slot.reading(data)
+        return out
+
+    def json(self, template, telegram):
+        """Of the records of a Telegram."""
+        digits = telegram.payload.hex().upper()
+        return json_lines.fill(
+            template, telegram.records, [digits[2 * slot[2] : 2 * slot[3]] for slot in self.slots]
+        )
 
 
 class Plans:
@@ -138,7 +155,7 @@ class Plans:
             for plan in plans:
                 if number & plan.mask == plan.fixed:
                     self.hits += 1
-                    records = [slot.read(payload) for slot in plan.slots]
+                    records = plan.records(payload)
                     self._last = (records, plan)
                     return records, None
         self.misses += 1
@@ -161,4 +178,4 @@ class Plans:
         if template is None:
             template = json_lines.template(telegram.records)
             plan.templates[telegram.address.device_type] = template
-        return json_lines.to_json(telegram, frame_format, more, json_lines.fill(template, telegram.records))
+        return json_lines.to_json(telegram, frame_format, more, plan.json(template, telegram))
