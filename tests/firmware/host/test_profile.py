@@ -178,7 +178,7 @@ def test_behind_an_adapter(load):
         ),
         (
             record('dib = "02"\nvib = "13"\ndata = "00"').replace(
-                "[[meter.r", "security_mode = 7\n[[meter.r"
+                "[[meter.r", "security_mode = 9\n[[meter.r"
             ),
             4,
             "security mode 0, 5, 7 or 10",
