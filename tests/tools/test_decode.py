@@ -283,3 +283,25 @@ def test_a_byte_order_mark_is_no_part_of_the_telegram(tmp_path):
 def test_a_telegram_in_the_place_of_a_file(tmp_path):
     status, out, err = omsnode("decode", known.NO_HEADER)
     assert (status, out) == (2, "") and "standard input" in err
+
+
+# OMS Vol.2 Annex N.3: one message of profile B in three telegrams, without link CRCs.
+FRAGMENTS = """
+3908496A7856341201078E80113A63665544330A319009017865B30A000056007A050050071030539A7CDB1CBCA6D43CB02D762A1E1626FEEF0E
+3908496A7856341201078E80123A63665544330A3190020240C490278E41A48BAD1438BDE38D4D1166305DEFF6392B6BE31A9FC812757BE805B4
+3B08496A7856341201078E80133A63665544330A31900A0304BE47ED4C9CC11A7806CC3E0457C725B4B29BE7FEF078777187CCEF8E2AF51CC729EF7A
+"""
+
+
+def test_a_message_in_fragments_is_told_with_its_last_line():
+    status, out, _ = omsnode("decode", "--key", known.KEY_0, text=FRAGMENTS)
+    first, second, whole = [json.loads(line) for line in out.splitlines()]
+    assert status == 1 and first["error"]["code"] == second["error"]["code"] == "incomplete"
+    assert whole["error"] is None and whole["security"]["verdict"] == "authenticated"
+    assert [one["value"] for one in whole["records"][:3]] == [411.979, "2013-08-18", 383.294]
+    status, out, _ = omsnode("analyze", "-", "--key", known.KEY_0, text=FRAGMENTS)
+    assert out.count("all explained") == 3 and "411.979 m3" in out
+    # A line in between that is lost: the rest is named, nothing is read.
+    lines = FRAGMENTS.split()
+    status, out, _ = omsnode("decode", "--key", known.KEY_0, text=lines[0] + "\n" + lines[2])
+    assert json.loads(out.splitlines()[1])["error"]["code"] == "fragment"

@@ -61,12 +61,13 @@ def keys(args):
     return given
 
 
-def read(text, store, args, formats=None, decode=decode):
+def read(text, store, args, formats=None, decode=decode, fragments=None):
     """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
 
     Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
     encrypted data that is cut is not decrypted. formats: frames.Formats for compact frames, which do not learn
-    from a line that is cut. decode: application.telegram.decode, or what does the same. Raises OmsError if there is
+    from a line that is cut. decode: application.telegram.decode, or what does the same. fragments: Reassembly of messages
+    over several lines. Raises OmsError if there is
     nothing to be read.
     """
     line = parse_line(text, keep=True)
@@ -74,7 +75,9 @@ def read(text, store, args, formats=None, decode=decode):
         return None
     key_for = None if line.cut else store.key_for
     public = default_keys.of if args.default_keys and not line.cut else None
-    telegram = decode(line.telegram, key_for, public, None if line.error else formats)
+    if line.error:
+        formats = fragments = None
+    telegram = decode(line.telegram, key_for, public, formats, fragments=fragments)
     if line.cut and isinstance(telegram.error, NoKeyError):
         telegram.error, telegram.verdict = line.error, None  # it was not even tried
         if telegram.undecoded is not None:

@@ -7,7 +7,8 @@ import textwrap
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.explain import explain, with_crcs
-from omsnode.firmware.host.table import complaint, heading
+from omsnode.firmware.host.table import complaint, heading, to_table
+from omsnode.firmware.transport.fragmentation import Reassembly
 
 from . import _telegrams
 
@@ -38,16 +39,19 @@ def run(args):
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
     is_file = is_file or "." in args.telegram or "/" in args.telegram
+    fragments = Reassembly()
     refused = first = False
     for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
         try:
-            read = _telegrams.read(text, store, args, formats)
+            read = _telegrams.read(text, store, args, formats, fragments=fragments)
             if read is None:
                 continue
             if first:
                 print()
             first = True
             print_analysis(*read)
+            if read[1].joined:
+                print(to_table(read[1]))
             refused = refused or read[2] is not None
         except OmsError as error:
             refused = True

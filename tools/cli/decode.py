@@ -1,6 +1,7 @@
 """`omsnode decode`: telegrams from lines of text to JSON or another format."""
 
 import argparse
+import os
 
 from omsnode.firmware.application import obis
 from omsnode.firmware.application.frames import Formats
@@ -9,6 +10,7 @@ from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.json_lines import refused_line
 from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.table import complaint, to_table
+from omsnode.firmware.transport.fragmentation import Reassembly
 
 from . import _telegrams, output, value_handling
 
@@ -33,15 +35,17 @@ def run(args):
     output.check(args)
     store = _telegrams.keys(args)
     formats = Formats()
+    fragments = Reassembly(most_messages=1000)
     plans = Plans(annotate=obis.annotate)
     render, refuse = _form(args.format, args.units, plans)
     handling = value_handling.of(args)
     if handling:
         render, refuse = handling.around(render, refuse)
+    live = args.file == "-" or not os.path.isfile(args.file)  # somebody may wait for each line
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            read = _telegrams.read(text, store, args, formats, plans.decode)
+            read = _telegrams.read(text, store, args, formats, plans.decode, fragments)
             if read is None:
                 continue
             line, telegram, error = read
@@ -52,7 +56,7 @@ def run(args):
             refused = True
             out = refuse(error)
         if out is not None:
-            print(out, flush=True)
+            print(out, flush=live)
     return 1 if refused else 0
 
 
