@@ -79,7 +79,9 @@ class Collector:
     """meters: list of KnownMeter. mode: what to listen to. radio_name: appears in each reading. window_us: within which a
     second copy is a duplicate. default_keys: function of an Address that returns the publicly known Keys to try where no
     meter's key is known (security.default_keys.of), or None. formats: application.frames.Formats that learns from what is
-    heard, for compact frames, or None. trust: trust.Trust, a new one if None.
+    heard, for compact frames, or None. trust: trust.Trust, a new one if None. decode: application.telegram.decode, or what
+    does the same. keys: function (Address, KeyID, key version or None) that returns a Key or None, for meters without a
+    key of their own and for other KeyIDs and versions; or None.
 
     counters: frames, delivered, duplicates, fragments (parts of messages, not told) and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
     """
@@ -93,7 +95,10 @@ class Collector:
         default_keys=None,
         formats=None,
         trust=None,
+        decode=decode,
+        keys=None,
     ):
+        self._decode = decode
         self._known = {}  # printed number: the KnownMeters that have it
         for meter in meters:
             self._known.setdefault(meter.address.ident, []).append(meter)
@@ -103,6 +108,7 @@ class Collector:
         self.default_keys = default_keys
         self.formats = formats
         self.trust = trust or Trust()
+        self._keys = keys
         self.fragments = Reassembly()
         self.counters = {"frames": 0, "delivered": 0, "duplicates": 0}
         self.statistics = {}
@@ -167,10 +173,13 @@ class Collector:
 
     def _key_for(self, address, key_id=0, key_version=None):
         meter = self.known(address)
-        return meter.key if meter else None
+        own = meter.key if meter else None
+        if self._keys is not None and (own is None or key_id or key_version is not None):
+            return self._keys(address, key_id, key_version) or own
+        return own
 
     def _telegram(self, raw, event, now_us, wall_us):
-        telegram = decode(
+        telegram = self._decode(
             raw,
             self._key_for,
             self.default_keys,

@@ -7,7 +7,8 @@ import time
 from omsnode.board import hats
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
-from omsnode.firmware.host import config
+from omsnode.firmware.host import config, key_store
+from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
@@ -27,7 +28,8 @@ mode = "T+C"
 [[meter]]
 name = "kitchen_water"
 id = "12345678"                 # as printed on it, or whole: 12345678.M=KAM.V=1b.T=16
-key = "@kitchen.key"            # file with 32 hex digits
+key = "@kitchen"                # name in the key store (`omsnode keys`), file with 32 hex digits, or systemd
+                                # credential, in this order; without it the key that the store has for this id
 """
 
 
@@ -75,21 +77,30 @@ def run(args):
         )
     mode = args.mode or radio.mode or "T+C"
     output.check(args)
+    stored = settings.source.store() if settings.source else key_store.find()
     if args.verbose:
         known = ", ".join(
             "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
         )
         print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
+        print("omsnode: {} keys in {}".format(len(stored), stored.path), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
         with value_handling.delivering(args, settings.state_dir, radio.name) as deliver:
-            return _virtual(settings, mode, radio.name, deliver, args.seconds)
+            return _virtual(settings, mode, radio.name, deliver, args.seconds, stored.key_for)
     state_dir = settings.state_dir or default_state_dir()
     store = JsonStore(state_dir, "collector-" + radio.name)
     state = store.load() or {}
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
     formats = Formats(state=state.get("formats", ()))
-    role = Collector(settings.meters, mode, radio.name, default_keys=_public(settings), formats=formats)
+    role = Collector(
+        settings.meters,
+        mode,
+        radio.name,
+        default_keys=_public(settings),
+        formats=formats,
+        decode=Plans().decode,
+    )
     with (
         value_handling.delivering(args, state_dir, radio.name) as deliver,
         station.open(hat) as (board, driver),
@@ -103,9 +114,10 @@ def _public(settings):
     return default_keys.of if settings.default_keys else None
 
 
-def _virtual(settings, mode, radio_name, deliver, seconds):
+def _virtual(settings, mode, radio_name, deliver, seconds, keys):
     """The meters of the demo, at the speed of real time."""
-    play = scene.Scene(deliver, settings.meters or None, mode, radio_name, default_keys=_public(settings))
+    known = settings.meters or None
+    play = scene.Scene(deliver, known, mode, radio_name, default_keys=_public(settings), keys=keys)
     return station.until_interrupted(
         play.collector, lambda: play.run(float("inf") if seconds is None else seconds, time.sleep)
     )
