@@ -134,7 +134,7 @@ def _record(payload, offset, end, to_meter):
     data = payload[data_at:data_end]
     meaning = vif.resolve(vib, to_meter, text_at - vib_at if text_at else None)
 
-    record = Record(offset, payload[offset:vib_at], vib, data, meaning.quantity)
+    record = Record(offset, payload[offset:vib_at], meaning.vib, data, meaning.quantity)
     if vib_at > offset + 1:
         record.tariff = tariff
         record.subunit = subunit

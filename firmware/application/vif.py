@@ -30,6 +30,7 @@ class Meaning:
         self.qualifiers = ()
         self.error = None  # record error: the data is not usable
         self.flag = None  # what was not understood
+        self.vib = None  # whose meaning it is: records share these bytes, which spares a small device a copy of each
 
 
 # --- where a VIB ends ---
@@ -120,6 +121,7 @@ def resolve(vib, to_meter=False, text_at=None):
     meaning = _memo.get(key)
     if meaning is None:
         meaning = _resolve(vib, to_meter, text_at)
+        meaning.vib = vib
         if len(_memo) >= _MEMO_SIZE:
             _memo.clear()
         _memo[key] = meaning
