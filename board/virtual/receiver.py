@@ -1,15 +1,15 @@
 """The receive half of the packet engine: sync search on chips, bytes behind the sync, end of packet.
 
-The receiver follows one transmission chip by chip (air.hear says which and how well). Nothing happens while nothing is
-on the air. After the signal ends inside a packet, noise goes on filling the FIFO at the receiver's own rate, as on the
-chip; a new sync word is looked for only after RX was left or restarted.
+How a transmission is followed is in follower.py. After the signal ends inside a packet, noise goes on filling the FIFO;
+a new sync word is looked for only after RX was left or restarted.
 """
 
 import math
 
 from . import registers as R
-from .air import BYTE_OF, NEVER
+from .air import NEVER
 from .coding import Whitening, crc16
+from .follower import Follower
 from .transmitter import fixed_end
 
 _PKTLEN, _PKTCTRL1, _PKTCTRL0 = R.ADDRESS["PKTLEN"], R.ADDRESS["PKTCTRL1"], R.ADDRESS["PKTCTRL0"]
@@ -19,16 +19,11 @@ _SYNC1, _SYNC0, _ADDR = R.ADDRESS["SYNC1"], R.ADDRESS["SYNC0"], R.ADDRESS["ADDR"
 _SYNC_RULE = {1: (0xFFFF, 1, 17), 2: (0xFFFF, 0, 1), 3: (0xFFFFFFFF, 2, 529)}
 
 
-class Receiver:
+class Receiver(Follower):
     """Active while `on`. `receiving`: behind the sync word. `timer_ns`: the sync word or the next byte is complete."""
 
     def __init__(self, chip):
-        self.chip = chip
-        self.timer_ns = NEVER
-        self.on = False
-        self.receiving = False
-        self.signal = None
-        self.hearing = None
+        super().__init__(chip)
         self.carrier_sense = 0
         self.pqt_reached = 0
         self.rssi = self._raw_rssi(-138)
@@ -54,54 +49,15 @@ class Receiver:
         self.timer_ns = NEVER
         self.carrier_sense = self.pqt_reached = 0
 
-    # --- the air speaks ---
-
-    def air_changed(self):
-        """A transmission began or ended, or RX was just entered."""
-        if not self.on:
-            return
-        chip = self.chip
-        now = chip.world.now_ns
-        if self.receiving:
-            self._take(self._chips_passed(now))
-            if not self.on or not self.receiving:
-                return
-        before = self.signal
-        error_rate = self.hearing.error_rate if self.hearing else None
-        modem = chip.modem()
-        self.hearing = hearing = chip.world.air.hear(chip.name, modem)
-        if hearing.signal is not None and (not chip.locked() or chip.stuck):
-            hearing.signal = None
-        self.signal = signal = hearing.signal
-        self.carrier_sense = self._sense(modem)
-        if signal is not before or hearing.error_rate != error_rate:
-            self._draw_error()
-        if signal is not before or signal is None:
-            if signal is None:
-                self.noise_ns = now
-            else:
-                self.index = math.ceil((now - signal.start_ns) / signal.period_ns - 1e-6)
-        if self.receiving:
-            self._schedule_byte()
-        else:
-            self._search_from_now(signal is before)
-        chip.changed()
-
-    def more_chips(self, sent):
-        """A live transmission has grown."""
-        if sent is self.signal and self.on and not self.receiving and self.timer_ns == NEVER:
-            self._scan()
-            if self.timer_ns != NEVER:
-                self.chip.changed()
-
     def _sense(self, modem):
         rssi = self.hearing.rssi_dbm
         relative = modem.cs_relative_db
-        if modem.cs_dbm is not None and rssi >= modem.cs_dbm:
-            return 1
-        if relative is not None and rssi - self.chip.world.air.noise_dbm(modem.bandwidth_hz) >= relative:
-            return 1
-        return 0
+        self.carrier_sense = int(
+            modem.cs_dbm is not None
+            and rssi >= modem.cs_dbm
+            or relative is not None
+            and rssi - self.chip.world.air.noise_dbm(modem.bandwidth_hz) >= relative
+        )
 
     # --- search ---
 
@@ -168,40 +124,7 @@ class Receiver:
             self.error_left -= index - self.index
         self.register, self.quality, self.index = register, quality, index
 
-    # --- chip errors: the number of right chips before the next wrong one ---
-
-    def _draw_error(self):
-        rate = self.hearing.error_rate if self.hearing else 0.5
-        if rate < 1e-9:
-            self.error_left = NEVER
-        else:
-            self.error_left = int(math.log(1.0 - self.chip.rng.random()) / math.log1p(-rate))
-
-    def _error(self):
-        if self.error_left:
-            self.error_left -= 1
-            return 0
-        self._draw_error()
-        return 1
-
     # --- behind the sync word ---
-
-    def advance(self):
-        if not self.receiving:
-            self._begin_packet(1)
-            return
-        signal = self.signal
-        if signal is None or self.have or self.error_left < 8 or self.index + 8 > len(signal.chips):
-            self._take(8 - self.have)
-            return
-        # the hot path of _take: eight right chips of one signal
-        index = self.index
-        self.error_left -= 8
-        self.index = index + 8
-        self._byte(BYTE_OF[bytes(signal.chips[index : index + 8])])
-        if self.receiving and self.have == 0 and self.signal is signal:
-            self.timer_ns = signal.start_ns + int((self.index + 8) * signal.period_ns + 0.5)
-        self.chip.changed()
 
     def _begin_packet(self, sync):
         chip = self.chip
@@ -232,45 +155,6 @@ class Receiver:
             return
         self._schedule_byte()
         chip.changed()
-
-    def _schedule_byte(self):
-        need = 8 - self.have
-        signal = self.signal
-        if signal is not None:
-            self.timer_ns = signal.start_ns + int((self.index + need) * signal.period_ns + 0.5)
-        else:
-            self.timer_ns = int(self.noise_ns + need * 1e9 / self.chip.modem().chip_rate_cps)
-
-    def _chips_passed(self, now):
-        """Chips of the present source that are over and not yet taken."""
-        if self.signal is not None:
-            return min(self.signal.chips_ended(now), len(self.signal.chips)) - self.index
-        return int((now - self.noise_ns + 1) * self.chip.modem().chip_rate_cps / 1e9)
-
-    def _take(self, number):
-        """Take chips from the present source into bytes."""
-        signal = self.signal
-        while number > 0 and self.receiving:
-            need = min(number, 8 - self.have)
-            number -= need
-            if signal is None or self.index + need > len(signal.chips):
-                value = self.chip.rng.getrandbits(need)
-                if signal is None:
-                    self.noise_ns += need * 1e9 / self.chip.modem().chip_rate_cps
-                self.index = 0 if signal is None else self.index + need
-            else:
-                value = 0
-                for bit in signal.chips[self.index : self.index + need]:
-                    value = value << 1 | bit ^ self._error()
-                self.index += need
-            self.bits = self.bits << need | value
-            self.have += need
-            if self.have == 8:
-                value, self.bits, self.have = self.bits, 0, 0
-                self._byte(value)
-                if self.receiving:
-                    self._schedule_byte()
-        self.chip.changed()
 
     def _byte(self, value):
         chip = self.chip
