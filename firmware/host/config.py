@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError
 from ..phy import modes
 from ..roles.collector import KnownMeter
-from . import profile
+from . import key_store, profile
 from .source import Source
 
 ROLES = ("collector", "meter")
@@ -37,9 +37,11 @@ class Radio:
 
 @dataclass
 class Config:
-    """What a file says, checked. source: to complain about it with a line; None if there is no file."""
+    """What a file says, checked. source: to complain about it with a line; None if there is no file. document: the
+    tables as they stand there."""
 
     source: Source | None = None
+    document: dict = field(default_factory=dict)
     role: str = "collector"
     state_dir: pathlib.Path | None = None
     default_keys: bool = False  # try the publicly known ones where a meter has none
@@ -71,12 +73,13 @@ def load(path, role=None):
     source.check("", document, _TOP)
     node = document.get("node", {})
     source.check("node", node, _NODE)
-    config = Config(source, role=node.get("role", role or "collector"))
+    config = Config(source, document, role=node.get("role", role or "collector"))
     if role and config.role != role:
         raise source.error("role is '{}', but this command is a {}".format(config.role, role), "node", "role")
     config.default_keys = node.get("default_keys", False)
     if "state_dir" in node:
         config.state_dir = path.parent / node["state_dir"]
+        source.key_store = key_store.default_path(config.state_dir)
     for name, values in document.get("radio", {}).items():
         table = "radio." + name
         if not isinstance(values, dict):

@@ -1,6 +1,6 @@
 """A configuration file as a source of values: they are checked, and every complaint says file, line and hint.
 
-Keys are read from the files that the configuration names and are never part of a message.
+Keys are read from the key store or the files that the configuration names, and are never part of a message.
 """
 
 import decimal
@@ -11,6 +11,7 @@ import re
 from ..errors import ConfigError, OmsError
 from ..link.address import Address
 from ..security.keys import Key
+from . import key_store
 from .masking import is_like_a_key, without_keys
 
 _MASK = "(looks like a key)"
@@ -27,11 +28,16 @@ _WORDS = {
 class Source:
     """Where everything stands in the text of a configuration file.
 
+    key_store: path of the key store. found: {what `key` said: where that key was}.
+
     Below, `table` is the path of a table such as "meter[0].record[1]", `values` the dict that TOML made of it.
     """
 
     def __init__(self, path, text):
         self.path = pathlib.Path(path)
+        self.key_store = key_store.default_path()
+        self._store = None
+        self.found: dict[str, str] = {}
         self.lines: dict[tuple, int] = {}  # (table path, key): line number
         table = ""
         counts: dict[str, int] = {}
@@ -120,7 +126,12 @@ class Source:
             )
 
     def key(self, table, values):
-        """The Key that `key` names, or None. "@file" is relative to the configuration; a bare name is keys/<name>."""
+        """The Key that `key` names, or None.
+
+        "@name" is looked for in this order: the row of the key store that has this name; the file of this name, relative to
+        the configuration; the systemd credential ($CREDENTIALS_DIRECTORY/name). Without the @ the file is keys/<name>. What
+        has a slash in it can only be a file. `found` then says where each one was.
+        """
         name = values.get("key")
         if name is None:
             return None
@@ -131,7 +142,17 @@ class Source:
                 "key",
                 'put the 32 digits into a file that only you can read, and write key = "@that-file"',
             )
-        file = self.path.parent / (name[1:] if name.startswith("@") else "keys/" + name)
+        bare = name.removeprefix("@")
+        row = None if "/" in bare else self.store().named(bare)
+        if row is not None:
+            self.found[name] = "key store"
+            return row.key
+        file = self.path.parent / (bare if name.startswith("@") else "keys/" + name)
+        what = "key file"
+        given = None if file.exists() else key_store.credential(bare)
+        if given is not None:
+            file, what = given, "credential"
+        self.found[name] = what
         try:
             digits = "".join(file.read_text(encoding="ascii").split())
         except OSError as reason:
@@ -139,19 +160,26 @@ class Source:
                 "key file {}: {}".format(file, reason.strerror),
                 table,
                 "key",
-                "it holds the 32 hex digits of one key",
+                "it holds the 32 hex digits of one key; a key of this name is neither in the key store {} "
+                "nor a systemd credential".format(self.key_store),
             )
         except UnicodeDecodeError:
             digits = ""
         if not re.fullmatch(r"[0-9A-Fa-f]{32}", digits):
             # `from None`: the exception that is being handled may quote the text.
             raise self.error(
-                "key file {} does not hold 32 hex digits".format(file),
+                "{} {} does not hold 32 hex digits".format(what, file),
                 table,
                 "key",
                 "one line such as 00112233...EEFF, no 0x",
             ) from None
         return Key.from_hex(digits)
+
+    def store(self):
+        """The key store, read when it is first asked for. ConfigError if it cannot be."""
+        if self._store is None:
+            self._store = key_store.find(self.key_store)
+        return self._store
 
 
 def _wanted(kind):

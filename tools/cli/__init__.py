@@ -19,6 +19,8 @@ COMMANDS = {
     "meter": "be a meter: send the registers of a configuration file",
     "decode": "decode telegrams from a file or standard input",
     "analyze": "explain every byte of a telegram",
+    "keys": "the key store: list, add, import, remove keys, and try them on a telegram",
+    "config": "check a configuration file and print what it says, without keys",
     "iq": "modulate telegrams into an I/Q file",
     "bench": "measure how fast telegrams are read, or what the radio asks of its host",
 }

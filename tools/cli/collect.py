@@ -28,7 +28,7 @@ mode = "T+C"
 [[meter]]
 name = "kitchen_water"
 id = "12345678"                 # as printed on it, or whole: 12345678.M=KAM.V=1b.T=16
-key = "@kitchen"                # name in the key store (`omsnode keys`), file with 32 hex digits, or systemd
+key = "@kitchen.key"            # name in the key store (`omsnode keys`), file with 32 hex digits, or systemd
                                 # credential, in this order; without it the key that the store has for this id
 """
 
@@ -100,6 +100,7 @@ def run(args):
         default_keys=_public(settings),
         formats=formats,
         decode=Plans().decode,
+        keys=stored.key_for,
     )
     with (
         value_handling.delivering(args, state_dir, radio.name) as deliver,

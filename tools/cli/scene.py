@@ -116,9 +116,11 @@ def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, eac
 
 class Scene:
     """deliver: called with each reading. known: what the collector is configured with, None for the demo's own.
-    default_keys: as Collector has it."""
+    default_keys, keys: as Collector has them."""
 
-    def __init__(self, deliver, known=None, mode="T+C", radio_name="main", seed=1, default_keys=None):
+    def __init__(
+        self, deliver, known=None, mode="T+C", radio_name="main", seed=1, default_keys=None, keys=None
+    ):
         self.world = World(seed)
         self.start_us = time.time_ns() // 1000
         rng = random.Random(seed)
@@ -130,7 +132,7 @@ class Scene:
             )
             believed.append(KnownMeter(name, profile.address, key))
         believed = believed if known is None else known
-        role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats())
+        role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats(), keys=keys)
         self.collector = self._node("collector", (0, 0), role, deliver=deliver)
 
     def _node(self, name, place, role, **more):
