@@ -80,6 +80,10 @@ def _expand(profile, records, out):
         mantissa, exponent = base.mantissa, base.exponent
     start = _base_time(profile, records) if count else None
     columns = (data[1] >> 4 & 3) + 1 if data[2] == 0 else 1
+    own = [("unit", meaning.unit), ("qualifiers", meaning.qualifiers)]
+    own += [(name, getattr(profile, name)) for name in ("function", "tariff", "subunit", "final_dife")]
+    # A profile becomes up to 190 records: they hold only what is not in Record already.
+    own = [one for one in own if one[1] != getattr(Record, one[0])]
     number = 0
     at = 3
     while at + size <= len(data):
@@ -90,7 +94,7 @@ def _expand(profile, records, out):
             data[at : at + size],
             meaning.quantity,
         )
-        raw, power, entry.text, entry.flag = types.value(field, entry.data, kind)
+        raw, power, text, flag = types.value(field, entry.data, kind)
         if raw is not None:
             raw, power = scale(meaning, raw, power)
         if mode != _ABSOLUTE:
@@ -105,15 +109,15 @@ def _expand(profile, records, out):
         at += size
         if raw is not None:
             entry.mantissa, entry.exponent = raw, power
-        entry.function = profile.function
+        elif text is not None:
+            entry.text = text
+        if flag is not None:
+            entry.flag = flag
+        for name, value in own:
+            setattr(entry, name, value)
         entry.storage = profile.storage + number
-        entry.tariff = profile.tariff
-        entry.subunit = profile.subunit
-        entry.final_dife = profile.final_dife
-        entry.qualifiers = meaning.qualifiers
         if columns > 1:
             entry.qualifiers += ("column %d" % ((number - 1) % columns + 1),)
-        entry.unit = meaning.unit
         if count:
             entry.time = moved(start, direction * number * count, unit)
         out.append(entry)

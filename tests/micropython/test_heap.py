@@ -17,13 +17,19 @@ from omsnode.board.virtual import World
 from support_record import Recorder
 
 HERE = pathlib.Path(__file__).parent
-SCRIPTS = [HERE / name for name in ("loading.py", "transcript.py", "play_transcript.py", "decode_one.py")]
+SCRIPTS = [
+    HERE / name
+    for name in ("loading.py", "transcript.py", "play_transcript.py", "decode_one.py", "decode_largest.py")
+]
 KIB = 1024
 FORMS = ("source", "mpy", "romfs")
 # KiB with 32-bit words. 64 for sending from .mpy files is what was promised; the others keep what was reached, with some
 # room: a device with a ROM file system has more than half of those 64 KiB for itself.
 SEND_LIMITS = {"source": 96, "mpy": 64, "romfs": 44}
 DECODE_LIMITS = {"source": 96, "mpy": 72, "romfs": 40}
+# Of the largest telegram beyond the code loaded. A compact profile becomes 193 records with a time each; a device to which
+# that is too much takes record.decode, where it is one record.
+LARGEST_LIMITS = {"values": 24, "headers": 24, "profile": 48}
 ANY_LIMIT = 256  # with 64-bit words: printed only
 
 
@@ -77,6 +83,12 @@ def smallest(attempt, record_property, what, bits, limit):
 def test_sizes(compiled, record_property):
     sizes = {name: size for name, size in compiled[0].items() if "/" in name}
     record_property("portable part as .mpy", "{} bytes, {} files".format(sum(sizes.values()), len(sizes)))
+    for room in ("link", "security", "transport", "application", "application/points", "roles"):
+        own = [size for name, size in sizes.items() if name.rpartition("/")[0] == "firmware/" + room]
+        record_property("firmware/{} as .mpy".format(room), "{} bytes, {} files".format(sum(own), len(own)))
+    reading = ("record", "dib", "fields", "vif", "units", "types", "telegram")
+    size = sum(sizes["firmware/application/{}.py".format(name)] for name in reading)
+    record_property("of it what every telegram read loads of the application", "{} bytes".format(size))
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -89,6 +101,21 @@ def test_ten_encrypted_telegrams_byte_for_byte(attempt, record, form, bits, reco
 def test_one_receive_decrypt_decode(attempt, form, bits, record_property):
     what = "one receive-decrypt-decode ({})".format(form)
     smallest(attempt(form, "decode_one"), record_property, what, bits, DECODE_LIMITS[form])
+
+
+@pytest.mark.parametrize("which", LARGEST_LIMITS)
+def test_the_largest_telegram(attempt, which, bits, record_property):
+    """Heap that it takes to decode L = 255 beyond the code loaded, holes and garbage included."""
+    run = attempt("mpy", "decode_largest", which)
+    heap = mp.smallest_heap(run, 16 * KIB, ANY_LIMIT * KIB, KIB // 4)
+    before, after, count = map(int, run(heap).stdout.split())
+    record_property(
+        "largest telegram, {} records ({})".format(count, which),
+        "{:.1f} KiB of heap beyond the code at the peak, {:.1f} behind it, with {}-bit words".format(
+            (heap - before) / KIB, (after - before) / KIB, bits
+        ),
+    )
+    assert heap - before <= LARGEST_LIMITS[which] * KIB or bits == 64
 
 
 def test_another_byte_is_noticed(attempt, record, tmp_path):
