@@ -13,9 +13,6 @@ try:
     _ciphers = {}  # secret: its ECB cipher, which has no state; to make one takes longer than to use it
     _MOST = 1024
 
-    def _cbc(key, iv):
-        return AES.new(key._secret, AES.MODE_CBC, iv)
-
     def _ecb(key):
         cipher = _ciphers.get(key._secret)
         if cipher is None:
@@ -23,6 +20,12 @@ try:
                 _ciphers.clear()
             cipher = _ciphers[key._secret] = AES.new(key._secret, AES.MODE_ECB)
         return cipher
+
+    def _chain(key, iv, data):
+        if len(data) == BLOCK:  # CMAC of one block, as in each derived key
+            block = int.from_bytes(iv, "big") ^ int.from_bytes(data, "big")
+            return _ecb(key).encrypt(block.to_bytes(BLOCK, "big"))
+        return AES.new(key._secret, AES.MODE_CBC, iv).encrypt(data)
 
     def _unchain(key, iv, data):
         before = int.from_bytes((iv + data)[: len(data)], "big")
@@ -32,14 +35,14 @@ except ImportError:
     from cryptolib import aes
 
     # An object works in one direction only.
-    def _cbc(key, iv):
-        return aes(key._secret, 2, iv)
-
     def _ecb(key):
         return aes(key._secret, 1)
 
+    def _chain(key, iv, data):
+        return aes(key._secret, 2, iv).encrypt(data)
+
     def _unchain(key, iv, data):
-        return _cbc(key, iv).decrypt(data)
+        return aes(key._secret, 2, iv).decrypt(data)
 
 
 BLOCK = 16
@@ -57,7 +60,7 @@ def _check(key, iv, data):
 def cbc_encrypt(key, iv, data):
     """AES-128-CBC of whole blocks."""
     _check(key, iv, data)
-    return _cbc(key, iv).encrypt(data)
+    return _chain(key, iv, data)
 
 
 def cbc_decrypt(key, iv, data):

@@ -40,8 +40,7 @@ SAMPLES = (
     ),
 )
 
-# A heat meter's records: (DIB and VIB, data field, first value, what it grows by); those of which nothing grows are dates
-# in a due-date memory, the number on the case and the like.
+# A heat meter's records: (DIB and VIB, data field, first value, what it grows by each turn).
 METER = (
     ("0C06", 12, 2850427, 3),  # energy, kWh
     ("0C13", 12, 7654321, 11),  # volume, l
@@ -61,6 +60,7 @@ METER = (
 _KEY = "000102030405060708090A0B0C0D0E0F"
 _METERS = 4  # that take turns
 _TELEGRAMS = 32
+_MESSAGES = 600  # in mode 7: each has keys of its own, more than security.aes remembers
 
 
 def payload(count, turn):
@@ -71,7 +71,8 @@ def payload(count, turn):
         if field is None:
             data = dates.date_time(2026, 1, 1 + turn // 24 % 28, turn % 24, 7 * turn % 60)
         else:
-            data = encode.data(field, first + growth * turn)
+            of_the_meter = turn % _METERS if field == 12 else 0
+            data = encode.data(field, first + growth * turn + 111111 * of_the_meter)
         out += bytes.fromhex(head) + data
     return out
 
@@ -79,11 +80,11 @@ def payload(count, turn):
 def generated(mode, count):
     """Telegrams of a few heat meters in turns, values growing, with short header in this security mode."""
     out = []
-    for turn in range(_TELEGRAMS):
+    for turn in range(_MESSAGES if mode == 7 else _TELEGRAMS):
         address = Address(0x2C2D, "1234567{}".format(turn % _METERS), 0x1B, 4)
         key = Key.from_hex(_KEY) if mode else None
         security = sealing.Security(mode, key, turn if mode == 7 else None)
-        afl, message = sealing.seal(security, 0x7A, address, turn, 0, payload(count, turn))
+        afl, message = sealing.seal(security, 0x7A, address, turn & 0xFF, 0, payload(count, turn))
         out.append(link_telegram.build(0x44, address, (authentication.build(afl) if afl else b"") + message))
     return out
 
