@@ -2,9 +2,11 @@
 
 import os
 import pathlib
+import tempfile
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support_leaks import Session
 
 settings.register_profile(
     "omsnode", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -13,6 +15,25 @@ settings.load_profile("omsnode")
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 REQUIRE_ALL = bool(os.environ.get("OMSNODE_REQUIRE_ALL"))
+
+
+_keys = Session()
+
+
+def pytest_configure(config):
+    """Tests know nothing of the keys of who runs them, and the keys of the tests stay in them."""
+    state = tempfile.TemporaryDirectory(prefix="omsnode-state-")
+    config.add_cleanup(state.cleanup)
+    os.environ["XDG_STATE_HOME"] = state.name
+    os.environ.pop("CREDENTIALS_DIRECTORY", None)
+    _keys.install()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    _keys.judge(report)
+    return report
 
 
 def missing(what):
