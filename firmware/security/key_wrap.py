@@ -6,6 +6,7 @@ authentication there is: what comes out is used only after `unwrap` has returned
 
 from ..errors import MacError, MisuseError
 from .aes import BLOCK, cbc_decrypt, ecb_encrypt
+from .keys import Key
 from .octets import equal, xor
 
 _CHECK = b"\xa6" * 8
@@ -42,6 +43,19 @@ def unwrap_padded(key, data):
     if len(data) < 2 * _HALF or len(data) % _HALF:
         raise MacError("{} bytes are no wrapped key".format(len(data)))
     return _unwrap_padded(_decrypt(key), bytes(data))
+
+
+def wrap_key(key, secret, more=b""):
+    """A Key with `more` bytes behind it, wrapped with padding."""
+    return wrap_padded(key, secret._secret + bytes(more))
+
+
+def unwrap_key(key, data):
+    """(Key, the bytes behind it) of what `wrap_key` made. MacError as above, or if there is no room for a key."""
+    plain = unwrap_padded(key, data)
+    if len(plain) < BLOCK:
+        raise MacError("{} wrapped bytes hold no key".format(len(plain)))
+    return Key(plain[:BLOCK]), plain[BLOCK:]
 
 
 # --- with any block cipher: the RFC's examples have longer keys than ours ---
