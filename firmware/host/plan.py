@@ -160,11 +160,13 @@ class Plans:
                     return records, None
         self.misses += 1
         records, undecoded = plain.decode(payload)
-        if undecoded is None and all([record.vib[:1] != _TWO_ORDERS for record in records]):
-            if plans is None:
-                if len(self._plans) >= self.size:
-                    self._plans.popitem(last=False)
-                plans = self._plans[look] = []
+        if (
+            plans is None
+        ):  # a plan takes longer to make than to read the records: not before they look the same again
+            if len(self._plans) >= self.size:
+                self._plans.popitem(last=False)
+            self._plans[look] = []
+        elif undecoded is None and all([record.vib[:1] != _TWO_ORDERS for record in records]):
             plans.insert(0, _Plan(payload, records))
             del plans[_SAME_LOOK:]
         return records, undecoded

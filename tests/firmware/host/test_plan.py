@@ -103,7 +103,7 @@ def fields(records):
 
 
 def same_payload(plans, payload, to_meter=False):
-    for _ in range(2):  # the second time there may be a plan
+    for _ in range(3):  # the third time there may be a plan
         records, undecoded = plans.read(payload, to_meter)
         right, rest = plain.decode(payload, to_meter)
         assert fields(records) == fields(right)
@@ -111,7 +111,7 @@ def same_payload(plans, payload, to_meter=False):
 
 
 def same_telegram(plans, data, key_for=None, default=None):
-    for _ in range(2):
+    for _ in range(3):
         found = plans.decode(data, key_for, default)
         right = decode(data, key_for, default)
         obis.annotate(right)
@@ -196,13 +196,13 @@ def test_every_byte_changed_to_every_bit():
             assert fields(records) == fields(right) and (undecoded is None) == (rest is None)
 
 
-def test_a_layout_is_read_with_a_plan_from_the_second_time_on():
+def test_a_layout_is_read_with_a_plan_from_the_third_time_on():
     plans = Plans(annotate=obis.annotate)
     for count, volume in enumerate(("27048502", "28048502", "FFFFFFFF", "00000000")):
         plans.decode(telegram(bytes.fromhex("0C14" + volume + "02FD170000")), key_for)
-        assert (plans.hits, plans.misses) == (count, 1)
+        assert (plans.hits, plans.misses) == (max(0, count - 1), min(2, count + 1))
     plans.decode(telegram(bytes.fromhex("0C15" + volume + "02FD170000")), key_for)
-    assert plans.misses == 2
+    assert plans.misses == 3
 
 
 def test_the_plain_text_in_two_orders_has_no_plan():
@@ -237,14 +237,14 @@ def test_the_last_used_layouts_stay():
     for other in range(3, 10):
         plans.read(often)
         plans.read(rare + bytes.fromhex("0D78") + bytes([other]) + b"1" * other)
-    assert plans.hits == 6
+    assert plans.hits == 5
 
 
 def test_records_that_were_changed_are_shown_as_they_are():
     """Units on request put other records in their place: then the plan's texts do not count."""
     plans = Plans(annotate=obis.annotate)
     data = telegram(bytes.fromhex("0C1427048502"))
-    for _ in range(2):
+    for _ in range(3):
         found = plans.decode(data, key_for)
         conversion.apply(found, conversion.parse("l"))
         (one,) = json.loads(plans.to_json(found))["records"]
@@ -256,7 +256,7 @@ def test_records_that_were_changed_are_shown_as_they_are():
 
 def test_without_names():
     plans = Plans()
-    for _ in range(2):
+    for _ in range(3):
         found = plans.decode(telegram(bytes.fromhex("0C1427048502")), key_for)
         assert found.records[0].obis is None
         assert plans.to_json(found) == json_lines.to_json(found)
