@@ -141,19 +141,28 @@ def _data_end(payload, at, field):
 def decode(payload, start, find, to_meter=False):
     """Records of a compact frame whose signature begins at payload[start], compact profiles expanded.
 
-    find: function of a signature (integer) that returns the header or None. Returns (header, records, None or Undecoded)
-    like record.decode; `offset` of a record is the place of its data in the compact frame. UnknownFormatError, or
-    FormatMismatchError if the CRC over the full frame is wrong: then nothing can be told.
+    find: function of a signature (integer) that returns the headers that may be meant, a list. Returns (header, records,
+    None or Undecoded) like record.decode; `offset` of a record is the place of its data in the compact frame.
+    UnknownFormatError, or FormatMismatchError if the CRC over the full frame is wrong: then nothing can be told.
     """
     if start + 4 > len(payload):
         raise FormatMismatchError("the compact frame ends inside its check words", len(payload))
     signature = _read(payload, start)
-    head = find(signature)
-    if head is None:
+    heads = find(signature)
+    if not heads:
         raise UnknownFormatError("format %04X is not known" % signature, start)
-    full = rebuild(head, payload, start + 4)
-    if crc16(full) != _read(payload, start + 2):
-        raise FormatMismatchError("the CRC over the full frame is wrong", start + 2)
+    refusal = None
+    for head in heads:  # mostly it is one
+        try:
+            full = rebuild(head, payload, start + 4)
+            if crc16(full) == _read(payload, start + 2):
+                break
+            wrong = FormatMismatchError("the CRC over the full frame is wrong", start + 2)
+        except FormatMismatchError as error:
+            wrong = error
+        refusal = refusal or wrong
+    else:
+        raise refusal
     records, undecoded = record.decode(full, to_meter)
     at = start + 4
     for one in records:
@@ -179,7 +188,7 @@ def read(telegram, payload, start, formats=None):
     if telegram.tpl.content == ci.COMPACT:
 
         def find(signature):
-            return formats.find(address, signature, level) if formats is not None else public(signature)
+            return formats.candidates(address, signature, level) if formats is not None else public(signature)
 
         head, telegram.records, telegram.undecoded = decode(payload, start, find)
         if formats is not None:
@@ -226,20 +235,19 @@ class Formats:
     """Formats that were learnt, bounded: of each meter, by signature.
 
     A format serves the meter that sent it, and others of the same manufacturer, version and device type; that it is the
-    right one is proved by the CRC. Since anybody can compute a format that passes both check words with another meaning, one
+    right one is proved by the CRC. Anybody can send a format with the signature of another: what was learnt first stays, and the
+    CRC decides between the two. Since anybody can even compute one that passes both check words with another meaning, one
     that was learnt from a telegram less trusted than the compact frame (see `trust`) is not used: what is encrypted
     is never read with a layout that came in the clear. Formats that have served are kept apart from those that only
     might, so that a street of meters without compact frames does not push them out, and only they are exported.
 
-    size: how many of each kind. changed: whether there is more to export than at the last export. conflicts: how often
-    a meter had two headers with one signature.
+    size: how many of each kind. changed: whether there is more to export than at the last export.
     """
 
     def __init__(self, size=128, state=()):
         self.size = size
         self.changed = False
-        self.conflicts = 0
-        self._fresh = {}  # (address as 8 link bytes, signature): (trust, header)
+        self._fresh = {}  # (address as 8 link bytes, header): (trust, signature)
         self._proven = {}
         self._last = {}  # header: who taught it last
         self._order = ([], [])  # keys of fresh and proven, the oldest first
@@ -260,62 +268,56 @@ class Formats:
 
     def learn(self, address, head, trust=0):
         """Remember a header (bytes) of the meter with this Address. It must be complete and valid."""
-        self._put(address.link_bytes(), crc16(head), head, trust)
-
-    def _put(self, identity, signature, head, trust):
-        key = (identity, signature)
+        key = (address.link_bytes(), head)
         proven = key in self._proven
-        known = self._proven[key] if proven else self._fresh.get(key)
+        group = self._proven if proven else self._fresh
+        known = group.get(key)
         if known is None:
-            self._add(self._fresh, self._order[0], key, (trust, head))
-            return
-        if known[1] != head:
-            self.conflicts += 1
-            if proven or known[0] > trust:
-                return
-        elif known[0] >= trust:
-            return
-        self.changed = self.changed or proven
-        (self._proven if proven else self._fresh)[key] = (trust, head)
+            self._add(group, self._order[0], key, (trust, crc16(head)))
+        elif known[0] < trust:
+            group[key] = (trust, known[1])
+            self.changed = self.changed or proven
 
     def _add(self, group, order, key, value):
         if len(order) >= self.size:
-            self._last.pop(group.pop(order.pop(0))[1], None)
+            oldest = order.pop(0)
+            del group[oldest]
+            self._last.pop(oldest[1], None)
         order.append(key)
         group[key] = value
 
-    def find(self, address, signature, trust=0):
-        """The header (bytes) for a compact frame of this meter (Address or None), or None. It counts as used only when
-        `prove` is called."""
-        if address is not None:
-            identity = address.link_bytes()
-            key = (identity, signature)
-            own = self._proven.get(key) or self._fresh.get(key)
-            if own and own[0] >= trust:
-                return own[1]
-            for group in (self._proven, self._fresh):
-                for (other, number), (level, head) in group.items():
-                    if number == signature and level >= trust and _model(other) == _model(identity):
-                        return head
-        return public(signature)
+    def candidates(self, address, signature, trust=0):
+        """The headers (list of bytes) that a compact frame of this meter (Address or None) may mean: its own, those that
+        have served first and the youngest first, those of its model, a public one. One counts as used only when `prove`
+        is called."""
+        own, mates = [], []
+        identity = None if address is None else address.link_bytes()
+        for group, order in ((self._proven, self._order[1]), (self._fresh, self._order[0])):
+            for key in reversed(order) if identity else ():
+                level, number = group[key]
+                if number == signature and level >= trust and _model(key[0]) == _model(identity):
+                    heads = own if key[0] == identity else mates
+                    if key[1] not in heads:
+                        heads.append(key[1])
+        return own + mates + public(signature)
 
     def prove(self, address, head, trust=0):
         """The header has passed the CRC in a compact frame of this meter: it is kept, and exported."""
         if address is None:
             return
-        key = (address.link_bytes(), crc16(head))
+        key = (address.link_bytes(), head)
         if key in self._proven:
             return
         if key in self._fresh:
             trust = max(trust, self._fresh.pop(key)[0])
             self._order[0].remove(key)
-        self._add(self._proven, self._order[1], key, (trust, head))
+        self._add(self._proven, self._order[1], key, (trust, crc16(head)))
         self.changed = True
 
     def export(self):
         """The formats that have served as plain data for a store: [address (16 hex digits), trust, header (hex)] each."""
         self.changed = False
-        return [[_hex(key[0]), self._proven[key][0], _hex(self._proven[key][1])] for key in self._order[1]]
+        return [[_hex(key[0]), self._proven[key][0], _hex(key[1])] for key in self._order[1]]
 
     def _restore(self, state):
         for row in state if isinstance(state, (list, tuple)) else ():
@@ -327,16 +329,17 @@ class Formats:
                 parts(head)
             except (ApplicationError, ValueError, TypeError):
                 continue  # damaged on the disk: it will be learnt again
-            key = (identity, crc16(head))
+            key = (identity, head)
             if key not in self._proven:
-                self._add(self._proven, self._order[1], key, (level, head))
+                self._add(self._proven, self._order[1], key, (level, crc16(head)))
 
 
 def public(signature):
-    """The header (bytes) of a publicly known format, or None."""
+    """The headers (list of bytes) of publicly known formats: one or none."""
     from .known_formats import find
 
-    return find(signature)
+    head = find(signature)
+    return [] if head is None else [head]
 
 
 def _model(identity):

@@ -45,7 +45,7 @@ def test_compact():
     assert [(one.mantissa, one.offset) for one in told.records] == [(1234, 4), (5678, 6), (9012, 8)]
     (row,) = formats.export()
     assert row == ["ae0c785634120102", 0, "02020215022a"]
-    assert frames.Formats(state=[row]).find(METER, 0x3B31) == bytes.fromhex(row[2])
+    assert frames.Formats(state=[row]).candidates(METER, 0x3B31)[0] == bytes.fromhex(row[2])
     assert isinstance(message("79" + COMPACT[:-2] + "00", formats).error, FormatMismatchError)
     assert isinstance(message("79" + "1122334455", formats).error, UnknownFormatError)
     assert frames.compact(bytes.fromhex("0202D20402152E16022A3423")) == bytes.fromhex(COMPACT)

@@ -316,14 +316,63 @@ def test_memory_is_bounded_and_what_serves_stays():
     assert len(formats.export()) == 4
 
 
-def test_two_headers_with_one_signature():
-    """By chance or made so: a format that has served stays, the conflict is counted."""
-    head, other = bytes.fromhex("0413047802FD17"), bytes.fromhex("0416047802FD17")
+# A header of another layout with the signature of UNPUBLISHED.
+FORGED = "C4100204170113"
+
+
+def forged_full():
+    head = bytes.fromhex(FORGED)
+    assert crc16(head) == crc16(frames.header(record.decode(bytes.fromhex(UNPUBLISHED))[0]))
+    return frames.rebuild(head, bytes(9 + 4), 4)
+
+
+def tell(telegram, formats):
+    return decode(telegram, lambda address: KEY, formats=formats)
+
+
+@pytest.mark.parametrize("first", [(), ("7A",), ("7A", "7B")])
+@pytest.mark.parametrize("send", [plain, sealed])
+def test_a_forged_format_does_not_keep_a_right_compact_frame_from_being_read(first, send):
+    """One signature, two headers: the CRC over the full frame tells which. The forger speaks first, or last, and what he
+    taught may even have served."""
+    full, compact = unpublished()
+    forged = {"7A": plain(0x7A, forged_full()), "7B": plain(0x7B, frames.compact(forged_full()))}
+    for behind in ((), ("7A",), ("7A", "7B")):
+        formats = Formats()
+        for name in first:
+            assert tell(forged[name], formats).error is None
+        tell(send(0x7A, full), formats)
+        for name in behind:
+            tell(forged[name], formats)
+        told = tell(send(0x7B, compact), formats)
+        assert told.error is None and len(told.records) == 3, (first, behind)
+        again = Formats(state=json.loads(json.dumps(formats.export())))
+        assert tell(send(0x7B, compact), again).error is None
+
+
+def test_a_forged_format_shadows_neither_a_public_one_nor_that_of_the_same_model():
+    full, compact = (bytes.fromhex(text) for text in PAIRS[-1])
+    head = bytes.fromhex("840201670410")
+    assert crc16(head) == crc16(frames.header(record.decode(full)[0]))
     formats = Formats()
+    message(0x78, frames.rebuild(head, bytes(4 + 9), 4), formats)
+    assert message(0x79, compact, formats).error is None
+    full, compact = unpublished()
+    formats = Formats()
+    message(0x78, forged_full(), formats, SAME_MODEL)
+    message(0x78, full, formats, Address.parse("22222222.M=CEN.V=01.T=02"))
+    assert message(0x79, compact, formats).error is None
+
+
+def test_a_format_that_has_served_comes_first():
+    head, other = bytes.fromhex(UNPUBLISHED[:4] + "0413426C"), bytes.fromhex(FORGED)
+    formats = Formats()
+    formats.learn(METER, other, 2)
     formats.learn(METER, head)
-    formats.prove(METER, head)
-    formats._put(METER.link_bytes(), crc16(head), other, 2)
-    assert formats.find(METER, crc16(head)) == head and formats.conflicts == 1
+    assert formats.candidates(METER, crc16(head)) == [head, other]  # the youngest first
+    formats.prove(METER, other, 2)
+    assert formats.candidates(METER, crc16(head)) == [other, head]
+    assert formats.candidates(METER, crc16(head), 2) == [other]
 
 
 def test_format_frames_that_contradict_themselves():
