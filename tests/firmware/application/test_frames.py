@@ -352,7 +352,7 @@ def test_a_forged_format_does_not_keep_a_right_compact_frame_from_being_read(fir
 
 def test_a_forged_format_shadows_neither_a_public_one_nor_that_of_the_same_model():
     full, compact = (bytes.fromhex(text) for text in PAIRS[-1])
-    head = bytes.fromhex("840201670410")
+    head = bytes.fromhex("842C0E04030113")
     assert crc16(head) == crc16(frames.header(record.decode(full)[0]))
     formats = Formats()
     message(0x78, frames.rebuild(head, bytes(4 + 9), 4), formats)
