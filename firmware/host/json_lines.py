@@ -7,6 +7,7 @@ import json
 
 from ..application.telegram import Telegram
 from ..link import address_text, control, device_types
+from ..link.address import Address
 from ..security import modes
 
 _text = json.encoder.encode_basestring  # quotes a str, keeps letters beyond ASCII
@@ -50,8 +51,10 @@ def _list(texts):
 
 
 # Texts that repeat. When there are more, all are forgotten.
-_constant = {}  # what a record has besides value, flag and data: the text before each of them
-_addresses = {}
+_constant: dict[
+    tuple, tuple
+] = {}  # what a record has besides value, flag and data: the text before each of them
+_addresses: dict[Address, tuple] = {}
 _MOST = 4096
 
 
@@ -105,7 +108,7 @@ def template(records):
 
 def fill(text, records, data):
     """The JSON of records that differ from those of the template in value, flag and data only. data: hex digits of each."""
-    holes = []
+    holes: list[str] = []
     for record, digits in zip(records, data, strict=True):
         mantissa, flag = record.mantissa, record.flag
         holes += (

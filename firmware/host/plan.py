@@ -106,7 +106,7 @@ class Plans:
     hits, misses: payloads of records that were read with and without a plan.
     """
 
-    def __init__(self, size=256, annotate=None):
+    def __init__(self, size=128, annotate=None):
         self.size = size
         self.annotate = annotate
         self.hits = self.misses = 0
@@ -160,9 +160,8 @@ class Plans:
                     return records, None
         self.misses += 1
         records, undecoded = plain.decode(payload)
-        if (
-            plans is None
-        ):  # a plan takes longer to make than to read the records: not before they look the same again
+        # To make a plan takes longer than to read the records: not before they look the same again.
+        if plans is None:
             if len(self._plans) >= self.size:
                 self._plans.popitem(last=False)
             self._plans[look] = []
