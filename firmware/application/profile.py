@@ -167,8 +167,9 @@ def _base_time(profile, records):
 
 
 def moved(start, count, unit):
-    """ISO text of the instant `count` units from `start` (ISO text); the duration as ISO text where that is None. Units: 0 s,
-    1 min, 2 h, 3 d, 4 months; months keep the end of the month (sheet 7.2 rule 5)."""
+    """ISO text of the instant `count` units from `start` (ISO text), None where its year has not four digits; the duration as
+    ISO text where the start is None. Units: 0 s, 1 min, 2 h, 3 d, 4 months; months keep the end of the month (sheet 7.2 rule
+    5)."""
     if start is None:
         return ("-P" if count < 0 else "P") + _LETTERS[unit] % abs(count)
     year, month, day = int(start[:4]), int(start[5:7]), int(start[8:10])
@@ -192,5 +193,7 @@ def moved(start, count, unit):
         seconds %= 86400
         parts = (seconds // 3600, seconds // 60 % 60, seconds % 60)
         clock = ":".join(["%02d" % part for part in parts[: (len(clock) + 1) // 3]])
+    if not 0 <= year <= 9999:
+        return None
     text = "%04d-%02d-%02d" % (year, month, day)
     return text + "T" + clock if clock else text

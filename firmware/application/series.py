@@ -137,6 +137,7 @@ class Profiles:
         for record in records:
             self._describe(record)
         new = 0
+        dates = _dates(records)
         holder = None  # profile to which the entries behind it belong
         for record in records:
             if record.dib:
@@ -144,7 +145,7 @@ class Profiles:
             if not _is_value(record):
                 continue
             if record.dib:
-                time = self._time(record, records) or _now(record, records, received)
+                time = self._time(record, dates) or _now(record, records, received)
             else:
                 time = record.time
                 if time is not None and "P" in time:
@@ -181,20 +182,24 @@ class Profiles:
             return
         code = record.vib[1]
         if code in _INTERVALS or code in (_FIRST, _LAST, _SIZE):
-            value = types.value(record.dib[0] & 15, record.data, "C")[0] if record.data else None
+            value, exponent = (
+                types.value(record.dib[0] & 15, record.data, "C")[:2] if record.data else (None, 0)
+            )
+            if exponent != 0:  # a real number
+                value = None
             key = (code, record.storage, record.tariff, record.subunit)
             if key in self._descriptors or len(self._descriptors) < self.most:
                 self._descriptors[key] = value
 
-    def _time(self, record, records):
+    def _time(self, record, dates):
         """ISO text of when a value under its own storage number was valid, or None."""
-        own = _date(record, records, record.storage)
+        own = _date(record, dates, record.storage)
         if own is not None or record.final_dife:
             return own
         for tariff, subunit in ((record.tariff, record.subunit), (0, 0)):
             block = self._block(record.storage, tariff, subunit)
             if block:
-                return self._from_block(record, records, *block)
+                return self._from_block(record, dates, *block)
         return None
 
     def _block(self, storage, tariff, subunit):
@@ -213,16 +218,16 @@ class Profiles:
                 best = (base, size if ring else None, unit, value * factor)
         return best
 
-    def _from_block(self, record, records, base, ring, unit, count):
+    def _from_block(self, record, dates, base, ring, unit, count):
         """The time by the date that stands beside another value of the block, and the distance to it."""
         newest = None
-        for other in records:
-            date = _date(record, records, other.storage) if other.vib in _DATES else None
-            if date is None or other.final_dife or abs(other.storage - base) >= (ring or 1 << 41):
+        for storage, _, _, _, final_dife in dates:
+            if final_dife or abs(storage - base) >= (ring or 1 << 41) or ring is None and storage < base:
                 continue
-            if ring is None and other.storage < base:
+            date = _date(record, dates, storage)
+            if date is None:
                 continue
-            place = _place(other.storage, base, ring)
+            place = _place(storage, base, ring)
             if newest is None or place > newest[0]:
                 newest = (place, date)
         if newest is None:
@@ -248,21 +253,26 @@ def _is_value(record):
     return not descriptor and not (len(vib) == 1 and 0x74 <= vib[0] <= 0x77)
 
 
-def _date(record, records, storage):
+def _dates(records):
+    """{(storage, tariff, subunit, function, final DIFE): ISO text, None where it is no complete date or time}"""
+    dates = {}
+    for record in records:
+        if record.vib in _DATES:
+            text = record.text or ""
+            complete = record.flag is None and text[4:5] == "-" and "*" not in text
+            key = (record.storage, record.tariff, record.subunit, record.function, record.final_dife)
+            dates.setdefault(key, text if complete else None)
+    return dates
+
+
+def _date(record, dates, storage):
     """The complete date or time under a storage number that belongs to a value, ISO text, or None: of the same tariff and
     subunit, else without them; when a maximum was is asked only where the period has no date."""
     for function in ("instantaneous", record.function):
         for tariff, subunit in ((record.tariff, record.subunit), (0, 0)):
-            for date in records:
-                if (
-                    date.vib in _DATES
-                    and (date.storage, date.tariff, date.subunit) == (storage, tariff, subunit)
-                    and date.function == function
-                    and date.final_dife == record.final_dife
-                ):
-                    text = date.text or ""
-                    complete = date.flag is None and text[4:5] == "-" and "*" not in text
-                    return text if complete else None
+            key = (storage, tariff, subunit, function, record.final_dife)
+            if key in dates:
+                return dates[key]
     return None
 
 
@@ -273,8 +283,9 @@ def _now(value, records, received):
         return None
     for one in records:
         unit = one.vib[0] - 0x74 if len(one.vib) == 1 else -1
-        if 0 <= unit <= 3 and one.storage == value.storage and one.data and one.mantissa is not None:
-            return profile.moved(received, -types.value(one.dib[0] & 15, one.data, "C")[0], unit)
+        if 0 <= unit <= 3 and one.storage == value.storage and one.mantissa is not None:
+            whole = one.exponent == 0 and one.mantissa >= 0
+            return profile.moved(received, -one.mantissa, unit) if whole else None
     return None
 
 

@@ -244,6 +244,67 @@ def test_memory_is_bounded():
     assert len(chain._open) <= 64
 
 
+@pytest.mark.parametrize(
+    "age, time",
+    [
+        ("0477FFFFFFFF", None),  # -1 day
+        ("4577" + "0000C03F", None),  # a real: 1.5 days
+        ("4577" + "00000040", "2024-01-01T00:00"),
+        ("4777" + "FFFFFFFFFFFFFF7F", None),  # before the year 0
+        ("4A77" + "0200", "2024-01-01T00:00"),
+        ("4A77" + "02F0", None),  # -2
+    ],
+)
+def test_ages_that_make_sense(age, time):
+    """An actuality duration is a whole number that is not negative, and leads to a year with four digits."""
+    age = "4" + age[1:]
+    profiles = Profiles()
+    profiles.feed(records("440301000000" + age), "2024-01-03T00:00")
+    assert [[point.time for point in one.points] for one in profiles.series.values()] == (
+        [[time]] if time else []
+    )
+
+
+def test_intervals_that_lead_nowhere():
+    for interval in ("8401FD27FFFFFF7F", "8501FD2700000040", "8501FD270000003F"):
+        profiles = Profiles()
+        new = profiles.feed(records(interval + "82016C1F2C" + "C4010301000000"))
+        assert new == (interval == "8501FD2700000040")  # a real, but two days
+
+
+class _Watched(record.Record):
+    looked = 0
+
+    @property
+    def vib(self):
+        _Watched.looked += 1
+        return self.kept
+
+    @vib.setter
+    def vib(self, value):
+        self.kept = value
+
+
+def test_many_dates_and_many_values_without_one():
+    """The date of each value is looked up, not searched in all records for each date of the block."""
+
+    def numbers(field, storage):
+        return "%02X%02X%02X" % (0x80 | field | (storage & 1) << 6, 0x80 | storage >> 1 & 15, storage >> 5)
+
+    size = 200
+    text = "8101FD2701"
+    text += "".join(numbers(1, 32 + one) + "0305" for one in range(size))
+    text += "".join(numbers(2, 32 + size + one) + "6C0121" for one in range(size))
+    found = records(text)
+    for one in found:
+        vib = one.vib
+        one.__class__ = _Watched
+        one.vib = vib
+    _Watched.looked = 0
+    assert Profiles().feed(found) == size
+    assert _Watched.looked < 50 * len(found) + size * len(found)
+
+
 @settings(max_examples=200)
 @given(st.lists(st.binary(max_size=60), max_size=4), st.sampled_from([None, "2024-03-01T00:00:10"]))
 def test_nothing_but_points(payloads, received):
