@@ -118,10 +118,11 @@ class Meter:
         # Registers in millionths of their mantissa, so that slow growth is not lost.
         self._values = [one.value * _MICRO if isinstance(one.value, int) else 0 for one in profile.registers]
         self.message_counter = None
+        self._kept = state.get("message_counter") if state else None  # also while another profile does not use it
         if profile.security_mode > 5:
             from ..security.counters import MessageCounter
 
-            self.message_counter = MessageCounter(state and state.get("message_counter"))
+            self.message_counter = MessageCounter(self._kept)
         self._covered = 0  # slots that the store still covers
         if state:
             self._restore(state)
@@ -194,7 +195,9 @@ class Meter:
             values.append(self._values[index] + (ahead and ahead + 1) * register.step_micro)
         state = {"access_number": (self.access_number + ahead) & 0xFF, "values": values}
         if self.message_counter:
-            state["message_counter"] = self.message_counter.reserve(ahead)
+            self._kept = self.message_counter.reserve(ahead)
+        if self._kept is not None:
+            state["message_counter"] = self._kept
         return Persist(state, covers)
 
     def _next_slot(self):

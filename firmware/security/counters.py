@@ -1,20 +1,27 @@
 """Message counters of profiles B and D: a key made from one is never used twice (security sheet section 10.1)."""
 
+from ..errors import MisuseError
 from ..portable import const
 
 LAST = const(0xFFFFFFFF)  # the end: it never wraps
 
 
 class MessageCounter:
-    """C_M of a meter. stored: what was persisted last, or None at the first start; anything else is taken for None.
+    """C_M of a meter. stored: what was persisted last, or None at the first start; MisuseError for anything else, since a
+    counter that began again would use its values twice.
 
     value: the last one used. reserved: the highest that the store covers. A restart goes on behind it, so that no power
     cut, at whatever instant, makes a value come again.
     """
 
     def __init__(self, stored=None):
-        fits = isinstance(stored, int) and 0 <= stored <= LAST
-        self.value = self.reserved = stored if fits else 0
+        if stored is None:
+            stored = 0
+        if not isinstance(stored, int) or not 0 <= stored <= LAST:
+            raise MisuseError(
+                "the stored message counter is damaged", None, "store one above all that were sent"
+            )
+        self.value = self.reserved = stored
 
     def take(self):
         """Go on to the next value, which belongs to one message; False at the end, where nothing is sent any more."""

@@ -176,3 +176,21 @@ def test_a_damaged_duty_cycle_state_does_no_harm(spent):
     it = node(Script(t100=[SEND]), state={"duty_cycle": spent})
     it.run(5000)
     assert it.counters["sent"] == 1
+
+
+def test_a_telegram_that_was_refused_does_not_leave_its_successors_uncounted():
+    """One write covers many telegrams: if the first of them is refused, the others are sent all the same, and behind a crash
+    nobody would know of them."""
+    hour_us = 3600 * 10**6
+    spent = [1, hour_us - 10**6, 3_600_000]  # the band is used up, for one second still
+    later = [Transmit("T1", "up", CHIPS, at_us, b"") for at_us in (2000500, 2100500)]
+    script = Script(t100=[Persist({}, 64), SEND], t2000000=later[:1], t2100000=later[1:])
+    it = node(script, state={"duty_cycle": spent})
+    it.store = MemoryStore()
+    it.run(2 * 10**6 + 200000)
+    assert it.counters["refused.duty_cycle"] == 1 and it.counters["sent"] == 2
+    again = node(Script(), state=it.store.state)  # crashed
+    held = again.ledger.export(0)
+    assert sum(held[2::3]) >= 3_600_000 + 2 * 4000
+    with pytest.raises(DutyCycleError):
+        again.ledger.check(868950000, 3_600_000 - 4000, 2 * 10**6)

@@ -88,8 +88,12 @@ def test_a_restart_of_the_meter_continues(here):
     assert json.loads(state.read_text())["access_number"] == second[-1]
     state.write_text("{broken")
     done = omsnode(here, "meter", "meter.toml", "--count", "1")
-    assert done.returncode == 0 and "damaged" in done.stderr and "starting afresh" in done.stderr
+    assert done.returncode == 0 and "damaged" in done.stderr and "continuing from its copy" in done.stderr
     assert state.with_suffix(".damaged").read_text() == "{broken"
+    for one in (state, state.with_suffix(".copy")):
+        one.write_text("{broken")
+    done = omsnode(here, "meter", "meter.toml", "--count", "1")
+    assert done.returncode == 0 and "starting afresh" in done.stderr
 
 
 def test_collect_hears_the_virtual_meters(here):

@@ -136,7 +136,7 @@ def test_collect_from_the_virtual_air(tmp_path, capsys):
     readable = [one for one in out if one.get("gateway") and one["error"] is None]
     assert readable[0]["gateway"]["received"] == readable[0]["timestamp"]
     state = json.loads((tmp_path / "state" / "gateway-main.json").read_text())
-    assert sorted(state) == ["plausibility", "registers"]
+    assert sorted(state) == ["check", "plausibility", "registers"]
 
 
 def test_damaged_state_is_told_and_left(tmp_path, capsys):

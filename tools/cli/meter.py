@@ -9,7 +9,7 @@ from omsnode.board import hats
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import ConfigError
-from omsnode.firmware.host import config
+from omsnode.firmware.host import config, meter_state
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
@@ -97,10 +97,10 @@ def run(args):
     # By the meter's own address, also behind an adapter: it is that which makes an access number unique.
     store = JsonStore(settings.state_dir or default_state_dir(), "meter-" + str(device.profile.meter_address))
     store.claim()
-    state = store.load()
+    state = meter_state.load(store, device.profile)
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    role = Shown(device.profile, os.urandom(5), state)
+    role = Shown(device.profile, os.urandom(5), state, store.path.with_suffix(".*"))
     if args.verbose:
         profile = device.profile
         print(
@@ -146,13 +146,20 @@ def _virtual(role, store, state, count):
 class Shown(Meter):
     """The meter role, whose telegrams are printed once they have been sent."""
 
-    def __init__(self, profile, entropy, state):
+    def __init__(self, profile, entropy, state, files="its state"):
         super().__init__(profile, entropy, state)
+        self.files = files
         self.last = []
 
     def tick(self, now_us, wall_us=None):
         actions = super().tick(now_us, wall_us)
         self.last = actions or self.last
+        if self.counters.get("exhausted", 0) == 1 and not actions:
+            print("omsnode: the message counter is used up, nothing is sent any more", file=sys.stderr)
+            print(
+                "  give the meter a new key, and delete {}".format(self.files),
+                file=sys.stderr,
+            )
         return actions
 
     def feed(self, event, now_us, wall_us=None):

@@ -21,7 +21,10 @@ def test_damage_is_named_and_set_aside(tmp_path, text):
     store.path.write_text(text)
     assert store.load() is None
     assert store.problem.code == "store" and "meter.json" in str(store.problem)
-    assert (tmp_path / "meter.damaged").read_text() == text
+    assert (tmp_path / "meter.damaged").read_text() == text and store.lost
+    assert (
+        store.load() is None and store.lost and "missing" in str(store.problem)
+    )  # until there is state again
     store.save({"a": 1})
     assert store.load() == {"a": 1} and store.problem is None
 
@@ -43,7 +46,7 @@ def test_power_cut_leaves_the_old_or_the_new(tmp_path, monkeypatch):
     with pytest.raises(StoreError) as caught:
         store.save({"n": 2})
     assert caught.value.hint
-    assert json.loads(store.path.read_text()) == {"n": 1}
+    assert json.loads(store.path.read_text())["n"] == 1 and store.load() == {"n": 1}
 
 
 def test_two_processes_do_not_share_a_state(tmp_path):
@@ -88,3 +91,49 @@ def test_a_place_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError):
         JsonStore(tmp_path / "file", "meter").save({})
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"n": 1}}', "\0" * 40, None])
+def test_a_damaged_file_has_a_copy(tmp_path, damage):
+    store = JsonStore(tmp_path, "meter")
+    store.save({"n": 1, "values": [1.5, "a", None]})
+    text = store.path.read_text()
+    if damage is None:
+        store.path.unlink()
+    else:
+        store.path.write_text(damage)
+    assert store.load() == {"n": 1, "values": [1.5, "a", None]} and not store.lost
+    assert "meter.copy" in store.problem.hint
+    store.save({"n": 2})
+    assert store.load() == {"n": 2} and store.problem is None
+    store.copy.write_text("x")  # the other one is not needed
+    assert store.load() == {"n": 2} and store.problem is None
+    assert text != store.path.read_text()
+
+
+def test_a_changed_digit_is_damage(tmp_path):
+    """A counter that is read too low would be used twice."""
+    store = JsonStore(tmp_path, "meter")
+    store.save({"message_counter": 1280})
+    store.path.write_text(store.path.read_text().replace("1280", "1216"))
+    assert store.load() == {"message_counter": 1280} and "changed" in str(store.problem)
+    store.path.write_text('{"message_counter": 2000}')  # by hand, without a check
+    assert store.load() == {"message_counter": 2000} and store.problem is None
+
+
+def test_a_file_that_cannot_be_read_has_a_copy(tmp_path):
+    store = JsonStore(tmp_path, "meter")
+    store.save({"n": 1})
+    store.path.unlink()
+    store.path.mkdir()
+    assert store.load() == {"n": 1} and "directory" in str(store.problem)
+    store.copy.unlink()
+    with pytest.raises(StoreError, match="cannot read"):
+        store.load()
+
+
+@pytest.mark.parametrize("state", [{}, {"a": {}}, {"b": []}])
+def test_empty_states(tmp_path, state):
+    store = JsonStore(tmp_path, "meter")
+    store.save(state)
+    assert store.load() == state
