@@ -150,8 +150,10 @@ class Air:
     def noise_dbm(self, bandwidth_hz):
         return -174 + 10 * math.log10(bandwidth_hz) + self.noise_figure_db
 
-    def hear(self, name, modem):
-        """What the receiver `name` with the settings `modem` (cc1101 Modem) hears now."""
+    def hear(self, name, modem, loss_db=0.0):
+        """What the receiver `name` with the settings `modem` hears now. loss_db: between its antenna and its receiver.
+
+        Of modem: frequency_hz, chip_rate_cps, deviation_hz, bandwidth_hz, modulation, rate_limit, offset_limit_hz."""
         half = modem.bandwidth_hz / 2
         noise_mw = 10 ** (self.noise_dbm(modem.bandwidth_hz) / 10)
         heard = []
@@ -160,7 +162,7 @@ class Air:
                 continue
             offset = sent.frequency_hz - modem.frequency_hz
             if abs(offset) < half + sent.width_hz / 2:
-                power = sent.power_dbm - self.path_loss_db(sent.source, name)
+                power = sent.power_dbm - self.path_loss_db(sent.source, name) - loss_db
                 heard.append((power, -sent.start_ns, offset, sent))
         if not heard:
             return Hearing(None, 0.5, 10 * math.log10(noise_mw), 0.0, 0.0)

@@ -1,9 +1,10 @@
-"""The board with nothing attached: SPI, pins with their edge queues, a clock. One CC1101 sits on it."""
+"""The board with nothing attached: SPI, pins with their edge queues, a clock. A CC1101 or an SX1262 sits on it."""
 
 from collections import deque
 
 from omsnode.firmware.errors import MisuseError
 
+from . import sx1262
 from .cc1101 import Cc1101
 from .options import Options
 
@@ -20,13 +21,14 @@ class Pin:
         self.depth = depth
         self.lost = 0
         self.drop = 0  # fault: so many edges vanish without being counted
+        self.stuck = None  # fault: the level that a broken wire shows; it has no edges
         self._half_ns = 0.0  # a clock is on the pin
         self._clock_ns = 0
 
     def read(self):
         """0 or 1, at this instant."""
         self.settle()
-        return self.level
+        return self.level if self.stuck is None else self.stuck
 
     def write(self, level):
         """MisuseError: the chip drives this line."""
@@ -70,6 +72,8 @@ class Pin:
         self._clock_ns = start + int(number * self._half_ns)
 
     def _edge(self, level, at_ns):
+        if self.stuck is not None:
+            return
         if self.drop:
             self.drop -= 1
             return
@@ -107,25 +111,24 @@ class VirtualBoard:
         crystal_ppm=0.0,
         clock_ppm=0.0,
         clock_offset_us=0,
-        spi_hz=4_000_000,
+        spi_hz=None,
         spi_overhead_us=20,
         queue_depth=16,
         options=None,
+        chip="cc1101",
+        **wiring,
     ):
         self.world = world
         self.name = name
         self.clock_ppm = clock_ppm
         self.clock_offset_us = clock_offset_us
-        self.pins = {"gdo0": Pin(self, "gdo0", queue_depth), "gdo2": Pin(self, "gdo2", queue_depth)}
+        make, lines, default_hz = _CHIPS[chip]
+        spi_hz = spi_hz or default_hz
         self.spi = Spi(self, spi_hz)
-        self.chip = Cc1101(
-            world,
-            name,
-            (self.pins["gdo2"], self.pins["gdo0"]),
-            seed,
-            crystal_ppm,
-            Options(**(options or {})),
-        )
+        self.edge_pins = [
+            Pin(self, line, queue_depth) for line in lines
+        ]  # those whose edges the host waits for
+        self.chip, self.pins = make(self, self.edge_pins, seed, crystal_ppm, options or {}, **wiring)
         self.chip.byte_hz = spi_hz
         self.chip.transfer_ns = int(spi_overhead_us * 1000)
 
@@ -150,7 +153,7 @@ class VirtualBoard:
     def first_edge_ns(self):
         """World instant of the oldest edge that waits, or None."""
         first = None
-        for pin in self.pins.values():
+        for pin in self.edge_pins:
             pin.settle()
             if pin.queue and (first is None or pin.queue[0][2] < first):
                 first = pin.queue[0][2]
@@ -160,7 +163,7 @@ class VirtualBoard:
         """(edges, lost) since the last call: edges = [(line, level, at_us)] in the order of time."""
         edges = []
         lost = 0
-        for pin in self.pins.values():
+        for pin in self.edge_pins:
             pin.settle()
             edges.extend(pin.queue)
             pin.queue.clear()
@@ -174,6 +177,34 @@ class VirtualBoard:
         self.world.wait(self, None if until_us is None else self.to_ns(until_us))
         return self.take_edges()
 
-    def lose_edges(self, number=1, line="gdo0"):
+    # --- faults of the wiring ---
+
+    def lose_edges(self, number=1, line=None):
         """Fault: the next `number` edges of a line never happen for the host, and nobody counts them."""
-        self.pins[line].drop += number
+        (self.pins[line] if line else self.edge_pins[0]).drop += number
+
+    def false_edge(self, line=None, level=1):
+        """Fault: an edge that the chip did not make; the level stays what it is."""
+        (self.pins[line] if line else self.edge_pins[0])._edge(level, self.world.now_ns)
+
+    def swap(self, one, other):
+        """Fault: two inputs of the host are wired the wrong way round. Before a driver is handed the pins."""
+        pins = self.pins
+        lines = [pin.name for pin in self.edge_pins]
+        pins[one], pins[other] = pins[other], pins[one]
+        pins[one].name, pins[other].name = one, other
+        self.edge_pins = [pins[line] for line in lines if isinstance(pins[line], Pin)]
+
+
+def _cc1101(board, lines, seed, crystal_ppm, options, hat=None):
+    gdo0, gdo2 = lines
+    chip = Cc1101(board.world, board.name, (gdo2, gdo0), seed, crystal_ppm, Options(**options))
+    return chip, {"gdo0": gdo0, "gdo2": gdo2}
+
+
+def _sx1262(board, lines, seed, crystal_ppm, options, **wiring):
+    return sx1262.attach(board, lines[0], seed=seed, crystal_ppm=crystal_ppm, options=options, **wiring)
+
+
+# chip -> how it gets onto a board, lines whose edges count, usual SPI clock
+_CHIPS = {"cc1101": (_cc1101, ("gdo0", "gdo2"), 4_000_000), "sx1262": (_sx1262, ("dio1",), 8_000_000)}

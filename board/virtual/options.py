@@ -99,15 +99,23 @@ OPTIONS = (
 DEFAULTS = {row.name: row.default for row in OPTIONS}
 
 
-class Options:
-    """Settings of one chip: attributes named as in OPTIONS, changeable at any instant."""
+class Settings:
+    """Base: attributes named as in ROWS, changeable at any instant."""
 
-    __slots__ = tuple(DEFAULTS)
+    ROWS = ()
+    __slots__ = ()
 
     def __init__(self, **settings):
-        for name, value in {**DEFAULTS, **settings}.items():
+        for name, value in {**{row.name: row.default for row in self.ROWS}, **settings}.items():
             setattr(self, name, value)  # an unknown name raises AttributeError (slots)
-        for row in OPTIONS:
+        for row in self.ROWS:
             value = getattr(self, row.name)
             if isinstance(row.default, str) and value not in row.choices:
                 raise ValueError("{}: {} is none of {}".format(row.name, value, row.choices))
+
+
+class Options(Settings):
+    """Settings of one CC1101: attributes named as in OPTIONS."""
+
+    ROWS = OPTIONS
+    __slots__ = tuple(DEFAULTS)

@@ -6,6 +6,7 @@ boards share it: while one node talks to its chip, the others wait (their chips 
 
 import random
 
+from . import sx1262
 from .air import NEVER, Air
 from .board import VirtualBoard
 
@@ -28,16 +29,19 @@ class World:
     def now_us(self):
         return self.now_ns // 1000
 
-    def add_board(self, hat="virtual", name="", position=None, **settings):
-        """A board with a CC1101. hat: any CC1101 hat ("virtual" is one). position: metres, (x, y) or (x, y, z).
+    def add_board(self, hat="virtual", name="", position=None, chip=None, **settings):
+        """A board with its chip. hat: its name tells the chip and the wiring (cc1101..., or as in sx1262.BOARDS); with
+        "virtual" the chip is `chip`, by default a CC1101. position: metres, (x, y) or (x, y, z).
         settings: crystal_ppm, clock_ppm, clock_offset_us, spi_hz, spi_overhead_us, queue_depth, options (a dict, see
-        options.py)."""
-        if hat != "virtual" and not hat.startswith("cc1101"):
-            raise ValueError("no chip model for " + hat)
+        options.py, sx1262/options.py); with an SX1262 also rf_switch, tcxo_mv, gain_db, inductor, reset_level."""
+        known = "sx1262" if sx1262.is_hat(hat) else "cc1101" if hat.startswith("cc1101") else None
+        chip = chip or known or "cc1101"
+        if known is None and hat != "virtual" or known not in (None, chip):
+            raise ValueError("no {} on {}".format(chip, hat))
         name = name or "board{}".format(len(self.boards))
         if name in self.boards:
             raise ValueError("two boards named " + name)
-        board = VirtualBoard(self, name, self.seed, **settings)
+        board = VirtualBoard(self, name, self.seed, chip=chip, hat=hat, **settings)
         self.boards[name] = board
         self.models.append(board.chip)
         self.air.receivers.append(board.chip.receiver)
@@ -88,7 +92,7 @@ class World:
 
     def _advance_to_edge(self, until_ns, boards):
         """Until any edge or until_ns. A clock on a pin makes edges without events: then in steps of 10 us."""
-        if any(pin.clock_running for board in boards for pin in board.pins.values()):
+        if any(pin.clock_running for board in boards for pin in board.edge_pins):
             until_ns = min(NEVER if until_ns is None else until_ns, self.now_ns + 10_000)
         if until_ns is None:
             until_ns = self.horizon_ns()
