@@ -56,9 +56,11 @@ def load(path, role=None):
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         option = "" if role == "meter" else " with --config"
-        raise ConfigError("{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option)
+        raise ConfigError(
+            "{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option
+        ) from None
     except UnicodeDecodeError:
-        raise ConfigError("{}: not UTF-8 text".format(path))
+        raise ConfigError("{}: not UTF-8 text".format(path)) from None
     try:
         document = tomllib.loads(text, parse_float=decimal.Decimal)
     except tomllib.TOMLDecodeError as error:
@@ -66,7 +68,7 @@ def load(path, role=None):
         where = "{}:{}".format(path, line[1]) if line else str(path)
         raise ConfigError(
             "{}: not valid TOML: {}".format(where, error), hint='texts need quotes, as in name = "kitchen"'
-        )
+        ) from None
     except RecursionError:
         raise ConfigError("{}: not valid TOML: nested too deeply".format(path)) from None
     source = Source(path, text)

@@ -3,6 +3,7 @@
 import re
 
 _LIKE_A_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}[ :_.-]?){16,}")
+_MOST_OF_A_KEY = re.compile(r"(?:[0-9A-Fa-f]{2}[ :_.-]?){10,}[0-9A-Fa-f]?")
 
 
 def is_like_a_key(text):
@@ -11,5 +12,5 @@ def is_like_a_key(text):
 
 
 def without_keys(text, instead="…"):
-    """Text in which what looks like a whole key is not repeated; names and paths stay readable."""
-    return _LIKE_A_KEY.sub(instead, text)
+    """Text in which what looks like a key, or most of one, is not repeated; names and paths stay readable."""
+    return _MOST_OF_A_KEY.sub(instead, text)

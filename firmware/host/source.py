@@ -123,7 +123,7 @@ class Source:
                 table,
                 name,
                 "8 digits as printed on the meter, or all of it: 12345678.M=KAM.V=1b.T=16",
-            )
+            ) from None
 
     def key(self, table, values):
         """The Key that `key` names, or None.
@@ -162,7 +162,7 @@ class Source:
                 "key",
                 "it holds the 32 hex digits of one key; a key of this name is neither in the key store {} "
                 "nor a systemd credential".format(self.key_store),
-            )
+            ) from None
         except UnicodeDecodeError:
             digits = ""
         if not re.fullmatch(r"[0-9A-Fa-f]{32}", digits):

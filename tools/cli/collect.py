@@ -8,6 +8,7 @@ from omsnode.board import hats
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config, key_store
+from omsnode.firmware.host.masking import without_keys
 from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
@@ -82,8 +83,9 @@ def run(args):
         known = ", ".join(
             "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
         )
-        print("omsnode: {} on {}, known meters: {}".format(mode, hat, known or "none"), file=sys.stderr)
-        print("omsnode: {} keys in {}".format(len(stored), stored.path), file=sys.stderr)
+        about = "omsnode: {} on {}, known meters: {}\nomsnode: {} keys in {}"
+        about = about.format(mode, hat, known or "none", len(stored), stored.path)
+        print(without_keys(about), file=sys.stderr)
     if hats.find(hat).platform == hats.VIRTUAL:
         with value_handling.delivering(args, settings.state_dir, radio.name) as deliver:
             return _virtual(settings, mode, radio.name, deliver, args.seconds, stored.key_for)

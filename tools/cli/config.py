@@ -3,6 +3,7 @@
 import argparse
 
 from omsnode.firmware.host import config, key_check
+from omsnode.firmware.host.masking import without_keys
 
 from ._parser import masked
 
@@ -62,6 +63,8 @@ def _table(path, values, about_key=""):
                 inner += ["", "[[{}.{}]]".format(path, _name(name)), *_table(path + "." + name, one)]
         else:
             comment = "  " + about_key if name == "key" and about_key else ""
+            if isinstance(value, str) and name != "data":
+                value = without_keys(value)
             lines.append("{} = {}{}".format(_name(name), _value(value), comment))
     if about_key and "key" not in values:
         lines.append(about_key)
@@ -69,6 +72,7 @@ def _table(path, values, about_key=""):
 
 
 def _name(text):
+    text = without_keys(text)
     return text if text.replace("-", "_").isidentifier() and text.isascii() else _value(text)
 
 
