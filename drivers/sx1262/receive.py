@@ -1,0 +1,369 @@
+"""Reception: from the sync word to the frame, and back to listening whatever happens (sheet 7).
+
+Bytes are counted from the base of the packet, where the chip began to write it; its buffer is a ring of 256. The chip
+ends a packet when its count, modulo 256, equals the stop. The stop is 255 until it is moved: behind the last byte of the
+frame once that is less than a lap away, and ahead of the writer for as long as it is not.
+"""
+
+from omsnode.firmware.phy import radio
+from omsnode.firmware.portable import const
+
+from . import commands, profiles, registers
+from .chip import Fault
+from .start import check_errors
+
+_FIRST_BYTES = const(4)  # they tell the length in every mode
+_CHUNK_BYTES = const(128)  # read a longer frame about so often
+_STOP_BYTES = const(240)  # the stop can be set when so many are missing, or fewer
+_LAP = const(256)
+_LONGEST_BYTES = const(640)  # no frame of S (580), T (435) or C (292 bytes) has more
+_LATE_BYTES = const(8)  # so many since the sync word, and nobody called: the edge got lost
+_AHEAD_BYTES = const(24)  # more than the rate allows: while service runs, time goes on
+
+_SETTLED_US = const(200)  # SetRx takes 62 from XOSC, 83 from RC (sheet 1.1)
+_LATE_US = const(1000)
+_RETRIES = const(4)
+_LOOPS = const(4)
+_STORM = const(200)  # edges between two looks that brought nothing
+_CARRIER_DB = const(12)  # above the quietest that was ever seen
+
+
+class Receiver:
+    def __init__(self, driver):
+        self._driver = driver
+        self._chip = driver.chip
+        self.floor_dbm = None
+
+    def listen(self, deframer, profile):
+        self._deframer = deframer
+        self._profile = profile
+        self._byte_us = profiles.air_time_us(profile, 8)
+
+    def begin(self, now_us):
+        """Configure the chip and receive."""
+        driver = self._driver
+        driver.enter_standby()
+        self._chip.load(self._profile)
+        driver.antenna(False, True)
+        self._next_look_us = now_us + driver.health_us
+        self._idle_edges = self._put_off = 0
+        self._arm(now_us)
+
+    def _restart(self, now_us):
+        """Hear again, with all settings as they are."""
+        chip = self._chip
+        chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
+        chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, 0)
+        chip.send(self._profile.packet)  # with it the stop that was moved
+        chip.command(commands.CLEAR_IRQ_STATUS, 0xFF, 0xFF)
+        self._arm(now_us)
+
+    def _arm(self, now_us):
+        driver = self._driver
+        self._chip.command(commands.SET_RX, 0xFF, 0xFF, 0xFF)
+        self._base = 0
+        self._armed_us = now_us
+        self._anew_us = now_us + driver.anew_us
+        self._handled_us = now_us
+        self._clear()
+        self._settled_us = driver.due_us = now_us + driver.oscillate() + _SETTLED_US
+        self._tries = 0
+
+    def _clear(self):
+        """No packet."""
+        self._deframer.reset()
+        self._in_packet = False
+        self._doubtful = False
+        self._sync_us = None
+        self._seen_us = None
+        self._received = 0
+        self._total = 0  # bytes, 0 while unknown
+        self._stopped = False  # the stop is behind the last byte
+        self._result = 1
+        self._tries = 0
+        self._rssi_dbm = None
+
+    # --- service ---
+
+    def service(self, now_us, edges):
+        driver, chip = self._driver, self._chip
+        edge_us = None
+        for _, level, at_us in edges:
+            if level and at_us >= self._armed_us:
+                edge_us = at_us  # the last one: it began what is latched now
+        if edge_us is None and now_us < driver.due_us and not driver.dio1.read():
+            return
+        if now_us < self._settled_us and not chip.ready(1):
+            driver.due_us = self._settled_us
+            return
+        late = edge_us is None and now_us >= driver.due_us
+        for _ in range(_LOOPS):
+            flags = chip.irq()
+            if flags:
+                chip.clear(flags)
+                self._handled_us = now_us
+            if chip.mode != commands.MODE_RX:
+                self._fell_out(now_us)
+                return
+            if flags & commands.IRQ_RX_DONE:
+                if late:
+                    driver.fault("missed_interrupt", now_us)
+                self._done(flags, edge_us, now_us)
+            elif flags & commands.IRQ_SYNC_WORD_VALID and not self._in_packet:
+                self._begin(edge_us, now_us)
+            elif self._in_packet:
+                if now_us >= driver.due_us:
+                    self._drain(now_us)
+            else:
+                self._idle(edge_us, flags, now_us)
+            if not driver.dio1.read():
+                return
+            # Latched since: its edge comes with the next service, which finds nothing.
+            edge_us = None
+            late = False
+
+    def _fell_out(self, now_us):
+        """The chip does not receive although it was told to."""
+        if now_us < self._settled_us:
+            self._driver.due_us = self._settled_us
+        elif self._chip.kept():
+            self._fail("rx_state", now_us)
+        else:
+            raise Fault("registers")
+
+    def _begin(self, edge_us, now_us):
+        """A sync word was seen. edge_us: when, or None."""
+        self._in_packet = True
+        self._sync_us = self._seen_us = edge_us
+        driver = self._driver
+        first_us = now_us if edge_us is None else edge_us + (2 * _FIRST_BYTES + 1) * self._byte_us // 2
+        if first_us > now_us:
+            driver.due_us = first_us
+        else:
+            self._drain(now_us)
+
+    def _pointer(self):
+        """How many bytes are in the ring that were not read, modulo a lap."""
+        pointer = self._chip.read(registers.RX_WRITE_POINTER)[0]
+        return (pointer - self._base - self._received) % _LAP
+
+    def _drain(self, now_us):
+        """Read what has come in."""
+        driver, byte_us = self._driver, self._byte_us
+        n = self._pointer()
+        if self._sync_us is None:
+            self._sync_us = self._seen_us = now_us - n * byte_us - byte_us // 2
+            if n >= _LATE_BYTES and not self._doubtful:
+                driver.fault("missed_interrupt", now_us)
+        gone = (now_us - self._seen_us) // byte_us
+        if gone - n > _LAP // 2:
+            self._fail("rx_overflow", now_us)
+            return
+        if n - gone > _AHEAD_BYTES + gone // 4:
+            n = self._pointer()
+            if n - gone > _AHEAD_BYTES + gone // 4:
+                self._fail("rx_pointer", now_us)
+                return
+        if self._stopped and self._received + n > self._total:
+            n = self._total - self._received
+        if n == 0 and self._result > 0:
+            self._starved(now_us)
+            return
+        self._tries = 0
+        self._seen_us = now_us
+        self._feed(n)
+        if self._result <= 0 and not self._stopped:
+            # The packet goes on, with noise. Hear again first, tell then.
+            told = self._tell(None, now_us)
+            self._restart(now_us)
+            driver.emit(told)
+        elif self._result <= 0:
+            self._tries += 1
+            driver.due_us = now_us + 2 * byte_us
+            if self._tries > _RETRIES:
+                # The stop was passed although it had been set in time.
+                self._count("late_stops")
+                told = self._tell(None, now_us)
+                self._restart(now_us)
+                driver.emit(told)
+        elif self._received > _LONGEST_BYTES:
+            self._fail("rx_endless", now_us)
+        else:
+            self._go_on(now_us)
+
+    def _feed(self, n):
+        """n bytes from the ring to the deframer."""
+        chip = self._chip
+        if self._rssi_dbm is None:
+            self._read_quality()
+        if n:
+            data = chip.read_buffer(self._base + self._received, n)
+            if self._received == 0 and self._profile.given:
+                self._deframer.feed(self._profile.given)
+            self._received += n
+            self._result = self._deframer.feed(data)
+
+    def _go_on(self, now_us):
+        """Chips are missing: see to the stop, and when to look again."""
+        driver, byte_us = self._driver, self._byte_us
+        missing = (self._result + 7) >> 3
+        if self._deframer.total_chips is None:
+            driver.due_us = now_us + missing * byte_us + (byte_us >> 1)
+            return
+        if not self._stopped:
+            self._total = self._received + missing
+            self._move_stop(missing)
+        wait = min(missing, _CHUNK_BYTES)
+        driver.due_us = now_us + wait * byte_us + (byte_us >> 1)
+        if self._stopped and wait == missing:
+            # RxDone comes first, unless its edge gets lost.
+            driver.due_us += 4 * byte_us
+
+    def _move_stop(self, missing):
+        """Behind the last byte if that is near, else as far ahead of the writer as it can be."""
+        if missing > _STOP_BYTES:
+            self._set_stop(self._received - 1)
+        elif missing > 1:
+            self._set_stop(self._total)
+            # In time only if the writer had not been there yet.
+            self._stopped = self._pointer() < missing
+
+    def _set_stop(self, count):
+        self._chip.write(registers.RX_TX_PLD_LEN, count % _LAP)
+
+    def _read_quality(self):
+        answer = self._chip.command(commands.GET_PACKET_STATUS, 0, 0, 0, 0)
+        if answer[3]:
+            self._rssi_dbm = -(answer[3] >> 1)
+
+    # --- the end of a packet ---
+
+    def _done(self, flags, edge_us, now_us):
+        """RxDone: the packet has ended where the stop was, and the chip listens again behind it."""
+        driver, chip, byte_us = self._driver, self._chip, self._byte_us
+        answer = chip.command(commands.GET_RX_BUFFER_STATUS, 0, 0, 0)
+        length, start = answer[2], answer[3]
+        end_us = edge_us if self._in_packet else None
+        if not self._in_packet:
+            # Its beginning was not noticed: all of it is there.
+            self._in_packet = True
+            self._sync_us = edge_us or now_us - length * byte_us
+        if start != self._base:
+            self._fail("rx_pointer", now_us)
+            return
+        following = (start + length) % _LAP
+        if self._result > 0:
+            self._feed((following - self._base - self._received) % _LAP)
+        self._chip.write(registers.RX_TX_PLD_LEN, profiles.BUFFER_BYTES)
+        if self._result > 0:
+            self._fail("rx_short", now_us)
+            return
+        told = self._tell(end_us, now_us)
+        self._clear()
+        self._base = following
+        self._anew_us = now_us + driver.anew_us
+        driver.due_us = self._next_look_us
+        driver.emit(told)
+        if flags & commands.IRQ_SYNC_WORD_VALID:
+            # That of this packet, or of one that has begun since.
+            self._doubtful = True
+            self._begin(None, now_us)
+
+    def _tell(self, end_us, now_us):
+        """The event for what the deframer found. end_us: the instant of the last chip if it is known."""
+        driver, deframer = self._driver, self._deframer
+        driver.in_row = self._put_off = self._idle_edges = 0
+        sync_us = self._sync_us - profiles.air_time_us(self._profile, 8 * len(self._profile.given))
+        if self._result == 0:
+            driver.counters["frames"] += 1
+            kind = radio.FRAME
+            computed_us = sync_us + profiles.air_time_us(self._profile, deframer.total_chips)
+            if end_us is None or abs(end_us - computed_us) > (computed_us - sync_us) // 8 + self._byte_us:
+                end_us = computed_us
+        else:
+            rejects = driver.counters["rejects"]
+            code = deframer.error.code
+            rejects[code] = rejects.get(code, 0) + 1
+            kind = radio.REJECTED
+            end_us = now_us
+        return radio.Event(
+            kind,
+            sync_us,
+            end_us,
+            deframer.frame,
+            deframer.family,
+            deframer.frame_format,
+            self._rssi_dbm,
+            None,
+            None,
+            deframer.error,
+        )
+
+    # --- what does not happen, and what should not ---
+
+    def _starved(self, now_us):
+        """A packet has begun, but no byte comes. On this chip noise follows every signal: silence is a fault."""
+        self._tries += 1
+        if self._tries <= _RETRIES:
+            self._driver.due_us = now_us + 4 * self._byte_us
+        elif self._doubtful:
+            self._clear()
+            self._driver.due_us = self._next_look_us
+        else:
+            self._fail("rx_stalled", now_us)
+
+    def _idle(self, edge_us, flags, now_us):
+        """No packet: an edge that nothing explains, or time for a look."""
+        driver = self._driver
+        if edge_us is not None and not flags:
+            self._idle_edges += 1
+            if edge_us > self._handled_us + _LATE_US:
+                self._count("spurious_edges")
+                if self._idle_edges == _STORM:
+                    driver.fault("interrupt_storm", now_us)
+        if now_us >= self._next_look_us:
+            self._look(now_us)
+        elif now_us >= driver.due_us:
+            driver.due_us = self._next_look_us
+
+    def _look(self, now_us):
+        """The receiver is silent: is it configured as it was, without errors, and not silent for too long?"""
+        driver, chip = self._driver, self._chip
+        self._next_look_us = driver.due_us = now_us + driver.health_us
+        self._idle_edges = 0
+        if chip.mismatch() is not None:
+            raise Fault("registers")
+        check_errors(chip)
+        rssi_dbm = -(chip.command(commands.GET_RSSI_INST, 0, 0)[2] >> 1)
+        if self.floor_dbm is None or rssi_dbm < self.floor_dbm:
+            self.floor_dbm = rssi_dbm
+        if now_us >= self._anew_us:
+            # While somebody sends it waits for the next look, a few times.
+            self._put_off += 1
+            if self._put_off > _RETRIES or rssi_dbm < self.floor_dbm + _CARRIER_DB:
+                self._begin_anew(now_us)
+                return
+        driver.in_row = 0
+
+    def _begin_anew(self, now_us):
+        """Modulation and packet parameters cannot be read back, and a state machine that stands still looks healthy until
+        it has to move."""
+        chip = self._chip
+        chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
+        chip.irq()
+        if chip.mode != commands.MODE_STDBY_XOSC:
+            raise Fault("stuck")
+        self.begin(now_us)
+
+    def _fail(self, code, now_us):
+        """Count a fault and receive anew; a second one in a row calls for a reset."""
+        driver = self._driver
+        if driver.in_row:
+            raise Fault(code)
+        driver.fault(code, now_us)
+        driver.in_row = 1
+        self.begin(now_us)
+
+    def _count(self, name):
+        counters = self._driver.counters
+        counters[name] = counters.get(name, 0) + 1

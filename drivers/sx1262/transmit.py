@@ -1,0 +1,187 @@
+"""Transmission of one packet at an instant (sheet 1.1, 4 and 6.2)."""
+
+from omsnode.firmware.phy import radio
+from omsnode.firmware.portable import const
+
+from . import commands, profiles, registers
+from .chip import Fault
+from .start import check_errors
+
+_FS_TO_TX_US = const(76)  # BUSY falls when the amplifier has ramped up and the first chip leaves (sheet 1.1)
+_SLACK_US = const(20)
+_TO_XOSC_US = const(100)  # 31 (sheet 1.1), and the next command
+# Before the strobe: time to look at the chip and to lock the synthesizer.
+_CHECK_US = const(2500)
+# Before that: so many services, this far apart, for nothing but to see how late they come on this host.
+_PROBING_US = const(100000)
+_PROBE_US = const(4000)
+_TIMEOUT_US = const(20000)  # the chip stops by itself so long after it should have
+_RETRIES = const(8)
+_MOST_OFF_US = const(3000)  # an edge of TxDone further off is no time stamp
+
+# Steps between `prepare` and the first chip
+_LOADED = const(0)
+_OSCILLATING = const(1)
+_LOCKING = const(2)
+_READY = const(3)
+
+
+class Transmitter:
+    def __init__(self, driver):
+        self._driver = driver
+        self._chip = driver.chip
+        self.on_air = False
+
+    def prepare(self, profile, payload, power):
+        self._profile = profile
+        self._payload = payload
+        self._power = power
+        self._air_us = profiles.air_time_us(profile, profiles.on_air_chips(profile, payload))
+        self.on_air = False
+        self._at_us = None
+        self._step = _LOADED
+        self._looked = False
+
+    def begin(self, now_us):
+        """Load the chip."""
+        driver, chip = self._driver, self._chip
+        driver.enter_standby()
+        driver.antenna(False, False)
+        chip.load(self._profile)
+        pa_config, tx_params = self._power
+        chip.send(pa_config)
+        chip.write(registers.OCP, registers.OCP_140_MA)  # behind SetPaConfig, which overwrites it (sheet 3)
+        chip.send(tx_params)
+        chip.write_buffer(self._payload)
+        chip.expected.append((registers.OCP, bytes((registers.OCP_140_MA,)), 0xFF))
+        self._step = _LOADED
+        self._looked = False
+        driver.due_us = None
+        if self._at_us is not None:
+            driver.due_us = now_us
+
+    def arm(self, at_us):
+        self._at_us = at_us
+        driver = self._driver
+        if driver.due_us is None:
+            driver.due_us = self._strobe_us() - self._check_us() - _PROBING_US
+            driver.armed_late = True
+
+    def _start_us(self):
+        """From the strobe to the first chip: of the preamble if the ramp comes before it, which the sheet leaves open, and
+        which would else be late."""
+        return _FS_TO_TX_US + profiles.RAMP_US
+
+    def _strobe_us(self):
+        """When to ask for the service that strobes: as much before as service tends to come late here."""
+        late_us = self._driver.late_us
+        return self._at_us - self._start_us() - late_us - (late_us >> 1) - _SLACK_US
+
+    def _check_us(self):
+        return _CHECK_US + self._driver.tcxo_delay_us
+
+    def service(self, now_us, edges):
+        driver = self._driver
+        if self.on_air:
+            self._send(now_us, edges)
+        elif driver.due_us is not None and now_us >= driver.due_us and self._at_us is not None:
+            self._before(now_us)
+
+    def _before(self, now_us):
+        """Up to the strobe, one step per service: each takes time, and only the next service knows what time it is."""
+        driver, chip = self._driver, self._chip
+        driver.due_us = None
+        if now_us + self._start_us() > self._at_us:
+            self._too_late()
+            return
+        strobe_us = self._strobe_us()
+        if self._step == _LOADED:
+            if not self._looked:
+                self._look(commands.MODE_STDBY_RC, commands.MODE_STDBY_XOSC)
+                self._looked = True
+            check_us = strobe_us - self._check_us()
+            if now_us < check_us:
+                driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
+                return
+            chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
+            driver.due_us = now_us + driver.oscillate() + _TO_XOSC_US
+            self._step = _OSCILLATING
+        elif self._step == _OSCILLATING:
+            self._look(commands.MODE_STDBY_XOSC, commands.MODE_STDBY_XOSC)
+            chip.command(commands.SET_FS)
+            driver.antenna(True, False)
+            driver.due_us = now_us + _TO_XOSC_US
+            self._step = _LOCKING
+        elif self._step == _LOCKING:
+            check_errors(chip)
+            chip.irq()
+            if chip.mode != commands.MODE_FS:
+                raise Fault("tx_state")
+            driver.due_us = max(now_us, strobe_us)
+            self._step = _READY
+        elif now_us < strobe_us:
+            driver.due_us = strobe_us
+        else:
+            self._strobe(now_us)
+
+    def _too_late(self):
+        driver = self._driver
+        driver.counters["too_late"] += 1
+        driver.emit(radio.Event(radio.TOO_LATE, self._at_us))
+        driver.enter_standby()
+        driver.rest()
+
+    def _look(self, mode, or_mode):
+        """Fault if the chip is not as it was left."""
+        chip = self._chip
+        chip.irq()
+        if chip.mode not in (mode, or_mode):
+            raise Fault("tx_state" if chip.kept() else "registers")
+        if chip.mismatch() is not None:
+            raise Fault("registers")
+
+    def _strobe(self, now_us):
+        driver, chip = self._driver, self._chip
+        timeout = (self._air_us + _TIMEOUT_US) * 64 // 1000
+        chip.command(commands.SET_TX, timeout >> 16, timeout >> 8 & 0xFF, timeout & 0xFF)
+        self.on_air = True
+        self._edge_us = None
+        self._tries = 0
+        self._at_us = now_us + self._start_us()
+        driver.due_us = self._at_us + self._air_us + 8 * profiles.air_time_us(self._profile, 1)
+
+    def _send(self, now_us, edges):
+        driver, chip = self._driver, self._chip
+        for _, level, at_us in edges:
+            if level and at_us >= self._at_us:
+                self._edge_us = at_us
+        if now_us < driver.due_us and self._edge_us is None and not driver.dio1.read():
+            return
+        flags = chip.irq()
+        if flags:
+            chip.clear(flags)
+        if flags & commands.IRQ_TX_DONE:
+            self._sent(now_us)
+        elif flags & commands.IRQ_TIMEOUT:
+            raise Fault("tx_timeout")
+        elif chip.mode != commands.MODE_TX:
+            raise Fault("tx_state" if chip.kept() else "registers")
+        else:
+            self._tries += 1
+            if self._tries > _RETRIES and now_us >= driver.due_us:
+                raise Fault("tx_stuck")
+            self._edge_us = None
+            driver.due_us = max(driver.due_us, now_us + _TIMEOUT_US // _RETRIES)
+
+    def _sent(self, now_us):
+        driver = self._driver
+        end_us = self._at_us + self._air_us
+        if self._edge_us is not None and abs(self._edge_us - end_us) <= _MOST_OFF_US:
+            end_us = self._edge_us
+        elif now_us > end_us + _MOST_OFF_US:
+            driver.fault("missed_interrupt", now_us)
+        driver.counters["sent"] += 1
+        driver.emit(radio.Event(radio.SENT, end_us - self._air_us, end_us))
+        driver.in_row = 0
+        self.on_air = False
+        driver.rest()
