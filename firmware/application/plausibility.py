@@ -280,7 +280,7 @@ def _number(value):
 
 
 def _small(value):
-    if abs(_number(value)) > 100:
+    if abs(_number(value)) > 200:  # a small real with ten multipliers comes to -124
         raise ValueError
     return value
 

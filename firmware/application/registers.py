@@ -194,12 +194,12 @@ class Registers:
         """Take the values (gateway.Value) of a telegram of `meter` (any text), received at now_ms, and close what is
         over. Returns a list of (meter, obis, period_ms, Entry).
 
-        Registered are numbers of the meter with a unit, an OBIS code of its medium and an instant.
+        Registered are numbers of the meter with a unit, an OBIS code of its medium and an instant that is not to come.
         """
         out = []
         for period_ms in self.periods(device_type):
             for value in values:
-                if not registrable(value):
+                if not registrable(value) or value.measured_ms > now_ms:  # an entry of a forward profile
                     continue
                 key = (meter, value.obis, period_ms)
                 register = self._rows.get(key)

@@ -262,6 +262,24 @@ def test_restart():
 
 
 @pytest.mark.parametrize(
+    "record",
+    [
+        "0583 F0F0F0F0F0F0F0F0F0 70 01000000",  # the smallest real, ten times 10**-6
+        "0583 FDFDFDFDFDFDFDFDFD 7D FFFF7F7F",  # the largest, ten times 1000
+        "0D83 FDFDFDFDFDFDFDFDFD 7D EF" + "7F" * 15,
+    ],
+)
+def test_whatever_a_meter_can_send_comes_back_from_the_disk(record):
+    plausibility = Plausibility()
+    checks(plausibility, record)
+    state = plausibility.export()
+    assert len(state["meters"][0][4]) == 1
+    again = Plausibility()
+    again.restore(json.loads(json.dumps(state)))
+    assert again.export() == state
+
+
+@pytest.mark.parametrize(
     "state",
     [
         None,

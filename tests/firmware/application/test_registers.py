@@ -232,6 +232,21 @@ def test_bounded():
         assert len(register.slots) <= register.keep + 2
 
 
+def test_a_value_that_lies_in_the_future_is_none():
+    """A forward profile behind the current value, 150 steps of 250 days: nobody measures tomorrow's value, and the state
+    stays small enough to come back."""
+    profile = "0403 E8030000 0D831F" + "98 71 FA" + "01" * 150
+    rows = registers.Registers()
+    for number in range(30):
+        at = T + number * H
+        rows.feed("m", 2, gateway.values(make.meter(profile, "02"), at), at)
+    state = rows.export()
+    assert [len(row[-1]) <= registers.KEEP + 2 for row in state["registers"]] == [True]
+    registers.Registers().restore(json.loads(json.dumps(state)))
+    inverse = gateway.values(make.meter(profile.replace("0D831F", "0D8313"), "02"), T)
+    assert sum(registers.registrable(value) for value in inverse) == 151
+
+
 @given(
     st.lists(st.tuples(st.integers(-3 * Q, 3 * Q), st.integers(0, 10**15)), min_size=1, max_size=30),
     st.sampled_from([Q, H]),
