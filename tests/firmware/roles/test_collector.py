@@ -203,3 +203,21 @@ def test_formats_that_have_served_are_stored_behind_the_reading():
     assert len(deliver.reading.telegram.records) == 3
     # Without a memory there is nothing to store.
     assert [type(one) for one in Collector().feed(frame(full, 0), 0)] == [Deliver]
+
+
+def test_keys_of_a_store_serve_strangers_other_key_ids_and_versions():
+    asked = []
+
+    def keys(address, key_id=0, key_version=None):
+        asked.append((str(address), key_id, key_version))
+        return Key(bytes(range(16)))
+
+    own = Key(b"0123456789abcdef")
+    role = Collector([KnownMeter("kitchen", Address.parse("12345678"), own)], keys=keys)
+    kitchen, other = Address.parse("12345678.M=KAM.V=1b.T=16"), Address.parse("87654321.M=KAM.V=1b.T=16")
+    assert role._key_for(kitchen) is own and asked == []
+    assert role._key_for(other) == Key(bytes(range(16)))
+    assert role._key_for(kitchen, 1) != own and role._key_for(kitchen, 0, 3) != own
+    assert asked == [(str(other), 0, None), (str(kitchen), 1, None), (str(kitchen), 0, 3)]
+    role = Collector([KnownMeter("kitchen", Address.parse("12345678"), own)], keys=lambda *which: None)
+    assert role._key_for(kitchen, 1, 2) is own and role._key_for(other) is None
