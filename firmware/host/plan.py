@@ -106,7 +106,7 @@ class Plans:
     hits, misses: payloads of records that were read with and without a plan.
     """
 
-    def __init__(self, size=128, annotate=None):
+    def __init__(self, size=256, annotate=None):
         self.size = size
         self.annotate = annotate
         self.hits = self.misses = 0
