@@ -57,7 +57,10 @@ ANSWER_US = 2000000  # silence: t_RO of 1 s, the frame, and some more
 STORE_US = 10000000  # until it is tried again what could not be stored
 TRIES = 3  # a telegram is sent so often, then it is silence
 ROUNDS = 5  # so often again; then it waits until the meter is heard
-FIRST_STEP, STEP = 1, 100  # of the message counter; 100 is the most, and jumps over what a restarted meter left out
+FIRST_STEP, STEP = (
+    1,
+    100,
+)  # of the message counter; 100 is the most, and jumps over what a restarted meter left out
 _DATAGRAM = 0x84  # CC of the ELL: B and A
 _REQUEST = 0x80  # CI of a message without data
 
@@ -137,7 +140,8 @@ class KeyChanger:
                 raise ValueError
         except (OmsError, ValueError, TypeError, KeyError):
             raise StoreError(
-                "the stored state of a key change cannot be read", hint="it belongs to another key, or is damaged"
+                "the stored state of a key change cannot be read",
+                hint="it belongs to another key, or is damaged",
             )
 
     def export(self):
@@ -153,10 +157,13 @@ class KeyChanger:
     # --- the doors ---
 
     def start(self, now_us):
-        """Begin, or go on where `state` was."""
+        """Begin, or go on where `state` was. What was told behind that is told again: nobody knows whether it was heard."""
+        actions = [Listen(MODE, modes.UP)]
         if self.state in _SENDS:
             self.due_us = now_us
-        return [Listen(MODE, modes.UP)]
+        if self.state in (DESTROY, CHANGED, KEPT):
+            actions.append(Deliver(self._told(self.state != DESTROY)))
+        return actions
 
     def tick(self, now_us, wall_us=None):
         if self.due_us is None or now_us < self.due_us:
