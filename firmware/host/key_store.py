@@ -38,9 +38,14 @@ def credential(name):
 
 
 def default_path(state_dir=None):
-    """Where the store is: `key_store` in state_dir, or where a user's state is; else a systemd credential of that name."""
-    path = pathlib.Path(state_dir or default_state_dir()) / FILE_NAME
-    return path if path.exists() else credential(FILE_NAME) or path
+    """Where the store is: `key_store` in state_dir; else where a user's state is; else a systemd credential of that name. If
+    there is none, the first of these."""
+    places = [pathlib.Path(one) / FILE_NAME for one in (state_dir, default_state_dir()) if one]
+    given = credential(FILE_NAME)
+    for path in (*places, *([given] if given else [])):
+        if path.exists():
+            return path
+    return places[0]
 
 
 class Row:

@@ -190,6 +190,13 @@ def test_decode_and_analyze_use_the_store(omsnode):
     assert omsnode("decode", "--key", ONE, text=known.N_2_1)[0] == 1
 
 
+def test_the_store_as_a_credential(omsnode, tmp_path, monkeypatch):
+    (tmp_path / "key_store").write_text("12345678 {}\n".format(known.KEY_A))
+    (tmp_path / "key_store").chmod(0o440)
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    assert omsnode("decode", text=known.N_2_1)[0] == 0
+
+
 CONFIG = """\
 [node]
 role = "collector"

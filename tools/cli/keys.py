@@ -19,7 +19,7 @@ from . import _telegrams
 from ._parser import masked
 
 _HELP = """\
-The store is a file of mode 0600; one that others can read is refused. One key per line:
+The store is a file of mode 0600 (--store); one that others can read is refused. One key per line:
     id key [key_id=N] [version=N] [name=WORD] [prepared]     # comment
 id: the 8 digits, or 12345678.M=KAM.V=1b.T=16. Without key_id and version a key is tried wherever one
 is asked for. Of several versions the last one that is not `prepared` is in use (marked * in the list);
@@ -27,7 +27,8 @@ a telegram that names a version gets that one.
 
 A configuration finds key = "@kitchen" as the name of a row here, else as a file beside it, else as a
 systemd credential ($CREDENTIALS_DIRECTORY/kitchen). `decode`, `analyze` and `collect` use the store
-wherever no key is given. The whole store can be a credential too: LoadCredential=key_store:FILE
+wherever no key is given. With a configuration that is `key_store` in its state_dir, else the one above,
+else a credential: LoadCredential=key_store:FILE
 
     omsnode keys add 12345678 --name kitchen          (asks for the key)
     omsnode keys add 12345678 < kitchen.key

@@ -196,6 +196,11 @@ def test_where_it_is(tmp_path, monkeypatch):
     monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
     assert key_store.default_path() == tmp_path / "state" / "omsnode" / "key_store"
     assert key_store.default_path(tmp_path) == tmp_path / "key_store"
+    own = tmp_path / "state" / "omsnode" / "key_store"
+    own.parent.mkdir(parents=True)
+    own.touch()
+    assert key_store.default_path(tmp_path) == own == key_store.default_path()
+    own.unlink()
     credentials = tmp_path / "credentials"
     credentials.mkdir()
     (credentials / "key_store").write_text("12345678 {}\n".format(ONE))
