@@ -1,6 +1,6 @@
 """Security information transfer (CI C3, C6 command; C4, C5 response): the blocks of a message, read and nothing else.
 
-EN 13757-7:2018 Annex A as restated in the sheets en13757-7-security 10.3 and oms-requirements 14. No MAC is checked here and
+Blocks are built, and acted upon, in sitp_blocks.py. EN 13757-7:2018 Annex A as restated in the sheets en13757-7-security 10.3 and oms-requirements 14. No MAC is checked here and
 nothing is unwrapped: what is in a block is what its sender says. A block is length (of what follows, 2 bytes), block number,
 function (BCF), recipient, structure of the content (DSI), its two header bytes (in OMS key id and key version), content.
 Numbers are least significant byte first.
@@ -25,6 +25,7 @@ _PROTOCOLS = {1: "M-Bus", 4: "clock synchronisation", 6: "image transfer"}
 _CI = {4: 0x6C, 6: 0xC0}
 _MACS = {0x32: 8, 0x33: 16}  # DSI of authenticated application data: bytes of the CMAC
 _STATUS = {
+    0x00: "done",
     0x09: "another block failed",
     0x11: "unknown function",
     0x19: "key id or key version not usable",
@@ -34,6 +35,8 @@ _STATUS = {
 }
 _TIMES = {b"\x00\x00\x00\x00\x30": "at once", b"\x00\x00\x00\x80\x30": "not yet"}
 _STATUS_ANSWER = 0x22
+_LISTS = {0x21: 2, 0x23: 6}  # DSI: bytes of an entry
+_WRAPPED = (0x01, 0x02, 0x03, 0x20, 0x30)
 _HEADER = 8
 
 
@@ -78,9 +81,21 @@ def _block(block):
         out.append((9, 0, "status_name", _STATUS.get(content[0], "not known"), None))
     elif mac and len(content) >= 10 + mac:
         _secured(block, mac, function & RESPONSE, out)
+    elif block[5] in _LISTS and len(content) % _LISTS[block[5]] == 0:
+        _listed(content, _LISTS[block[5]], out)
     elif content:
-        out.append((8, len(content), "content", content.hex().upper(), None))
+        name = "content" if block[5] not in _WRAPPED else "wrapped_content"
+        out.append((8, len(content), name, content.hex().upper(), None))
     return out
+
+
+def _listed(content, size, out):
+    """Active keys, and how far their counters are."""
+    for at in range(0, len(content), size):
+        key = "%02X version %02X" % (content[at], content[at + 1])
+        if size > 2:
+            key += " counter %d" % int.from_bytes(content[at + 2 : at + 6], "little")
+        out.append((8 + at, size, "active_key", key, None))
 
 
 def _secured(block, mac, response, out):
