@@ -148,6 +148,8 @@ def _digits(record):
         return _text(record.text.strip())
     if record.mantissa is None or not record.data:
         return "null"
+    if not record.dib:  # of a profile: its data may be only the distance to the one before
+        return _text(decimal(record.mantissa, record.exponent))
     data = bytes(reversed(record.data))
     if record.dib[0] & 15 >= 9:
         return _text(data.hex())

@@ -8,6 +8,7 @@ import re
 
 import pytest
 import support_telegram as known
+from omsnode.firmware.application import profile
 from omsnode.firmware.application import record as records
 from omsnode.firmware.application import telegram as application
 from omsnode.firmware.errors import NoKeyError
@@ -46,6 +47,15 @@ def test_published_gas_meter():
         '"device":"omsnode[main]","rssi_dbm":-77,"oms_mode":"T1","oms_profile":"A","oms_verdict":"decrypted",'
         '"oms_access_no":42,"oms_hops":0,"radio":"main"}'
     )
+
+
+def test_a_profile_of_numbers_that_are_shown_as_text():
+    """Its entries have no DIB: fabrication number 12345678 and, a day earlier each, 1 and 2 less."""
+    telegram = meter("0C7878563412 0DF81306 72010100 0100")
+    telegram.records = profile.expand(telegram.records)
+    found = {field.name: json.loads(field.value) for field in wmbusmeters.fields(telegram)}
+    assert found["fabrication_no"] == "12345678"
+    assert "12345677" in found.values() and "12345676" in found.values()
 
 
 def test_refused_telegram_says_so_and_claims_nothing():
