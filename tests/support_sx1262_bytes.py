@@ -69,7 +69,7 @@ class Bench:
     def ready(self, limit_us=60000):
         end = self.world.now_us + limit_us
         self.world.advance_us(1)
-        while self.busy.read():
+        while self.busy.level:
             assert self.world.now_us < end, "BUSY is stuck"
             self.world.advance_us(10)
 

@@ -9,9 +9,6 @@ from .cc1101 import Cc1101
 from .options import Options
 
 
-READ_NS = 2000  # how long the host takes to look at BUSY
-
-
 class Pin:
     """An input of the host, driven by the chip. Edges go into a queue of `depth`, as in the kernel: when it is full the
     oldest is dropped and counted."""
@@ -206,19 +203,7 @@ def _cc1101(board, lines, seed, crystal_ppm, options, hat=None):
 
 
 def _sx1262(board, lines, seed, crystal_ppm, options, **wiring):
-    chip, pins = sx1262.attach(board, lines[0], seed=seed, crystal_ppm=crystal_ppm, options=options, **wiring)
-    pins["busy"].read = _taking_time(pins["busy"].read, board.world)
-    return chip, pins
-
-
-def _taking_time(read, world):
-    """A read of a pin that takes time, as on any host: else nobody could wait for BUSY (sheet of the SX1262, 1)."""
-
-    def timed():
-        world.advance(world.now_ns + READ_NS)
-        return read()
-
-    return timed
+    return sx1262.attach(board, lines[0], seed=seed, crystal_ppm=crystal_ppm, options=options, **wiring)
 
 
 # chip -> how it gets onto a board, lines whose edges count, usual SPI clock

@@ -40,12 +40,17 @@ def wiring(hat):
     return BOARDS[max(known, key=len)] if known else BOARDS["sx1262"]
 
 
-class LevelPin:
-    """An input of the host that is only read, never waited for. `stuck`: fault, the level a broken wire shows."""
+READ_NS = 2000  # how long the host takes to look at a pin: else nobody could wait for BUSY by looking
 
-    def __init__(self, name, level):
+
+class LevelPin:
+    """An input of the host that is only read, never waited for. `stuck`: fault, the level a broken wire shows. `level`:
+    the same without the time that a read takes."""
+
+    def __init__(self, name, level, world):
         self.name = name
         self._level = level
+        self.world = world
         self.stuck = None
 
     @property
@@ -53,7 +58,8 @@ class LevelPin:
         return self._level() if self.stuck is None else self.stuck
 
     def read(self):
-        """0 or 1, at this instant."""
+        """0 or 1; takes READ_NS."""
+        self.world.advance(self.world.now_ns + READ_NS)
         return self.level
 
     def write(self, level):
@@ -112,9 +118,9 @@ def attach(board, dio1, hat="sx1262", seed=0, crystal_ppm=0.0, options=None, **s
     chip.pa_gain_db = gain_db
     pins = {
         "dio1": dio1,
-        "busy": LevelPin("busy", chip.busy),
+        "busy": LevelPin("busy", chip.busy, board.world),
         "reset": OutputPin("reset", reset_level, chip.reset_line),
-        "dio2": LevelPin("dio2", lambda: chip.dio2),
+        "dio2": LevelPin("dio2", lambda: chip.dio2, board.world),
     }
     for name in _SWITCHES[rf_switch]:
         pins[name] = OutputPin(name, 0, lambda _: chip.receiver.air_changed())
