@@ -18,6 +18,8 @@ import time
 
 from omsnode.firmware.errors import MisuseError, RadioError
 
+from .hats import EDGES, LEVELS, OUTPUTS
+
 # Which gpiochip is the 40-pin header differs by model and kernel: only the label is stable (boards sheet 5.1).
 HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 HEADER_LINE = "GPIO24"  # other boards name their header lines as the Pi does
@@ -35,7 +37,8 @@ log = logging.getLogger("omsnode.board")
 def open_board(hat, backend=None):
     """Open the SPI device and the GPIO lines of a HAT.
 
-    hat: row of `board.hats` with spi_bus, spi_dev, spi_hz and the GPIO numbers gdo0 and gdo2.
+    hat: row of `board.hats` with spi_bus, spi_dev, spi_hz and the GPIO numbers of its lines. A reset line is high and an
+    RF switch open from here on, and what must stay high is.
     backend: "gpiod", "RPi.GPIO", or None for the best one installed.
     Returns a LinuxBoard. Raises RadioError, whose `hint` says what is missing and how to get it.
     """
@@ -43,11 +46,31 @@ def open_board(hat, backend=None):
         raise MisuseError("no GPIO back end " + str(backend), hint="back ends: " + " ".join(BACKENDS))
     device = _open_spi(hat)
     try:
-        gpio = _open_gpio({"gdo0": hat.gdo0, "gdo2": hat.gdo2}, backend)
+        gpio = _open_gpio(_Lines(hat), backend)
     except BaseException:
         device.close()
         raise
     return LinuxBoard(device, gpio)
+
+
+class _Lines:
+    """What is wired. edges, levels: {name: GPIO number} of the inputs. outputs: {name: (GPIO number, first level)}."""
+
+    def __init__(self, hat):
+        self.edges = _wired(hat, EDGES)
+        self.levels = _wired(hat, LEVELS)
+        levels = dict(OUTPUTS)
+        self.outputs = {name: (line, levels[name]) for name, line in _wired(hat, levels).items()}
+        for line in getattr(hat, "en_high", None) or ():
+            self.outputs["gpio{}".format(line)] = (line, 1)
+        self.offsets = self.edges | self.levels | {name: line for name, (line, _) in self.outputs.items()}
+        if len(set(self.offsets.values())) < len(self.offsets):
+            pins = ", ".join("{} {}".format(*one) for one in self.offsets.items())
+            raise MisuseError("two lines on one GPIO: " + pins)
+
+
+def _wired(hat, names):
+    return {name: getattr(hat, name) for name in names if getattr(hat, name, None) is not None}
 
 
 class LinuxBoard:
@@ -59,7 +82,7 @@ class LinuxBoard:
         self._gpio = gpio
         self._armed = False
         self.spi = _Spi(device)
-        self.pins = {name: _Pin(gpio, name) for name in gpio.lines}
+        self.pins = {name: _Pin(gpio, name) for name in gpio.lines.offsets}
         self.backend = gpio.name
         self.degraded = gpio.degraded
         if self.degraded:
@@ -82,7 +105,7 @@ class LinuxBoard:
         with _GpioErrors():
             self._gpio.arm()
             now_us = self.now_us()
-            return [(name, 1, now_us) for name in self._gpio.lines if self._gpio.read(name)]
+            return [(name, 1, now_us) for name in self._gpio.lines.edges if self._gpio.read(name)]
 
     def wait(self, until_us):
         """Sleep until an edge or `until_us` (None: as long as it takes), whichever is first.
@@ -132,8 +155,11 @@ class _Pin:
             return self._gpio.read(self._line)
 
     def write(self, level):
-        """MisuseError: the radio drives its GDO lines, and two drivers on one wire are a short circuit."""
-        raise MisuseError("{} is an output of the radio".format(self._line))
+        """Drive the line. MisuseError for one that the radio drives: two drivers on one wire are a short circuit."""
+        if self._line not in self._gpio.lines.outputs:
+            raise MisuseError("{} is an output of the radio".format(self._line))
+        with _GpioErrors():
+            self._gpio.write(self._line, level)
 
 
 class _GpioErrors:
@@ -199,35 +225,58 @@ class _Gpiod:
             raise ImportError("gpiod is version 1")  # Debian 12's python3-libgpiod
         self._gpiod = gpiod
         self.lines = lines
-        self._names = {offset: name for name, offset in lines.items()}
+        self._names = {offset: name for name, offset in lines.edges.items()}
         self._seqno = 0
+        self._requests = []
         path = _header_chip(gpiod)
+        # Two requests: arming edges sets up its request anew, and nothing may happen to an output then.
         try:
-            self._request = gpiod.request_lines(
-                path,
-                consumer="omsnode",
-                config=self._config(gpiod.line.Edge.NONE),
-                event_buffer_size=EVENT_BUFFER,
-            )
+            self._edges = self._take(path, self._inputs(lines.edges.values(), gpiod.line.Edge.NONE))
+            self._levels = self._take(path, self._steady())
         except OSError as error:
-            message = "GPIO {} of {}: {}".format(sorted(lines.values()), path, error)
+            self.close()
+            message = "GPIO {} of {}: {}".format(sorted(lines.offsets.values()), path, error)
             raise RadioError(message, hint=HINT_BUSY)
 
-    def _config(self, edges):
+    def _take(self, path, config):
+        if not config:
+            return None
+        request = self._gpiod.request_lines(
+            path, consumer="omsnode", config=config, event_buffer_size=EVENT_BUFFER
+        )
+        self._requests.append(request)
+        return request
+
+    def _inputs(self, offsets, edges):
         settings = self._gpiod.LineSettings(direction=self._gpiod.line.Direction.INPUT, edge_detection=edges)
-        return {tuple(self._names): settings}
+        return {tuple(offsets): settings} if offsets else {}
+
+    def _steady(self):
+        config = self._inputs(self.lines.levels.values(), self._gpiod.line.Edge.NONE)
+        for offset, level in self.lines.outputs.values():
+            config[offset] = self._gpiod.LineSettings(
+                direction=self._gpiod.line.Direction.OUTPUT, output_value=self._value(level)
+            )
+        return config
+
+    def _value(self, level):
+        return self._gpiod.line.Value.ACTIVE if level else self._gpiod.line.Value.INACTIVE
 
     def read(self, name):
-        return int(self._request.get_value(self.lines[name]) is self._gpiod.line.Value.ACTIVE)
+        request = self._edges if name in self.lines.edges else self._levels
+        return int(request.get_value(self.lines.offsets[name]) is self._gpiod.line.Value.ACTIVE)
+
+    def write(self, name, level):
+        self._levels.set_value(self.lines.offsets[name], self._value(level))
 
     def arm(self):
-        self._request.reconfigure_lines(self._config(self._gpiod.line.Edge.BOTH))
+        self._edges.reconfigure_lines(self._inputs(self.lines.edges.values(), self._gpiod.line.Edge.BOTH))
 
     def wait(self, seconds):
         edges, lost = [], 0
-        if self._request.wait_edge_events(seconds):
+        if self._edges.wait_edge_events(seconds):
             rising = self._gpiod.EdgeEvent.Type.RISING_EDGE
-            for event in self._request.read_edge_events():
+            for event in self._edges.read_edge_events():
                 lost += event.global_seqno - self._seqno - 1
                 self._seqno = event.global_seqno
                 level = int(event.event_type is rising)
@@ -235,7 +284,8 @@ class _Gpiod:
         return edges, lost
 
     def close(self):
-        self._request.release()
+        for request in self._requests:
+            request.release()
 
 
 def _header_chip(gpiod):
@@ -288,18 +338,25 @@ class _RpiGpio:
         try:
             GPIO.setwarnings(False)
             GPIO.setmode(GPIO.BCM)
-            for offset in lines.values():
-                GPIO.setup(offset, GPIO.IN)
+            for name, offset in lines.offsets.items():
+                if name in lines.outputs:
+                    GPIO.setup(offset, GPIO.OUT, initial=lines.outputs[name][1])
+                else:
+                    GPIO.setup(offset, GPIO.IN)
         except Exception as error:  # lgpio.error is no OSError
             raise RadioError(
-                "GPIO {}: {}".format(sorted(lines.values()), error), hint=HINT_GROUPS + "; or " + HINT_BUSY
+                "GPIO {}: {}".format(sorted(lines.offsets.values()), error),
+                hint=HINT_GROUPS + "; or " + HINT_BUSY,
             )
 
     def read(self, name):
-        return int(self._gpio.input(self.lines[name]))
+        return int(self._gpio.input(self.lines.offsets[name]))
+
+    def write(self, name, level):
+        self._gpio.output(self.lines.offsets[name], 1 if level else 0)
 
     def arm(self):
-        for name, offset in self.lines.items():
+        for name, offset in self.lines.edges.items():
             self._gpio.add_event_detect(
                 offset, self._gpio.BOTH, callback=lambda _, name=name: self._on_edge(name)
             )
@@ -318,7 +375,7 @@ class _RpiGpio:
             return edges, 0
 
     def close(self):
-        self._gpio.cleanup(list(self.lines.values()))
+        self._gpio.cleanup(list(self.lines.offsets.values()))
 
 
 BACKENDS = {backend.name: backend for backend in (_Gpiod, _RpiGpio)}

@@ -6,13 +6,15 @@ anywhere. Sources: boards sheet 7, host-seams sheet 4.
 
 from omsnode.firmware.errors import MisuseError, RadioError
 
+from .hats import EDGES, LEVELS, OUTPUTS
+
 TICK_US = 2000  # idle sleeps up to one tick of the port; nearer to the instant we spin
 RING = 32  # edges between two calls of wait; the soft interrupt queue of the port itself holds 4 to 8
 
 
 def open_board(hat):
     """Open SPI and pins of a `board.hats` row made for a microcontroller: spi_bus is the SPI block, with sck, mosi,
-    miso, cs, gdo0 and gdo2 as pin numbers and spi_hz. Returns a MicroPythonBoard; RadioError if the port refuses."""
+    miso, cs and its lines as pin numbers and spi_hz. Returns a MicroPythonBoard; RadioError if the port refuses."""
     import time
 
     import machine
@@ -35,17 +37,24 @@ class MicroPythonBoard:
         self._armed = False
         pin = machine.Pin
         try:
+            self.pins = {}
+            for name, level in OUTPUTS:  # first: a chip that is held in reset does not answer
+                number = getattr(hat, name)
+                if number is not None:
+                    self.pins[name] = _Output(pin(number, pin.OUT, value=level))
+            for number in hat.en_high or ():
+                pin(number, pin.OUT, value=1)
             self.spi = _Spi(hat, machine)
-            self.pins = {
-                "gdo0": _Pin("gdo0", pin(hat.gdo0, pin.IN)),
-                "gdo2": _Pin("gdo2", pin(hat.gdo2, pin.IN)),
-            }
+            for name in EDGES + LEVELS:
+                number = getattr(hat, name)
+                if number is not None:
+                    self.pins[name] = _Pin(name, pin(number, pin.IN))
         except (OSError, ValueError) as error:
             raise RadioError(
                 "pins: {}".format(error), hint="compare the pins of the HAT row with the SPI block's"
             )
         # Written by the interrupt handler: preallocated, and small integers only, so that it may even be a hard one.
-        self._lines = ("gdo0", "gdo2")
+        self._lines = [name for name in EDGES if name in self.pins]
         self._at = [0] * RING
         self._what = bytearray(RING)  # line index * 2 + level
         self._head = 0  # next to write, modulo 2 * RING
@@ -160,5 +169,18 @@ class _Pin:
         return self.pin.value()
 
     def write(self, level):
-        """MisuseError: the radio drives its GDO lines, and two drivers on one wire are a short circuit."""
+        """MisuseError: the radio drives this line, and two drivers on one wire are a short circuit."""
         raise MisuseError(self._line + " is an output of the radio")
+
+
+class _Output:
+    def __init__(self, pin):
+        self._pin = pin
+
+    def read(self):
+        """What was written last, 0 or 1."""
+        return self._pin.value()
+
+    def write(self, level):
+        """Drive the line."""
+        self._pin.value(level)

@@ -1,7 +1,8 @@
-"""The board contract, as checks that any board with a CC1101 behind it must pass (design: Contracts, Board).
+"""The board contract, as checks that any board with a CC1101 (`check_`) or an SX1262 with an RF switch (`sx1262_`) behind
+it must pass (design: Contracts, Board).
 
-Run as a script it opens the Linux board and does the checks named on the command line: under the seam the model must
-live in another process.
+Run as a script it opens the Linux board of a HAT and does the checks named on the command line: under the seam the model
+must live in another process.
 """
 
 import sys
@@ -175,16 +176,106 @@ def check_a_flood_is_counted(board):
     assert board.wait(board.now_us() + 1000) == ([], 0)
 
 
-CHECKS = {name[6:]: function for name, function in sorted(globals().items()) if name.startswith("check_")}
+# --- an SX1262: lines that are only looked at, and lines that the host drives ---
+
+SET_STANDBY, SET_PACKET_TYPE, SET_RF_FREQUENCY, SET_RX = 0x80, 0x8A, 0x86, 0x82
+SET_MODULATION, SET_PACKET, SET_DIO_IRQ, CLEAR_IRQ, GET_STATUS = 0x8B, 0x8C, 0x08, 0x02, 0xC0
+TIMEOUT = (0x02, 0x00)
 
 
-def main(backend, *names):
+def not_busy(board, us=30000):
+    """Until BUSY is low."""
+    end_us = board.now_us() + us
+    while board.pins["busy"].read():
+        assert board.now_us() < end_us, "BUSY stays high"
+
+
+def command(board, *tx):
+    not_busy(board)
+    return transfer(board, *tx)
+
+
+def restart(board):
+    """NRESET pulled, the chip up again, edges armed and none pending."""
+    board.pins["reset"].write(0)
+    board.wait(board.now_us() + 200)
+    board.pins["reset"].write(1)
+    board.wait(board.now_us() + 20000)
+    command(board, SET_STANDBY, 0)
+
+
+def sx1262_lines(board):
+    assert {"busy", "dio1", "reset", "txen", "rxen"} <= set(board.pins)
+    assert "gdo0" not in board.pins
+    assert (board.pins["reset"].read(), board.pins["txen"].read(), board.pins["rxen"].read()) == (1, 0, 0)
+
+
+def sx1262_inputs_are_not_driven(board):
+    for line in ("busy", "dio1"):
+        try:
+            board.pins[line].write(1)
+        except MisuseError:
+            continue
+        raise AssertionError("two drivers on one wire")
+
+
+def sx1262_outputs_keep_what_was_written(board):
+    for line in ("txen", "rxen", "reset"):
+        for level in (1, 0, 1):
+            board.pins[line].write(level)
+            assert board.pins[line].read() == level
+    board.wait(board.now_us() + 1000)  # edges are requested here: outputs stay as they are
+    assert [board.pins[line].read() for line in ("txen", "rxen", "reset")] == [1, 1, 1]
+
+
+def sx1262_reset_reaches_the_chip(board):
+    """BUSY is high while the chip starts; then it stands by in STDBY_RC (mode 2 in bits 6 to 4 of the status)."""
+    board.pins["reset"].write(0)
+    board.wait(board.now_us() + 200)
+    board.pins["reset"].write(1)
+    assert board.pins["busy"].read() == 1
+    not_busy(board)
+    assert command(board, GET_STATUS, 0)[1] >> 4 & 7 == 2
+
+
+def sx1262_edges_of_dio1(board):
+    """A receiver that times out raises DIO1, while we wait; clearing its interrupt lets it fall. BUSY has no edges."""
+    restart(board)
+    command(board, SET_PACKET_TYPE, 0)
+    command(board, SET_RF_FREQUENCY, 0x36, 0x4C, 0xCC, 0xCD)
+    command(board, SET_MODULATION, 0x00, 0x28, 0x00, 0x00, 0x19, 0x00, 0xCC, 0xCD)
+    command(board, SET_PACKET, 0, 16, 0x04, 16, 0, 0, 0xFF, 1, 0)
+    command(board, SET_DIO_IRQ, *TIMEOUT, *TIMEOUT, 0, 0, 0, 0)
+    start_us = board.now_us()
+    command(board, SET_RX, 0, 0x02, 0x80)  # 640 steps of 15.625 us
+    edges, lost = collect(board, 1)
+    assert lost == 0
+    assert [edge[:2] for edge in edges] == [("dio1", 1)], edges
+    assert start_us + 9000 < edges[0][2] <= board.now_us() < start_us + 100000
+    assert board.pins["dio1"].read() == 1
+    command(board, CLEAR_IRQ, 0xFF, 0xFF)
+    edges, lost = collect(board, 1)
+    assert [edge[:2] for edge in edges] == [("dio1", 0)] and lost == 0
+    assert board.wait(board.now_us() + 1000) == ([], 0)
+
+
+def _named(prefix):
+    return {name[len(prefix) :]: one for name, one in sorted(globals().items()) if name.startswith(prefix)}
+
+
+CHECKS = _named("check_")
+SX1262_CHECKS = _named("sx1262_")
+
+
+def main(hat_name, backend, *names):
     from omsnode.board import hats, linux
 
-    with linux.open_board(hats.find("cc1101-spi0"), backend) as board:
+    hat = hats.find(hat_name)
+    checks = CHECKS if hat.chip == "cc1101" else SX1262_CHECKS
+    with linux.open_board(hat, backend) as board:
         assert board.backend == backend
         for name in names:
-            CHECKS[name](board)
+            checks[name](board)
 
 
 if __name__ == "__main__":

@@ -177,10 +177,14 @@ class SpiDevice(Device):
 
 
 class GpioChip(Device):
-    """`sample(line)` gives the present level of a line, or None where `drive` alone decides."""
+    """`sample(line)` gives the present level of a line, or None where `drive` alone decides. `driven_by_host(line, level)`
+    is called with what the program puts on an output."""
 
-    def __init__(self, lock, name="gpiochip0", label="pinctrl-bcm2711", lines=54, sample=None):
+    def __init__(
+        self, lock, name="gpiochip0", label="pinctrl-bcm2711", lines=54, sample=None, driven_by_host=None
+    ):
         self.name, self.label, self.lines, self.sample = name, label, lines, sample
+        self.driven_by_host = driven_by_host
         self.levels = [0] * lines
         self.requests = [None] * lines
         self.driven = set()
@@ -287,7 +291,9 @@ class LineRequest(Device):
                 chip.levels[line] = int(bool(self.flags[line] & PULL_UP))
 
     def _set(self, line, value):
-        self.chip.levels[line] = int(value) ^ bool(self.flags[line] & ACTIVE_LOW)
+        level = self.chip.levels[line] = int(value) ^ bool(self.flags[line] & ACTIVE_LOW)
+        if self.chip.driven_by_host:
+            self.chip.driven_by_host(line, level)
 
     def ioctl(self, connection, number, argument):
         match number & 0xFF:
@@ -497,7 +503,11 @@ class Bench:
         def sample(line):
             return board.pins[names[line]].read() if line in names else None
 
-        chip = self.add_gpiochip(0, sample=sample, **options)
+        def driven_by_host(line, level):
+            if line in names:
+                board.pins[names[line]].write(level)
+
+        chip = self.add_gpiochip(0, sample=sample, driven_by_host=driven_by_host, **options)
 
         def publish(edges):
             for name, level, at_us in edges:
