@@ -11,7 +11,7 @@ ANSWER_US = 255 * 1000000  # command time-out (OMS)
 POLL_US = 30 * 1000000
 SLOW_POLL_US = 3600 * 1000000  # while the meter waits for the time of activation
 TRIES = 3
-SETBACKS = 100  # refusals and new beginnings before it gives up
+SETBACKS = 100  # refusals, new beginnings and steps back before it gives up
 
 NEVER = 0  # timer of the table
 
@@ -119,6 +119,7 @@ class Gateway:
         self._installing = False  # the meter has accepted the activation
         self._next = 0  # first block that was never sent
         self._missing = []  # blocks to be sent again
+        self._gaps = 1 << 16  # how many the meter missed when it was asked last
         self._setbacks = 0
         self._tries = 0
         self._command = None
@@ -175,9 +176,12 @@ class Gateway:
             if values["block"] != self._block():
                 return []
             self._took()
-        elif message.function & 0x7F == image.COMPLETION and values["state"] == image.TRANSFER_FAILED:
+        fewer = False
+        if message.function & 0x7F == image.COMPLETION and values["state"] == image.TRANSFER_FAILED:
             self._missing = [block for block in values["blocks"] if block < self.count][: image.LISTED]
-        return self._said(_MEANS.get(values["state"], "refused"), now_us)
+            fewer = values["missing"] < self._gaps
+            self._gaps = values["missing"]
+        return self._said(_MEANS.get(values["state"], "refused"), now_us, fewer)
 
     def acknowledged(self, block, now_us):
         """The link acknowledged a block, status without error."""
@@ -236,11 +240,14 @@ class Gateway:
             self.time = bytes.fromhex(exported["time"]) or None
             self._cancelled = exported["cancelled"] == 1
             self._installing = exported["installing"] == 1
-            self._next = min(exported["next"] + 0, self.count)
+            self._next = min(exported["next"], self.count)
             self._missing = [block for block in exported["missing"] if 0 <= block < self.count][
                 : image.LISTED
             ]
-            self._setbacks = exported["setbacks"] + 0
+            self._setbacks = exported["setbacks"]
+            numbers = [self._next, self._setbacks] + self._missing
+            good = good and all([isinstance(number, int) and number >= 0 for number in numbers])
+            good = good and (self.time is None or len(self.time) == len(image.AT_ONCE))
         except (KeyError, TypeError, ValueError):
             good = False
         if not good:
@@ -254,6 +261,7 @@ class Gateway:
     def _begin(self):
         self._next = 0
         self._missing = []
+        self._gaps = 1 << 16
         self._installing = False
         self._cancelled = False
         self.time = None
@@ -270,8 +278,10 @@ class Gateway:
         elif self._missing:
             self._missing.pop(0)
 
-    def _said(self, word, now_us):
-        """The event of what the meter said, as what was ordered and sent makes it."""
+    def _said(self, word, now_us, forward=False):
+        """The event of what the meter said, as what was ordered and sent makes it. forward: it is more than it had before."""
+        if word == "gaps" and self._command == image.TRANSFER:
+            word = "open"  # which they are, it says behind the last block
         if self._cancelled and word not in ("terminated", "lapsed", "failed"):
             word = "cancel"
         elif word == "lapsed":
@@ -284,17 +294,26 @@ class Gateway:
         if word in ("lapsed", "cleared"):
             self._next = 0
             self._missing = []
+            self._gaps = 1 << 16
         elif word == "installing":
             self._installing = True
             if self.time not in (None, image.AT_ONCE):
                 word = "scheduled"
-        if word in ("lapsed", "refused", "cancel"):
+        if word in ("lapsed", "refused", "cancel", "cleared") or not forward and self._back(word):
             self._setbacks += 1
             if self._setbacks > SETBACKS:
                 word = "failed"
         if (self.state, word) not in TABLE:
             return []
         return self._step(word, now_us)
+
+    def _back(self, word):
+        """Whether the command that follows is not behind the last one, in the order in which an image is brought."""
+        row = TABLE.get((self.state, word))
+        command = _COMMANDS.get(row[1]) if row else None
+        if command is None or self._command is None or image.STATE in (command, self._command):
+            return False
+        return command <= self._command and not command == self._command == image.TRANSFER
 
     def _step(self, event, now_us):
         if (self.state, event) not in TABLE:

@@ -154,7 +154,16 @@ class Meter:
             self.time = bytes.fromhex(exported["time"])
             self._received = bytearray(bytes.fromhex(exported["received"]))
             blocks = image.blocks(self.size, self.block_size) if self.size else 0
-            good = len(self._received) == (blocks + 7) // 8 and (self.state, "restart") in TABLE
+            good = (
+                isinstance(self.size, int)
+                and isinstance(self.block_size, int)
+                and self.block_size >= 0
+                and len(self.image_id) == image.ID_BYTES
+                and len(self.mac) in (0, image.MAC_BYTES)
+                and len(self.time) == len(image.AT_ONCE)
+                and len(self._received) == (blocks + 7) // 8
+                and (self.state, "restart") in TABLE
+            )
         except (KeyError, TypeError, ValueError, ZeroDivisionError):
             good = False
         if not good:

@@ -493,12 +493,30 @@ def test_a_stored_state_that_is_damaged_is_refused():
         ("mac", 5),
         ("received", "zz"),
         ("received", ""),
+        ("size", []),
+        ("size", 190.0),
+        ("block_size", -1),
+        ("block_size", "190"),
+        ("image_id", "0011"),
+        ("time", "00"),
+        ("mac", "00"),
     ):
         with pytest.raises(StoreError):
             image_meter.Meter(1 << 20).restart(dict(good, **{key: value}), 0)
     gateway = World(b"1234", 2).gateway
     stored = gateway.export()
-    for key, value in (("state", "x"), ("image_id", "00"), ("next", None), ("missing", 3), ("time", 4)):
+    for key, value in (
+        ("state", "x"),
+        ("image_id", "00"),
+        ("next", None),
+        ("missing", 3),
+        ("time", 4),
+        ("next", -5),
+        ("next", 0.5),
+        ("missing", [0.5]),
+        ("setbacks", -(1 << 40)),
+        ("time", "00"),
+    ):
         with pytest.raises(StoreError):
             gateway.restart(dict(stored, **{key: value}))
 
@@ -548,6 +566,53 @@ def test_a_meter_that_refuses_for_ever_is_given_up():
             break
         gateway.error(0x10, 0)
     assert gateway.state == "failed"
+
+
+@pytest.mark.parametrize("transfer", sorted(image.STATE_NAMES))
+def test_a_meter_that_always_says_the_same_does_not_keep_the_gateway_busy(monkeypatch, transfer):
+    """Whatever it answers to each command: after a while the gateway waits (it polls, slowly), has ended, or gave it up."""
+    monkeypatch.setattr(image_gateway, "SETBACKS", 8)
+    for completion in image.STATE_NAMES:
+        for validate in image.STATE_NAMES:
+            lies = {image.PREPARE: 2, image.STATE: 2, image.TRANSFER: transfer, image.COMPLETION: completion}
+            lies.update({image.VALIDATE: validate, image.ACTIVATE: validate, image.TERMINATE: validate})
+            gateway = World(good_image(24), 8).gateway
+            actions = gateway.start(0)
+            for _ in range(150):
+                if gateway.state == "ready":
+                    actions = gateway.activate(0)
+                sent = [action for action in actions if action[0] == "send"]
+                if not sent:
+                    break
+                code = sent[0][1][0]
+                more = {}
+                if code == image.TRANSFER:
+                    more = {"block": gateway.block}
+                elif code == image.COMPLETION:
+                    more = {"missing": 1, "blocks": [0]}
+                answer = image.build(code | 0x80, image_id=ID, state=lies[code], **more)
+                actions = gateway.answer(answer, 0)
+            assert not sent, (completion, validate)
+
+
+def test_many_rounds_of_missing_blocks_are_no_setback():
+    """As long as they become fewer: 100 blocks are told one at a time."""
+    gateway = World(good_image(800), 8).gateway
+    actions = gateway.start(0)
+    missing = list(range(300))
+    while gateway.state != "validating":
+        code = actions[-1][1][0]
+        more = {}
+        state = 3
+        if code == image.TRANSFER:
+            more = {"block": gateway.block}
+            missing.pop()
+        elif code == image.COMPLETION:
+            more = {"missing": len(missing), "blocks": [7] if missing else []}
+            state = 6 if missing else 5
+        actions = gateway.answer(image.build(code | 0x80, image_id=ID, state=state, **more), 0)
+        assert gateway.state != "failed"
+    assert not missing
 
 
 def test_acknowledgements_alone_carry_a_transfer():
