@@ -277,7 +277,7 @@ def test_wrong_bits_in_the_sync_word(allowed, wrong):
     made = receiver(options={"sync_errors_allowed": allowed})
     head = bytearray(T_HEAD)
     for i in range(wrong):
-        head[-1 - 3 * i] ^= 1
+        head[-1 - i] ^= 1
     play(made, data_of(8), head=head)
     made.sleep(500 + 485)
     assert bool(made.irq() & 8) == (wrong <= allowed)

@@ -22,7 +22,7 @@ class Modem:
 
     def __init__(self, frequency_word, parameters, options, xosc_hz=XOSC_HZ):
         """parameters: the eight bytes of SetModulationParams."""
-        rate = max(1, int.from_bytes(parameters[:3], "big"))
+        rate = max(1024, int.from_bytes(parameters[:3], "big"))  # nonsense ends at 1 Mbps
         self.xosc_hz = xosc_hz
         self.frequency_hz = frequency_word * xosc_hz / 2**25
         self.chip_rate_cps = 32 * xosc_hz / rate
