@@ -27,7 +27,7 @@ def weakness(key):
 
 def repeated(rows):
     """{fingerprint: [Row, ...]} of the keys that more than one meter has. rows: key_store.Row."""
-    found = {}
+    found: dict = {}
     for row in rows:
         found.setdefault(row.key, []).append(row)
     return {

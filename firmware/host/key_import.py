@@ -112,7 +112,7 @@ def _list(text):
 
 def _meters(lines):
     """Files of wmbusmeters.d, one or several behind each other."""
-    tables = []
+    tables: list = []
     for line in lines:
         name, _, value = line.partition("=")
         name, value = name.strip().lower(), value.strip()
@@ -178,16 +178,14 @@ def _columns(cells):
 
 def _by_look(cells):
     """The fields of a line without a header."""
-    fields = {}
+    fields: dict = {}
     for cell in cells:
         if _KEY.fullmatch(cell):
-            what = "key"
+            fields.setdefault("key", cell)
         elif re.fullmatch("[A-Z]{3}", cell):
-            what = "manufacturer"
-        else:
-            what = "id" if _is_id(cell) else None
-        if what and what not in fields:
-            fields[what] = cell
+            fields.setdefault("manufacturer", cell)
+        elif _is_id(cell):
+            fields.setdefault("id", cell)
     return fields
 
 

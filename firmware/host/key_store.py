@@ -94,7 +94,7 @@ class KeyStore:
 
     def __init__(self, default=None):
         self.default = default
-        self.path = None
+        self.path: pathlib.Path | None = None
         self._lines = []  # of the file in its order: a Row, or the text of a comment
         self._by_ident = {}
 
@@ -131,7 +131,7 @@ class KeyStore:
     def row_for(self, address, key_id=MASTER_KEY, key_version=None):
         """The Row that serves, or None. The first pattern in the file that has one counts; of its rows the one that says
         KeyID and version rather than any, and of several the last, which is the newest."""
-        best = rank = None
+        best, rank = None, (False, False)
         for row in self._by_ident.get(address.ident, ()):
             if row.key_id not in (None, key_id) or not row.pattern.matches(address):
                 continue
@@ -184,7 +184,7 @@ class KeyStore:
         """Write the file, mode 0600, so that after a power cut either the old or the new one is there. StoreError if it
         fails."""
         text = "".join((line.line() if isinstance(line, Row) else line) + "\n" for line in self._lines)
-        path = pathlib.Path(os.path.realpath(self.path))
+        path = pathlib.Path(os.path.realpath(str(self.path)))
         temporary = path.with_name(path.name + ".tmp")
         try:
             temporary.unlink(missing_ok=True)

@@ -17,8 +17,8 @@ _KEY_FILE_HELP = """\
 keys: without --key and --keys, those of the key store are used (`omsnode keys --help`).
 key file: one meter per line, `id key`; id is the 8 digits printed on the meter or a whole
 address like 12345678.M=KAM.V=1b.T=16, key is 32 hex digits, # begins a comment:
-    12345678                    000102030405060708090A0B0C0D0E0F   # kitchen
-    87654321.M=KAM.V=1b.T=16    0F0E0D0C0B0A09080706050403020100
+    12345678                    00112233...EEFF   # kitchen
+    87654321.M=KAM.V=1b.T=16    FFEEDDCC...1100
 """
 
 LINES_HELP = """\
