@@ -61,6 +61,8 @@ remaining battery life|duration|M
 battery operating time|duration|M
 date|date|
 """
+METERS = 1000
+VALUES = 500
 _STATES = {"T": "total_increasing", "M": "measurement", "": None}
 CLASSES = {}
 for _line in _TABLE.strip().splitlines():
@@ -246,10 +248,11 @@ def _title(field):
 
 class Announcer:
     """Tells a meter once, and again when a telegram brings values that were not there: Home Assistant forgets what a
-    newer message leaves out, so each holds all that was seen."""
+    newer message leaves out, so each holds all that was seen. Memory is bounded: a meter that was not heard while METERS
+    others were is told again, and more than VALUES of one meter are not told."""
 
     def __init__(self):
-        self._told = {}
+        self._told = {}  # identifier: its components; the meter heard last is the last
 
     def to_json(self, telegram, name=None):
         """One line of JSON {"topic", "retain", "payload"}, or None if there is nothing new to tell."""
@@ -257,9 +260,16 @@ class Announcer:
         if message is None:
             return None
         key = message["device"]["identifiers"][0]
-        known = self._told.get(key, {})
-        if known and message["components"].keys() <= known.keys():
+        known = self._told.pop(key, {})
+        now = dict(known)
+        for name, one in message["components"].items():
+            if name in now or len(now) < VALUES:
+                now[name] = one
+        self._told[key] = now  # heard last
+        if len(self._told) > METERS:
+            del self._told[next(iter(self._told))]
+        if known and len(now) == len(known):
             return None
-        message["components"] = self._told[key] = {**known, **message["components"]}
+        message["components"] = now
         topic = "homeassistant/device/{}/config".format(key.replace(".", "_").replace("=", ""))
         return json.dumps({"topic": topic, "retain": True, "payload": message}, ensure_ascii=False)

@@ -168,6 +168,22 @@ def test_a_meter_is_announced_once_and_again_with_more():
     assert announcer.to_json(meter("041388130000")) is None
 
 
+def test_memory_is_bounded(monkeypatch):
+    """Anybody can send in the clear, under any number and with any records."""
+    monkeypatch.setattr(home_assistant, "METERS", 3)
+    monkeypatch.setattr(home_assistant, "VALUES", 4)
+    announcer = home_assistant.Announcer()
+    for device_type in range(1, 6):
+        assert announcer.to_json(meter("041388130000", device_type)) is not None
+    assert len(announcer._told) == 3
+    assert announcer.to_json(meter("041388130000", 3)) is None  # and is now the last to go
+    assert announcer.to_json(meter("041388130000", 6)) is not None
+    assert announcer.to_json(meter("041388130000", 3)) is None
+    for number in range(1, 16):
+        announcer.to_json(meter("84%02X1388130000" % number, 3))
+    assert [len(values) for values in announcer._told.values()] == [2, 2, 4]
+
+
 def test_months_of_the_past_wait_until_they_are_wanted():
     found = home_assistant.components(meter("C40113880000000413881300004413881300 00".replace(" ", "")))[
         "components"
