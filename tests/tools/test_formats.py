@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import support_telegram as known
+from omsnode.tools.cli import output
 
 KEY = ("--key", known.KEY_A)
 STAMPED = "T1;1;1;2026-11-22 10:00:00.123;-77;;;0x" + known.N_2_1.lower()
@@ -61,6 +62,15 @@ def test_homeassistant_tells_a_meter_once_and_refusals_to_standard_error():
     total = message["payload"]["components"]["total_m3"]
     assert (total["device_class"], total["state_class"]) == ("gas", "total_increasing")
     assert total["unit_of_measurement"] == "m³"
+
+
+def test_what_is_said_each_time_is_not_remembered(capsys):
+    note = output._Note()
+    for number in range(100):
+        note("refused: {}".format(number), once=False)
+        note("left out")
+    assert len(note._said) == 1
+    assert capsys.readouterr().err.count("left out") == 1
 
 
 def test_rtlwmbus_hands_on_what_it_can():

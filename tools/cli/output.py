@@ -159,9 +159,11 @@ class _Note:
         self._said = set()
 
     def __call__(self, text, once=True):
-        if not (once and text in self._said):
+        if once and text in self._said:
+            return
+        if once:
             self._said.add(text)
-            print("omsnode: " + text, file=sys.stderr, flush=True)
+        print("omsnode: " + text, file=sys.stderr, flush=True)
 
 
 def writer(form):
