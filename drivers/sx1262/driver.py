@@ -97,6 +97,7 @@ class Sx1262:
         self._healing = None  # steps that bring the chip up again
         self._busy_until_us = None
         self._oscillator = False  # the crystal or TCXO runs
+        self._ready_us = 0  # until then BUSY may be high because of that
         self._asleep = False
         self._slept_us = 0
         self._events = []
@@ -211,10 +212,18 @@ class Sx1262:
         mode = commands.STDBY_XOSC if self._oscillator else commands.STDBY_RC
         self.chip.command(commands.SET_STANDBY, mode)
 
-    def oscillate(self):
+    def oscillate(self, now_us):
         """A command was given that starts the oscillator; returns for how many microseconds BUSY is high for that."""
-        was, self._oscillator = self._oscillator, True
-        return 0 if was else self.tcxo_delay_us
+        if self._oscillator:
+            return 0
+        self._oscillator = True
+        self._ready_us = now_us + self.tcxo_delay_us
+        return self.tcxo_delay_us
+
+    def look_at_mode(self):
+        """In STDBY_RC the oscillator does not run, however the chip got there."""
+        if self.chip.mode == commands.MODE_STDBY_RC:
+            self._oscillator = False
 
     def antenna(self, sending, receiving):
         """Switch it where pins of the host do."""
@@ -266,6 +275,8 @@ class Sx1262:
         try:
             if self._asleep:
                 self._wake(now_us)
+            elif now_us < self._ready_us:
+                self.chip.ready(2 * (self._ready_us - now_us))
             step(now_us)
         except Fault as fault:
             self.broken(fault.args[0], now_us)

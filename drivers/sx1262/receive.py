@@ -21,6 +21,7 @@ _LATE_BYTES = const(8)  # so many since the sync word, and nobody called: the ed
 _AHEAD_BYTES = const(24)  # more than the rate allows: while service runs, time goes on
 
 _SETTLED_US = const(200)  # SetRx takes 62 from XOSC, 83 from RC (sheet 1.1)
+_MOST_US = const(20000)  # if by then BUSY is not low, it is stuck
 _LATE_US = const(1000)
 _RETRIES = const(4)
 _LOOPS = const(4)
@@ -47,26 +48,32 @@ class Receiver:
         driver.antenna(False, True)
         self._next_look_us = now_us + driver.health_us
         self._idle_edges = self._put_off = 0
+        self._set_base()
         self._arm(now_us)
 
     def _restart(self, now_us):
         """Hear again, with all settings as they are."""
         chip = self._chip
         chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
-        chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, 0)
         chip.send(self._profile.packet)  # with it the stop that was moved
         chip.command(commands.CLEAR_IRQ_STATUS, 0xFF, 0xFF)
+        self._set_base()
         self._arm(now_us)
+
+    def _set_base(self):
+        """Where the next packet begins: where the writer stands, so that it does not matter whether SetRx takes it there."""
+        self._base = self._chip.read(registers.RX_WRITE_POINTER)[0]
+        self._chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, self._base)
 
     def _arm(self, now_us):
         driver = self._driver
         self._chip.command(commands.SET_RX, 0xFF, 0xFF, 0xFF)
-        self._base = 0
+        self._settling = True
         self._armed_us = now_us
         self._anew_us = now_us + driver.anew_us
         self._handled_us = now_us
         self._clear()
-        self._settled_us = driver.due_us = now_us + driver.oscillate() + _SETTLED_US
+        self._settled_us = driver.due_us = now_us + driver.oscillate(now_us) + _SETTLED_US
         self._tries = 0
 
     def _clear(self):
@@ -93,8 +100,8 @@ class Receiver:
                 edge_us = at_us  # the last one: it began what is latched now
         if edge_us is None and now_us < driver.due_us and not driver.dio1.read():
             return
-        if now_us < self._settled_us and not chip.ready(1):
-            driver.due_us = self._settled_us
+        if self._settling and not chip.ready(2) and now_us < self._settled_us + _MOST_US:
+            driver.due_us = max(self._settled_us, now_us + _SETTLED_US)
             return
         late = edge_us is None and now_us >= driver.due_us
         for _ in range(_LOOPS):
@@ -126,10 +133,15 @@ class Receiver:
         """The chip does not receive although it was told to."""
         if now_us < self._settled_us:
             self._driver.due_us = self._settled_us
-        elif self._chip.kept():
-            self._fail("rx_state", now_us)
-        else:
+            return
+        self._driver.look_at_mode()
+        if not self._chip.kept():
             raise Fault("registers")
+        if self._chip.errors() == commands.ERROR_PLL_LOCK:
+            self._fail("pll", now_us)
+        else:
+            check_errors(self._chip)
+            self._fail("rx_state", now_us)
 
     def _begin(self, edge_us, now_us):
         """A sync word was seen. edge_us: when, or None."""
@@ -321,19 +333,26 @@ class Receiver:
                 self._count("spurious_edges")
                 if self._idle_edges == _STORM:
                     driver.fault("interrupt_storm", now_us)
+        if self._settling and now_us >= self._settled_us:
+            self._settle()
         if now_us >= self._next_look_us:
             self._look(now_us)
         elif now_us >= driver.due_us:
             driver.due_us = self._next_look_us
+
+    def _settle(self):
+        """Once after each start: the writer tells where the packet is going to begin, if none has begun since."""
+        pointer = self._chip.read(registers.RX_WRITE_POINTER)[0]
+        if pointer != self._base and not self._chip.irq():
+            self._count("moved_bases")
+            self._base = pointer
+        self._settling = False
 
     def _look(self, now_us):
         """The receiver is silent: is it configured as it was, without errors, and not silent for too long?"""
         driver, chip = self._driver, self._chip
         self._next_look_us = driver.due_us = now_us + driver.health_us
         self._idle_edges = 0
-        if chip.mismatch() is not None:
-            raise Fault("registers")
-        check_errors(chip)
         rssi_dbm = -(chip.command(commands.GET_RSSI_INST, 0, 0)[2] >> 1)
         if self.floor_dbm is None or rssi_dbm < self.floor_dbm:
             self.floor_dbm = rssi_dbm
@@ -343,6 +362,9 @@ class Receiver:
             if self._put_off > _RETRIES or rssi_dbm < self.floor_dbm + _CARRIER_DB:
                 self._begin_anew(now_us)
                 return
+        if chip.mismatch() is not None:
+            raise Fault("registers")
+        check_errors(chip)
         driver.in_row = 0
 
     def _begin_anew(self, now_us):
@@ -353,15 +375,20 @@ class Receiver:
         chip.irq()
         if chip.mode != commands.MODE_STDBY_XOSC:
             raise Fault("stuck")
-        self.begin(now_us)
+        chip.send(self._profile.modulation)
+        chip.send(self._profile.packet)
+        chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, self._base)
+        self._arm(now_us)
 
     def _fail(self, code, now_us):
-        """Count a fault and receive anew; a second one in a row calls for a reset."""
+        """Count a fault and receive anew; too many in a row call for a reset."""
         driver = self._driver
-        if driver.in_row:
+        if driver.in_row >= _RETRIES:
             raise Fault(code)
         driver.fault(code, now_us)
-        driver.in_row = 1
+        driver.in_row += 1
+        if code == "pll":
+            self._chip.command(commands.CLEAR_DEVICE_ERRORS, 0, 0)
         self.begin(now_us)
 
     def _count(self, name):

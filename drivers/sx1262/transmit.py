@@ -12,6 +12,7 @@ _SLACK_US = const(20)
 _TO_XOSC_US = const(100)  # 31 (sheet 1.1), and the next command
 # Before the strobe: time to look at the chip and to lock the synthesizer.
 _CHECK_US = const(2500)
+_STEPS = const(4)  # services between, each of which may come late
 # Before that: so many services, this far apart, for nothing but to see how late they come on this host.
 _PROBING_US = const(100000)
 _PROBE_US = const(4000)
@@ -56,6 +57,7 @@ class Transmitter:
         chip.expected.append((registers.OCP, bytes((registers.OCP_140_MA,)), 0xFF))
         self._step = _LOADED
         self._looked = False
+        self._tries = 0
         driver.due_us = None
         if self._at_us is not None:
             driver.due_us = now_us
@@ -78,7 +80,8 @@ class Transmitter:
         return self._at_us - self._start_us() - late_us - (late_us >> 1) - _SLACK_US
 
     def _check_us(self):
-        return _CHECK_US + self._driver.tcxo_delay_us
+        driver = self._driver
+        return _CHECK_US + driver.tcxo_delay_us + _STEPS * driver.late_us
 
     def service(self, now_us, edges):
         driver = self._driver
@@ -103,9 +106,7 @@ class Transmitter:
             if now_us < check_us:
                 driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
                 return
-            chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
-            driver.due_us = now_us + driver.oscillate() + _TO_XOSC_US
-            self._step = _OSCILLATING
+            self._oscillate(now_us)
         elif self._step == _OSCILLATING:
             self._look(commands.MODE_STDBY_XOSC, commands.MODE_STDBY_XOSC)
             chip.command(commands.SET_FS)
@@ -113,16 +114,35 @@ class Transmitter:
             driver.due_us = now_us + _TO_XOSC_US
             self._step = _LOCKING
         elif self._step == _LOCKING:
-            check_errors(chip)
-            chip.irq()
-            if chip.mode != commands.MODE_FS:
-                raise Fault("tx_state")
-            driver.due_us = max(now_us, strobe_us)
-            self._step = _READY
+            self._locked(strobe_us, now_us)
         elif now_us < strobe_us:
             driver.due_us = strobe_us
         else:
             self._strobe(now_us)
+
+    def _oscillate(self, now_us):
+        driver = self._driver
+        self._chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
+        driver.due_us = now_us + driver.oscillate(now_us) + _TO_XOSC_US
+        self._step = _OSCILLATING
+
+    def _locked(self, strobe_us, now_us):
+        """Is the synthesizer? If not it is started again, a few times."""
+        driver, chip = self._driver, self._chip
+        chip.irq()
+        errors = chip.errors()
+        if errors == commands.ERROR_PLL_LOCK and self._tries < _RETRIES:
+            self._tries += 1
+            driver.fault("pll", now_us)
+            chip.command(commands.CLEAR_DEVICE_ERRORS, 0, 0)
+            driver.look_at_mode()
+            self._oscillate(now_us)
+            return
+        check_errors(chip)
+        if chip.mode != commands.MODE_FS:
+            raise Fault("tx_state")
+        driver.due_us = max(now_us, strobe_us)
+        self._step = _READY
 
     def _too_late(self):
         driver = self._driver
@@ -165,6 +185,7 @@ class Transmitter:
         elif flags & commands.IRQ_TIMEOUT:
             raise Fault("tx_timeout")
         elif chip.mode != commands.MODE_TX:
+            check_errors(chip)
             raise Fault("tx_state" if chip.kept() else "registers")
         else:
             self._tries += 1
