@@ -33,7 +33,8 @@ class World:
         """A board with its chip. hat: its name tells the chip and the wiring (cc1101..., or as in sx1262.BOARDS); with
         "virtual" the chip is `chip`, by default a CC1101. position: metres, (x, y) or (x, y, z).
         settings: crystal_ppm, clock_ppm, clock_offset_us, spi_hz, spi_overhead_us, queue_depth, options (a dict, see
-        options.py, sx1262/options.py); with an SX1262 also rf_switch, tcxo_mv, gain_db, inductor, reset_level."""
+        options.py, sx1262/options.py); with an SX1262 also rf_switch, tcxo_mv, gain_db, inductor, reset_level, enable
+        (sx1262/wiring.py)."""
         known = "sx1262" if sx1262.is_hat(hat) else "cc1101" if hat.startswith("cc1101") else None
         chip = chip or known or "cc1101"
         if known is None and hat != "virtual" or known not in (None, chip):

@@ -184,6 +184,13 @@ def test_loss_of_a_wrong_switch(db):
     assert a.world.air.log[-1].power_dbm == 14 - db
 
 
+def test_an_enable_line():
+    a, b = pair(b={"enable": True, "tcxo_mv": 0})
+    assert not sent_and_heard(a, b)
+    b.board.pins["enable"].write(1)
+    assert sent_and_heard(a, b)
+
+
 def test_a_broken_wire_to_the_switch():
     a, b = pair(a={"rf_switch": "txen_rxen"})
     a.board.pins["txen"].write(1)

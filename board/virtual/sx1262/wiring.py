@@ -17,7 +17,7 @@ BOARDS = {
     "waveshare": Wiring("dio2", None, 0),  # LoRaWAN/GNSS HAT: crystal
     "waveshare-core1262": Wiring("dio2", 1800, 0),
     "waveshare-pico": Wiring("dio2", 1800, 0),
-    "waveshare-rp2040": Wiring("dio2", None, 0),
+    "waveshare-rp2040": Wiring("dio2_rxen", None, 0),
     "pico-lora": Wiring("dio2", 1800, 0),
     "core1262": Wiring("dio2", 1800, 0),
     "e22": Wiring("txen_rxen", 1800, 0),
@@ -100,14 +100,16 @@ class OutputPin:
 
 
 def attach(board, dio1, hat="sx1262", seed=0, crystal_ppm=0.0, options=None, **settings):
-    """Put an SX1262 with the wiring of `hat` onto a board. settings: rf_switch, tcxo_mv, gain_db (as in BOARDS),
-    inductor (True), reset_level (1: NRESET pulled up; 0: held low until the host drives it)."""
+    """Put an SX1262 with the wiring of `hat` onto a board. settings: rf_switch, tcxo_mv (0 or None: crystal), gain_db (as
+    in BOARDS), inductor (True), reset_level (1: NRESET pulled up; 0: held low until the host drives it), enable (True: a pin
+    "enable" must be high, or the antenna is not connected)."""
     known = wiring(hat)
     rf_switch = settings.pop("rf_switch", known.rf_switch)
-    tcxo_mv = settings.pop("tcxo_mv", known.tcxo_mv)
+    tcxo_mv = settings.pop("tcxo_mv", known.tcxo_mv) or None
     gain_db = settings.pop("gain_db", known.gain_db)
     inductor = settings.pop("inductor", True)
     reset_level = settings.pop("reset_level", 1)
+    enable = ("enable",) if settings.pop("enable", False) else ()
     if settings:
         raise TypeError("unknown settings " + " ".join(settings))
     if rf_switch not in _SWITCHES:
@@ -122,7 +124,7 @@ def attach(board, dio1, hat="sx1262", seed=0, crystal_ppm=0.0, options=None, **s
         "reset": OutputPin("reset", reset_level, chip.reset_line),
         "dio2": LevelPin("dio2", lambda: chip.dio2, board.world),
     }
-    for name in _SWITCHES[rf_switch]:
+    for name in _SWITCHES[rf_switch] + enable:
         pins[name] = OutputPin(name, 0, lambda _: chip.receiver.air_changed())
     chip.rf_loss_db = _switch(chip, pins, rf_switch)
     if not reset_level:
@@ -142,6 +144,8 @@ def _switch(chip, pins, rf_switch):
         return tx, rx
 
     def loss_db(transmitting):
+        if "enable" in pins and not pins["enable"].arrives:
+            return float(chip.options.rf_switch_loss_db)
         if rf_switch == "none":
             return 0.0
         tx, rx = levels()
