@@ -17,7 +17,7 @@ BOARDS = {
     "waveshare": Wiring("dio2", None, 0),  # LoRaWAN/GNSS HAT: crystal
     "waveshare-core1262": Wiring("dio2", 1800, 0),
     "waveshare-pico": Wiring("dio2", 1800, 0),
-    "waveshare-rp2040": Wiring("dio2_rxen", None, 0),
+    "waveshare-rp2040": Wiring("dio2", None, 0),
     "pico-lora": Wiring("dio2", 1800, 0),
     "core1262": Wiring("dio2", 1800, 0),
     "e22": Wiring("txen_rxen", 1800, 0),
