@@ -22,7 +22,7 @@ RECEIVE_MODES = tuple(sorted({row.name for row in modes.every()})) + (modes.T_AN
 _TOP = {"node": dict, "radio": dict, "meter": list}
 _NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
 _RADIO = {"hat": str, "mode": RECEIVE_MODES}
-_KNOWN = {"name": str, "id": str, "key": str}
+_KNOWN = {"name": str, "id": str, "key": str, "profile": ("A", "B", "D")}
 
 
 @dataclass
@@ -105,4 +105,5 @@ def _known(source, table, values):
     source.check(table, values, _KNOWN)
     source.require(table, values, ("id",))
     meter_address = source.address(table, values)
-    return KnownMeter(values.get("name", values["id"]), meter_address, source.key(table, values))
+    name, key = values.get("name", values["id"]), source.key(table, values)
+    return KnownMeter(name, meter_address, key, values.get("profile"))

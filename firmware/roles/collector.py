@@ -19,7 +19,7 @@ from ..errors import OmsError, SecurityError
 from ..link import frame_a, frame_b
 from ..phy import modes, radio
 from ..transport.fragmentation import Reassembly
-from .actions import Deliver, Listen, Persist
+from .actions import REFUSED, Deliver, Listen, Persist
 from .trust import REPEATED, Trust
 
 WINDOW_US = 60000000
@@ -140,6 +140,9 @@ class Collector:
             except OmsError as error:
                 # Damaged on the air: whose it was cannot be trusted either.
                 self._reject(self.counters, error.code)
+        elif event.kind == REFUSED and event.code == "persist":
+            self.trust.changed = True  # again in a minute, even if nothing new is heard
+            self.due_us = now_us + STORE_US
         return []
 
     def state(self):
@@ -213,8 +216,8 @@ class Collector:
     def _judged(self, telegram, meter):
         """NEW or REPEATED of an authentic message. A telegram that is not to be believed loses its records here."""
         try:
-            if meter:
-                self.trust.check(telegram, meter.key, meter.profile)
+            address = telegram.address
+            self.trust.check(telegram, address and self._key_for(address), meter and meter.profile)
             if telegram.verdict == AUTHENTICATED:
                 key = self._key_for(telegram.address, telegram.key_id, telegram.key_version)
                 return self.trust.judge(telegram, key)

@@ -22,7 +22,7 @@ class Trust:
         self._last = {}  # identification and fingerprint of the key: last authentic counter
         self.changed = False
         for name, counter in (state if isinstance(state, dict) else {}).items():
-            if isinstance(counter, int) and counter >= 0:
+            if isinstance(counter, int) and 0 <= counter <= 0xFFFFFFFF:
                 self._last[name] = counter
 
     def check(self, telegram, key, minimum=None):

@@ -1,5 +1,6 @@
 """`omsnode collect` and `omsnode meter` on the virtual board, their configuration, and that no key ever shows."""
 
+import contextlib
 import json
 import re
 import signal
@@ -8,11 +9,16 @@ import sys
 import time
 
 import pytest
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import DutyCycleError, StoreError
 from omsnode.firmware.host import config
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED
-from omsnode.tools.cli import meter
+from omsnode.firmware.roles.meter import Meter, Profile, Register
+from omsnode.tools.cli import main, meter, station
 
 KEY = "DEADBEEF0102030405060708090A0B0C"
 OMSNODE = [sys.executable, "-m", "omsnode.tools.cli"]
@@ -266,3 +272,45 @@ def test_a_state_directory_that_cannot_be_written_is_told_at_once(here):
     done = omsnode(here, "meter", "meter.toml", "--count", "1")
     assert done.returncode == 1 and done.stdout == ""
     assert "state" in done.stderr and "check free space and permissions of state_dir" in done.stderr
+
+
+def test_what_was_authentic_before_a_restart_is_not_believed_again(here, capsys, monkeypatch):
+    """`omsnode collect` on a radio: counters of profile B meters are read from the state directory, and stored there."""
+    (here / "c.toml").write_text(
+        '[node]\nstate_dir = "state"\n[radio.main]\nhat = "cc1101-spi0"\nmode = "T1"\n'
+        '[[meter]]\nid = "12345678"\nname = "water"\nkey = "@kitchen.key"\nprofile = "B"\n'
+    )
+    config_file = str(here / "c.toml")
+    key = config.load(config_file, "collector").meters[0].key
+    address = Address.parse("12345678.M=KAM.V=1b.T=16")
+    volume = Register(b"\x04", b"\x13", 6408)
+
+    def heard(counter):
+        """What a collector tells in three seconds in which a meter begins to send behind this counter."""
+        world = World(seed=1)
+        role = Meter(
+            Profile(address, [volume], nominal_us=10**6, key=key, security_mode=7),
+            bytes(5),
+            {"message_counter": counter},
+        )
+        board = world.add_board(name="meter")
+        sender = Node(board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"]), role)
+        own = world.add_board(name="collector")
+
+        @contextlib.contextmanager
+        def virtual(hat):
+            yield own, Cc1101(own.spi, own.pins["gdo0"], own.pins["gdo2"])
+
+        def run(node, work):
+            world.run([sender, node], 3_000_000)
+            node.stop()
+            return 0
+
+        monkeypatch.setattr(station, "open", virtual)
+        monkeypatch.setattr(station, "until_interrupted", run)
+        assert main(["collect", "--config", config_file, "--mode", "T1"]) == 0
+        return [json.loads(line)["security"]["verdict"] for line in capsys.readouterr().out.splitlines()]
+
+    assert heard(100) == ["authenticated"] * 3
+    assert heard(50) == ["replayed"] * 3
+    assert heard(103) == ["authenticated"] * 3

@@ -13,6 +13,7 @@ from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
+from omsnode.firmware.roles.trust import Trust
 from omsnode.firmware.security import default_keys
 
 from . import output, scene, station, value_handling
@@ -101,6 +102,7 @@ def run(args):
         radio.name,
         default_keys=_public(settings),
         formats=formats,
+        trust=Trust(state.get("counters")),
         decode=Plans().decode,
         keys=stored.key_for,
     )

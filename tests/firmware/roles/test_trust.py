@@ -98,6 +98,14 @@ def test_a_configured_profile_counts_from_the_first_telegram_on():
     assert readings(collector("A"), *telegrams(5, 1))[0].verdict == "decrypted"
 
 
+def test_keys_of_the_key_store_count_as_well():
+    """A meter that no [[meter]] names, and one that is named without its key."""
+    for meters in ([], [KnownMeter("gas", METER)]):
+        role = Collector(meters, keys=lambda address, *which: KEY)
+        told = readings(role, *telegrams(7, 1), *telegrams(0, 1), *telegrams(5, 1))
+        assert [one.verdict for one in told] == ["authenticated", "downgraded", "downgraded"]
+
+
 def test_acknowledgements_are_never_protected():
     """ACC-NR and application errors of a profile B meter (sheet section 10)."""
     role = collector()
@@ -145,7 +153,12 @@ def test_another_key_counts_for_itself():
     assert trust.judge(high, old) == REPEATED
 
 
-@pytest.mark.parametrize("state", [None, {}, [], {"a": 1}, {"a": "c"}, {"a": -1}, {"a": None}, 7])
+NAME = METER.ident + "/" + KEY.fingerprint()
+
+
+@pytest.mark.parametrize(
+    "state", [None, {}, [], {"a": 1}, {NAME: "c"}, {NAME: -1}, {NAME: None}, {NAME: 1 << 32}, {NAME: 1.5}, 7]
+)
 def test_damaged_memory_is_no_memory(state):
     trust = Trust(state)
     telegram = decode(telegrams(7, 1)[0], lambda *which: KEY)
