@@ -1,10 +1,10 @@
-"""`omsnode bench`: how fast this machine reads telegrams, and how late it may serve its radio."""
+"""`omsnode bench`: how fast this machine reads and decrypts telegrams, and how late it may serve its radio."""
 
 import json
 
-from omsnode.tools.bench import decode, radio
+from omsnode.tools.bench import crypto, decode, radio
 
-_BENCHES = {"decode": decode, "radio": radio}
+_BENCHES = {"crypto": crypto, "decode": decode, "radio": radio}
 
 
 def add_parser(subparsers):
@@ -12,7 +12,8 @@ def add_parser(subparsers):
         "bench",
         description="decode: telegrams per second from hex line to JSON, without and with the plan cache, and of the "
         "deframer, each beside a floor measured in the same run (the same with C routines alone: digits to bytes, one AES "
-        "call, json.dumps), and what each stage takes. radio: dead time of the CC1101 driver, "
+        "call, json.dumps), and what each stage takes. crypto: AES back ends beside "
+        "each other, per primitive and per telegram of profiles A, B and D. radio: dead time of the CC1101 driver, "
         "smallest spacing of frames, and the service delay at which loss begins, on the chip model.",
     )
     parser.add_argument("what", nargs="?", choices=sorted(_BENCHES), default="decode")

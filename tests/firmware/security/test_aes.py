@@ -49,11 +49,3 @@ def test_empty_chain_and_all_lengths_against_the_library():
         for given in (data, bytearray(data), memoryview(data)):
             assert aes.cbc_decrypt(KEY, iv, given) == right().decrypt(data)
             assert aes.cbc_encrypt(KEY, iv, given) == right().encrypt(data)
-
-
-def test_more_keys_than_are_remembered(monkeypatch):
-    monkeypatch.setattr(aes, "_MOST", 4)
-    block = bytes(16)
-    first = [aes.ecb_encrypt(Key(bytes([i] * 16)), block) for i in range(10)]
-    assert len(aes._ciphers) <= 4 and len(set(first)) == 10
-    assert first == [aes.ecb_encrypt(Key(bytes([i] * 16)), block) for i in range(10)]
