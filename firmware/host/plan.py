@@ -18,6 +18,7 @@ _CHECK = b"\x2f"  # what the decrypted payload begins with, twice, and fillers
 _VARIABLE = 13  # data field: an LVAR leads the data
 _TWO_ORDERS = b"\xfc"  # VIF: a unit in plain text in one of two orders; what stands behind tells in which
 _SAME_LOOK = 4  # plans kept of payloads that have length and first record in common
+_DEVICE_TYPES = 8  # for which the names and the template of a plan are kept
 
 _new = object.__new__
 _bcd, _integer = types.bcd, types.integer
@@ -26,6 +27,12 @@ _bcd, _integer = types.bcd, types.integer
 def is_number(field, kind):
     """Whether types.value is nothing but bcd(data) from data field 9 on, and integer(data, kind) below."""
     return field not in (0, 5, 8, _VARIABLE) and kind in ("", "C", "D", "N")
+
+
+def _keep(some, device_type, what):
+    if len(some) >= _DEVICE_TYPES:
+        some.clear()
+    some[device_type] = what
 
 
 class _Slot:
@@ -131,7 +138,7 @@ class Plans:
         if names is None:
             self.annotate(telegram)
             names = [(record.obis, record.data_point) for record in telegram.records]
-            plan.names[telegram.address.device_type] = names
+            _keep(plan.names, telegram.address.device_type, names)
             return
         for record, (obis, data_point) in zip(telegram.records, names, strict=True):
             record.obis = obis
@@ -178,5 +185,5 @@ class Plans:
         template = plan.templates.get(telegram.address.device_type)
         if template is None:
             template = json_lines.template(telegram.records)
-            plan.templates[telegram.address.device_type] = template
+            _keep(plan.templates, telegram.address.device_type, template)
         return json_lines.to_json(telegram, frame_format, more, plan.json(template, telegram))

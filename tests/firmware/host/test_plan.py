@@ -231,6 +231,19 @@ def test_layouts_are_bounded():
     assert all(len(some) <= 4 for some in plans._plans.values())
 
 
+def test_one_layout_of_every_device_type_is_bounded():
+    """Anybody can send it under all 256 of them."""
+    plans = Plans(annotate=obis.annotate)
+    for device_type in list(range(256)) * 2:
+        data = telegram(bytes.fromhex("0C1427048502"), Address(0x0CAE, "12345678", 1, device_type), False)
+        found = plans.decode(data, key_for)
+        expected = decode(data, key_for)
+        obis.annotate(expected)
+        assert plans.to_json(found) == json_lines.to_json(expected)
+    ((plan_of_it,),) = plans._plans.values()
+    assert 0 < len(plan_of_it.names) <= 8 and 0 < len(plan_of_it.templates) <= 8
+
+
 def test_the_last_used_layouts_stay():
     plans = Plans(2)
     often, rare = bytes.fromhex("011311"), bytes.fromhex("02131122")
