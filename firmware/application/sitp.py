@@ -1,9 +1,9 @@
 """Security information transfer (CI C3, C6 command; C4, C5 response): the blocks of a message, read and nothing else.
 
-Blocks are built, and acted upon, in sitp_blocks.py. EN 13757-7:2018 Annex A as restated in the sheets en13757-7-security
-10.3 and oms-requirements 14. No MAC is checked here and nothing is unwrapped: what is in a block is what its sender says. A block is length (of what follows, 2 bytes), block number,
-function (BCF), recipient, structure of the content (DSI), its two header bytes (in OMS key id and key version), content.
-Numbers are least significant byte first.
+EN 13757-7:2018 Annex A as restated in the sheets en13757-7-security 10.3 and oms-requirements 14. Blocks are built, and acted
+upon, in sitp_blocks.py; here no MAC is checked and nothing is unwrapped: what is in a block is what its sender says. A block
+is length (of what follows, 2 bytes), block number, function (BCF), recipient, structure of the content (DSI), its two header
+bytes (in OMS key id and key version), content. Numbers are least significant byte first.
 """
 
 RESPONSE = 0x80  # bit of the function

@@ -3,7 +3,7 @@
 Measured with `omsnode bench crypto` and scripts like it (x86-64, CPython 3.11, microseconds). Message keys of profiles B and D
 are new each time, so what counts is to make a cipher as much as to use it:
 
-    cryptography                            50    43    42    38   pycryptodome 3.23
+    cryptography                            50    43    42    38    pycryptodome 4.4
     cipher of a new key                    3.7   4.0  12.1  17.5                 5.8
     five blocks with a known cipher        0.1   0.9   2.2   1.9                 2.6
     chain of five blocks, new key          4.2   5.5  13.3  15.9                10.7
