@@ -32,6 +32,7 @@ class Chip:
         self._views = [None] * _COMMAND_BYTES
         self.mode = None
         self.version = b""
+        self.frequency_readable = False
         self.expected = ()  # what `mismatch` compares: (address, bytes, mask of each byte)
 
     def ready(self, polls=_POLLS):
@@ -151,8 +152,7 @@ class Chip:
         self.write(registers.RX_GAIN, registers.RX_GAIN_BOOSTED)
         self.modulation_quality()
         self.command(commands.SET_BUFFER_BASE_ADDRESS, 0, 0)
-        high, low = _IRQS >> 8, _IRQS & 0xFF
-        self.command(commands.SET_DIO_IRQ_PARAMS, high, low, high, low, 0, 0, 0, 0)
+        self.unmask()
         self.command(commands.CLEAR_IRQ_STATUS, 0xFF, 0xFF)
         self.expected = [
             (registers.SYNC_WORD, profile.sync, 0xFF),
@@ -162,8 +162,22 @@ class Chip:
         ]
         # Whether these four hold the very word of the command the sheet does not say: watched if they do.
         word = profile.frequency[1:]
-        if bytes(self.read(registers.RF_FREQUENCY, 4)) == word:
+        self.frequency_readable = bytes(self.read(registers.RF_FREQUENCY, 4)) == word
+        if self.frequency_readable:
             self.expected.append((registers.RF_FREQUENCY, word, 0xFF))
+
+    def unmask(self):
+        """The interrupts that the driver wants, on DIO1."""
+        high, low = _IRQS >> 8, _IRQS & 0xFF
+        self.command(commands.SET_DIO_IRQ_PARAMS, high, low, high, low, 0, 0, 0, 0)
+
+    def load_unreadable(self, profile):
+        """Once more what cannot be read back."""
+        if not self.frequency_readable:
+            self.send(profile.frequency)
+        self.send(profile.modulation)
+        self.send(profile.packet)
+        self.unmask()
 
     def mismatch(self):
         """Address of the first register that does not read back as written, or None."""

@@ -20,12 +20,12 @@ from omsnode.firmware.portable import const
 
 from . import commands, profiles
 from .chip import Chip, Fault
-from .start import TCXO_MV, bring_up
+from .start import TCXO_MV, bring_up, calibration
 
 # From the last chip of a frame until the receiver hears again, upper bound over all modes, measured on the chip model
 # with SPI at 4 MHz and 20 us per transfer (a test repeats it). It is that of a restart: behind a stop that the host
 # set in time the chip goes on by itself.
-DEAD_TIME_US = const(450)
+DEAD_TIME_US = const(350)
 
 _STANDBY = const(0)
 _SLEEPING = const(1)
@@ -51,7 +51,8 @@ class Sx1262:
     switch the antenna, where the module has them. tcxo_mv: voltage of the TCXO on DIO3, None for a crystal.
     tcxo_delay_us: until it is stable. dio2_rf_switch: DIO2 switches the antenna. dcdc: the module has the inductor.
     crystal_trim: for a crystal, in steps of 0.47 pF, None: as after reset. pa_gain_db: of an amplifier behind the chip.
-    health_us: period of the look at an idle receiver. anew_us: a receiver that heard nothing is configured anew so often.
+    health_us: period of the look at an idle receiver. anew_us: a receiver that heard nothing is configured anew so often, and
+    calibrated every recalibrate_us.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Sx1262:
         pa_gain_db=None,
         health_us=100000,
         anew_us=2000000,
+        recalibrate_us=60000000,
     ):
         self.tcxo_mv = _of(hat, "tcxo_mv", tcxo_mv) or 0
         if self.tcxo_mv and self.tcxo_mv not in TCXO_MV:
@@ -87,6 +89,7 @@ class Sx1262:
         self.chip = Chip(spi, busy)
         self.health_us = health_us
         self.anew_us = anew_us
+        self.recalibrate_us = recalibrate_us
         self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
         self.due_us = None
         self.state = _STANDBY
@@ -94,6 +97,7 @@ class Sx1262:
         self.late_us = 250
         self.armed_late = False  # the next service may be due in the past, not by the fault of the host
         self.in_row = 0  # faults since the last sign of health
+        self.heard_us = self._calibrated_us = 0
         self._healing = None  # steps that bring the chip up again
         self._busy_until_us = None
         self._oscillator = False  # the crystal or TCXO runs
@@ -124,6 +128,7 @@ class Sx1262:
 
             raise start.trouble(fault.args[0])
         self._oscillator = False
+        self._calibrated_us = now_us
         self.rest()
 
     def configure(self, mode, direction, channel=0, offset_hz=0, power_dbm=None):
@@ -263,6 +268,17 @@ class Sx1262:
                 # Who wants the radio next tries again.
                 self.rest()
 
+    def outdated(self, now_us):
+        """True if nothing was heard since the last calibration, and that is long ago: a drift would look like silence."""
+        return now_us - max(self.heard_us, self._calibrated_us) >= self.recalibrate_us
+
+    def calibrate(self, now_us):
+        """In steps; then what was going on is taken up again."""
+        self.chip.command(commands.SET_STANDBY, commands.STDBY_RC)
+        self.counters["calibrations"] = self.counters.get("calibrations", 0) + 1
+        self._healing = calibration(self)
+        self.due_us = now_us
+
     # --- inside ---
 
     def _do(self, now_us, step):
@@ -326,6 +342,7 @@ class Sx1262:
         except StopIteration:
             self._healing = None
             self._oscillator = False
+            self._calibrated_us = now_us
             self.due_us = None
             self._resume(now_us)
             return

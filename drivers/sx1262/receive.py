@@ -63,6 +63,10 @@ class Receiver:
     def _set_base(self):
         """Where the next packet begins: where the writer stands, so that it does not matter whether SetRx takes it there."""
         self._base = self._chip.read(registers.RX_WRITE_POINTER)[0]
+        self._tell_base()
+
+    def _tell_base(self):
+        self._told_base = self._base
         self._chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, self._base)
 
     def _arm(self, now_us):
@@ -87,6 +91,7 @@ class Receiver:
         self._total = 0  # bytes, 0 while unknown
         self._stopped = False  # the stop is behind the last byte
         self._result = 1
+        self._overdue_us = 1 << 62
         self._tries = 0
         self._rssi_dbm = None
 
@@ -103,7 +108,14 @@ class Receiver:
         if self._settling and not chip.ready(2) and now_us < self._settled_us + _MOST_US:
             driver.due_us = max(self._settled_us, now_us + _SETTLED_US)
             return
-        late = edge_us is None and now_us >= driver.due_us
+        self._attend(edge_us, now_us)
+        if not self._in_packet and now_us >= self._next_look_us:
+            self._look(now_us)
+
+    def _attend(self, edge_us, now_us):
+        """What is latched, and what came meanwhile."""
+        driver, chip = self._driver, self._chip
+        late = edge_us is None and (not self._in_packet or now_us >= self._overdue_us)
         for _ in range(_LOOPS):
             flags = chip.irq()
             if flags:
@@ -230,6 +242,7 @@ class Receiver:
         if self._stopped and wait == missing:
             # RxDone comes first, unless its edge gets lost.
             driver.due_us += 4 * byte_us
+            self._overdue_us = driver.due_us
 
     def _move_stop(self, missing):
         """Behind the last byte if that is near, else as far ahead of the writer as it can be."""
@@ -257,8 +270,9 @@ class Receiver:
         length, start = answer[2], answer[3]
         end_us = edge_us if self._in_packet else None
         if not self._in_packet:
-            # Its beginning was not noticed: all of it is there.
+            # Its beginning was not noticed: all of it is there, and others before it may have gone unnoticed too.
             self._in_packet = True
+            self._base = start
             self._sync_us = edge_us or now_us - length * byte_us
         if start != self._base:
             self._fail("rx_pointer", now_us)
@@ -287,6 +301,7 @@ class Receiver:
         driver.in_row = self._put_off = self._idle_edges = 0
         sync_us = self._sync_us - profiles.air_time_us(self._profile, 8 * len(self._profile.given))
         if self._result == 0:
+            driver.heard_us = now_us
             driver.counters["frames"] += 1
             kind = radio.FRAME
             computed_us = sync_us + profiles.air_time_us(self._profile, deframer.total_chips)
@@ -335,9 +350,7 @@ class Receiver:
                     driver.fault("interrupt_storm", now_us)
         if self._settling and now_us >= self._settled_us:
             self._settle()
-        if now_us >= self._next_look_us:
-            self._look(now_us)
-        elif now_us >= driver.due_us:
+        if now_us >= driver.due_us:
             driver.due_us = self._next_look_us
 
     def _settle(self):
@@ -360,7 +373,10 @@ class Receiver:
             # While somebody sends it waits for the next look, a few times.
             self._put_off += 1
             if self._put_off > _RETRIES or rssi_dbm < self.floor_dbm + _CARRIER_DB:
-                self._begin_anew(now_us)
+                if driver.outdated(now_us):
+                    driver.calibrate(now_us)
+                else:
+                    self._begin_anew(now_us)
                 return
         if chip.mismatch() is not None:
             raise Fault("registers")
@@ -375,9 +391,9 @@ class Receiver:
         chip.irq()
         if chip.mode != commands.MODE_STDBY_XOSC:
             raise Fault("stuck")
-        chip.send(self._profile.modulation)
-        chip.send(self._profile.packet)
-        chip.command(commands.SET_BUFFER_BASE_ADDRESS, 0, self._base)
+        chip.load_unreadable(self._profile)
+        if self._base != self._told_base:
+            self._tell_base()
         self._arm(now_us)
 
     def _fail(self, code, now_us):

@@ -56,11 +56,8 @@ def bring_up(driver):
         chip.write(registers.XTA_TRIM, driver.crystal_trim, driver.crystal_trim)
     # An oscillator that did not start before it had its voltage is no error.
     command(commands.CLEAR_DEVICE_ERRORS, 0, 0)
-    command(commands.CALIBRATE, 0x7F)
-    yield -3500 - driver.tcxo_delay_us
-    command(commands.CALIBRATE_IMAGE, 0xD7, 0xDB)  # 863 to 870 MHz; at power-on it is for 902 to 928
-    yield -3500 - driver.tcxo_delay_us
-    check_errors(chip)
+    for pause_us in calibration(driver):
+        yield pause_us
     command(commands.SET_REGULATOR_MODE, 1 if driver.dcdc else 0)
     command(commands.SET_DIO2_AS_RF_SWITCH_CTRL, 1 if driver.dio2_rf_switch else 0)
     command(commands.SET_RX_TX_FALLBACK_MODE, commands.FALLBACK_XOSC)
@@ -69,6 +66,16 @@ def bring_up(driver):
     for address in _RETAINED:
         listed += [address >> 8, address & 0xFF]
     chip.write(registers.RETENTION_LIST, *listed)
+
+
+def calibration(driver):
+    """Steps as those of `bring_up`."""
+    chip = driver.chip
+    chip.command(commands.CALIBRATE, 0x7F)
+    yield -3500 - driver.tcxo_delay_us
+    chip.command(commands.CALIBRATE_IMAGE, 0xD7, 0xDB)  # 863 to 870 MHz; at power-on it is for 902 to 928
+    yield -3500
+    check_errors(chip)
 
 
 def check_errors(chip):

@@ -102,6 +102,8 @@ class Transmitter:
             if not self._looked:
                 self._look(commands.MODE_STDBY_RC, commands.MODE_STDBY_XOSC)
                 self._looked = True
+            elif not chip.kept():  # early: there may be time to bring it up again
+                raise Fault("registers")
             check_us = strobe_us - self._check_us()
             if now_us < check_us:
                 driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
