@@ -9,7 +9,7 @@ from omsnode.board import hats
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import ConfigError
-from omsnode.firmware.host import config, meter_state
+from omsnode.firmware.host import config, meter_state, service
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
@@ -29,6 +29,7 @@ hat = "cc1101-spi0"             # or "virtual"
 name = "kitchen_water"
 id = "12345678.M=KAM.V=1b.T=16"
 key = "@kitchen.key"            # file with 32 hex digits; without a key nothing is encrypted
+security_mode = 5               # OMS profile: 5 is A (what a key alone means), 7 is B, 10 is D; 0 is plain
 mode = "T1"                     # T1, C1, S1, S1-m
 frame_format = "A"              # B only in mode C
 interval_s = 60
@@ -60,7 +61,7 @@ data = "0000"
 #   value = 12.345
 #   growth_per_hour = 0.120
 #
-# Also for a [[meter]]: status = 4, security_mode = 0, ell = true, header = "long",
+# Also for a [[meter]]: status = 4, ell = true, header = "long",
 #   behind_adapter = "id of the radio adapter that sends for it"
 # Also for a record: function = "maximum", storage = 1, tariff = 2, subunit = 1, qualifiers = ["backward"],
 #   resolution = 0.001, clear = true (not encrypted; such records stand last)
@@ -70,8 +71,9 @@ data = "0000"
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "meter",
-        description="Send the registers of a configuration file, periodically and encrypted if it names a key.\nThe access "
-        "number and the registers are kept in state_dir, so a restart continues. Ends with Ctrl-C.",
+        description="Send the registers of a configuration file, periodically and encrypted if it names a key.\nAccess number, "
+        "message counter and registers are kept in state_dir, so a restart or a power cut repeats\nnone of them: "
+        "behind a cut up to 64 are left out. Ends with Ctrl-C.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -111,7 +113,9 @@ def run(args):
                 profile.mode,
                 profile.frame_format,
                 profile.nominal_us / 1000000,
-                profile.key or "not encrypted",
+                "security mode {}, {}".format(profile.security_mode, profile.key)
+                if profile.key
+                else "not encrypted",
                 store.path,
             ),
             file=sys.stderr,
@@ -121,11 +125,10 @@ def run(args):
     with station.open(hat) as (board, driver):
         node = Node(board, driver, role, store, wall=station.wall(board), state=state)
 
-        def work():
-            while args.count is None or role.counters["sent"] < args.count:
-                node.run(board.now_us() + scene.SLICE_US)
+        def done():
+            return args.count is not None and role.counters["sent"] >= args.count
 
-        return station.until_interrupted(node, work)
+        return station.until_interrupted(node, lambda: service.serve(node, False, done=done))
 
 
 def _virtual(role, store, state, count):
