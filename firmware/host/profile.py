@@ -72,6 +72,9 @@ _PREFIXED = {
 }
 _CLOCK_FIELDS = {"date": "int16", "date and time": "int32"}
 
+_SECURITY_MODES = (0, 5, 7, 10)
+_SECURITY_HINT = "security_mode = 0 is plain, 5 is OMS profile A, 7 is B, 10 is D"
+
 # Longest t_NOM in seconds by family (EN 13757-4 Table 36; link sheet 8.5). The shortest is ours.
 _LONGEST_S = {"S": 7200, "T": 900, "C": 900}
 _SHORTEST_S = 1
@@ -88,6 +91,8 @@ class Device:
 
 def device(source, table, values):
     """A Device from one [[meter]] table. ConfigError with file, line and hint."""
+    if "profile" in values:
+        raise source.error("profile is for the meters of a collector", table, "profile", _SECURITY_HINT)
     source.check(table, values, _DEVICE)
     source.require(table, values, ("id",) if "points" in values else ("id", "record"))
 
@@ -132,6 +137,14 @@ def device(source, table, values):
                 "put the records with clear = true last",
             )
     security_mode = values.get("security_mode", 0 if key is None else 5)
+    if security_mode not in _SECURITY_MODES:
+        raise wrong(
+            "nothing is sent in security_mode {}".format(security_mode), "security_mode", _SECURITY_HINT
+        )
+    if security_mode and key is None:
+        raise wrong(
+            "security_mode = {} needs a key".format(security_mode), "security_mode", 'add key = "@name"'
+        )
     if not 0 <= values.get("status", 0) <= 255:
         raise wrong("status is a byte", "status")
     try:

@@ -314,3 +314,52 @@ def test_what_was_authentic_before_a_restart_is_not_believed_again(here, capsys,
     assert heard(100) == ["authenticated"] * 3
     assert heard(50) == ["replayed"] * 3
     assert heard(103) == ["authenticated"] * 3
+
+
+@pytest.mark.parametrize("mode, profile", [(7, "B"), (10, "D")])
+def test_a_meter_of_profile_b_or_d(here, mode, profile):
+    text = (here / "meter.toml").read_text()
+    (here / "meter.toml").write_text(
+        text.replace("[[meter]]\n", "[[meter]]\nsecurity_mode = {}\n".format(mode))
+    )
+    (here / "keys").write_text("12345678 " + KEY + "\n")
+
+    def counters(*more):
+        done = omsnode(here, "meter", "meter.toml", "--count", "2", *more)
+        assert done.returncode == 0, done.stderr
+        (here / "sent.txt").write_text("".join(line.split()[2] + "\n" for line in done.stdout.splitlines()))
+        read = omsnode(here, "decode", "--keys", "keys", "sent.txt")
+        readings = [json.loads(line) for line in read.stdout.splitlines()]
+        told = {(one["security"]["profile"], one["security"]["verdict"]) for one in readings}
+        assert told == {(profile, "authenticated")}
+        at = {"B": 15, "D": 17}[profile]
+        raw = [bytes.fromhex(line.split()[2]) for line in done.stdout.splitlines()]
+        return [int.from_bytes(one[at : at + 4], "little") for one in raw], done.stderr
+
+    assert counters()[0] == [1, 2]
+    numbers, says = counters("-v")
+    assert numbers == [3, 4] and "security mode {}".format(mode) in says
+    state = next((here / "state").glob("*.json"))
+    assert json.loads(state.read_text())["message_counter"] == 4
+    # One damaged file is no harm, two are: it does not begin at 1 again.
+    state.write_text("")
+    assert counters()[0] == [5, 6]
+    for one in (state, state.with_suffix(".copy")):
+        one.write_text("")
+    for _ in range(2):
+        done = omsnode(here, "meter", "meter.toml", "--count", "1")
+        assert done.returncode == 1 and done.stdout == ""
+        assert "must not begin again" in done.stderr and "message_counter" in done.stderr
+    state.write_text('{"message_counter": 1000}')  # what the hint says
+    assert counters()[0] == [1001, 1002]
+
+
+def test_a_used_up_counter_is_told_once(here, capsys):
+    text = (here / "meter.toml").read_text().replace("[[meter]]\n", "[[meter]]\nsecurity_mode = 7\n")
+    (here / "meter.toml").write_text(text)
+    profile = config.load(here / "meter.toml", "meter").meters[0].profile
+    role = meter.Shown(profile, bytes(5), {"message_counter": 0xFFFFFFFE}, "state/meter.*")
+    role.start(0)
+    assert [bool(role.tick(role.due_us)) for _ in range(4)] == [True, False, False, False]
+    told = capsys.readouterr().err
+    assert told.count("used up") == 1 and "a new key, and delete state/meter.*" in told

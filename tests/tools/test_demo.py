@@ -23,7 +23,7 @@ def test_json_has_every_meter_mode_and_verdict():
     }
     assert seen == {
         ("kitchen_water", "T1", "A", "cold water", "decrypted"),
-        ("flat_heat", "C1", "A", "heat", "decrypted"),
+        ("flat_heat", "C1", "A", "heat", "authenticated"),
         ("house_electricity", "C1", "B", "electricity", "plain"),
         ("cellar_gas", "T1", "A", "gas", "wrong_key_or_altered"),
     }

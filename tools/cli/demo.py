@@ -9,7 +9,7 @@ SECONDS = 24  # of virtual time
 SPEED = 3  # on a terminal, so that one can watch; elsewhere as fast as it goes
 _HEARD_ALL = {
     "kitchen_water": ("T1", "A", "decrypted"),
-    "flat_heat": ("C1", "A", "decrypted"),
+    "flat_heat": ("C1", "A", "authenticated"),
     "house_electricity": ("C1", "B", "plain"),
     "cellar_gas": ("T1", "A", "wrong_key_or_altered"),
 }
@@ -18,8 +18,9 @@ _HEARD_ALL = {
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "demo",
-        description="Three meters in modes T1, C1 format A and C1 format B, and a fourth whose key the collector has "
-        "wrong, send through the CC1101 driver into a model of the chip, over virtual air, into the collector.",
+        description="Three meters in modes T1 (encrypted, OMS profile A), C1 format A (authenticated, profile B) and C1 "
+        "format B (plain), and a fourth whose key the collector has wrong, send through the CC1101 driver into a model "
+        "of the chip, over virtual air, into the collector.",
     )
     parser.add_argument("--json", action="store_true", help="one reading per line, for machines")
     return parser

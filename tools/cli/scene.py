@@ -61,7 +61,7 @@ def meters():
                 mode="C1",
                 nominal_us=5 * _S,
                 key=_key("flat"),
-                security_mode=5,
+                security_mode=7,
                 with_ell=True,
             ),
             _key("flat"),
@@ -130,7 +130,8 @@ class Scene:
             self.senders.append(
                 self._node(name, place, Meter(profile, rng.randbytes(5)), store=MemoryStore())
             )
-            believed.append(KnownMeter(name, profile.address, key))
+            known_as = "B" if profile.security_mode == 7 else None
+            believed.append(KnownMeter(name, profile.address, key, known_as))
         believed = believed if known is None else known
         role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats(), keys=keys)
         self.collector = self._node("collector", (0, 0), role, deliver=deliver)

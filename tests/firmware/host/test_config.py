@@ -48,6 +48,18 @@ def test_the_example_of_the_house(write, tmp_path):
     assert str(heat.address) == "87654321"
 
 
+@pytest.mark.parametrize("profile", ["A", "B", "D"])
+def test_the_profile_of_a_known_meter(write, profile):
+    loaded = config.load(write(GOOD + 'profile = "{}"\n'.format(profile)), "collector")
+    assert [one.profile for one in loaded.meters] == [None, profile]
+
+
+def test_no_such_profile(write):
+    with pytest.raises(ConfigError) as caught:
+        config.load(write(GOOD + 'profile = "C"\n'), "collector")
+    assert caught.value.position == 17 and "one of: A, B, D" in caught.value.hint
+
+
 def test_default_keys_are_asked_for(write):
     assert config.load(write("[node]\ndefault_keys = true\n")).default_keys is True
     assert config.load(write("")).default_keys is False

@@ -73,6 +73,20 @@ def test_growth_is_per_interval(load):
     assert device.profile.registers[0].step_micro == 2000000  # 120 l/h are 2 l per minute
 
 
+@pytest.mark.parametrize("mode, profile", [(5, "A"), (7, "B"), (10, "D")])
+def test_security_modes(load, mode, profile):
+    extra = 'key = "@kitchen.key"\nsecurity_mode = {}\n[[meter.record]]'.format(mode)
+    device = load(
+        record('quantity = "volume"\nunit = "m3"\nvalue = 6.408').replace("[[meter.record]]", extra)
+    )
+    meter = Meter(device.profile, bytes(5))
+    meter.start(0)
+    telegram = meter.tick(meter.due_us)[-1].telegram
+    told = decode(telegram, lambda address, *which: device.profile.key)
+    assert (told.profile, told.verdict) == (profile, "decrypted" if mode == 5 else "authenticated")
+    assert told.records[0].mantissa == 6408
+
+
 def test_a_whole_device(load):
     device = load(
         HEAD
@@ -180,15 +194,27 @@ def test_behind_an_adapter(load):
             record('dib = "02"\nvib = "13"\ndata = "00"').replace(
                 "[[meter.r", "security_mode = 9\n[[meter.r"
             ),
-            4,
-            "security mode 0, 5, 7 or 10",
+            7,
+            "nothing is sent in security_mode 9",
         ),
         (
             record('dib = "02"\nvib = "13"\ndata = "00"').replace(
                 "[[meter.r", "security_mode = 5\n[[meter.r"
             ),
-            4,
+            7,
             "needs a key",
+        ),
+        (
+            record('dib = "02"\nvib = "13"\ndata = "00"').replace(
+                "[[meter.r", "security_mode = 10\n[[meter.r"
+            ),
+            7,
+            "security_mode = 10 needs a key",
+        ),
+        (
+            record('dib = "02"\nvib = "13"\ndata = "00"').replace("[[meter.r", 'profile = "B"\n[[meter.r'),
+            7,
+            "profile is for the meters of a collector",
         ),
         (
             record('dib = "02"\nvib = "13"\ndata = "00"').replace(
