@@ -15,6 +15,9 @@ from .start import check_errors
 _FIRST_BYTES = const(4)  # they tell the length in every mode
 _CHUNK_BYTES = const(128)  # read a longer frame about so often
 _STOP_BYTES = const(240)  # the stop can be set when so many are missing, or fewer
+_LEAD_BYTES = const(
+    10
+)  # set later than so many before it is reached, it may be missed (sheet 7.2: well before)
 _LAP = const(256)
 _LONGEST_BYTES = const(640)  # no frame of S (580), T (435) or C (292 bytes) has more
 _LATE_BYTES = const(8)  # so many since the sync word, and nobody called: the edge got lost
@@ -248,10 +251,10 @@ class Receiver:
         """Behind the last byte if that is near, else as far ahead of the writer as it can be."""
         if missing > _STOP_BYTES:
             self._set_stop(self._received - 1)
-        elif missing > 1:
+        elif missing > _LEAD_BYTES:
             self._set_stop(self._total)
-            # In time only if the writer had not been there yet.
-            self._stopped = self._pointer() < missing
+            # In time only if the writer is not there yet, nor near.
+            self._stopped = self._pointer() < missing - _LEAD_BYTES
 
     def _set_stop(self, count):
         self._chip.write(registers.RX_TX_PLD_LEN, count % _LAP)

@@ -379,6 +379,30 @@ def test_frames_at_the_spacing_of_the_dead_time(link, late_us):
     assert not receiver.faults
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("late_us", (0, 500, 2000))
+def test_t_and_c_interleaved_with_the_stop_as_late_as_it_may_be(seed, late_us):
+    """Random modes, formats and lengths, gaps from the dead time up; what the sheet leaves open of the stop at random."""
+    import random
+
+    rng = random.Random(seed)
+    choices = {option.name: option.choices for option in sx1262.OPTIONS}
+    names = ("stop_lead_bytes", "stop_behind", "stop_reload", "rx_base", "sync_errors_allowed", "status_idle")
+    world = World(seed=seed)
+    receiver = Sx1262(world, "receiver", options={name: rng.choice(choices[name]) for name in names})
+    receiver.listen("T+C")
+    world.run([receiver], world.now_us + 20000)
+    at_ns, sent = world.now_us * 1000 + 1000000, []
+    for n in range(40):
+        mode, frame_format = rng.choice((("T1", "A"), ("C1", "A"), ("C1", "B")))
+        sent.append(frame(rng.choice((11, 20, 30, 46, 100, 149, 200, 255)), frame_format, seed=n))
+        at_ns = on_air(world, mode, sent[-1], at_ns, "up", frame_format)
+        at_ns += int((receiver.radio.dead_time_us() + late_us + rng.expovariate(1 / 4000)) * 1000)
+    world.run([receiver], int(at_ns // 1000) + 30000, delay_us=world.delay(0, late_us))
+    assert receiver.frames == sent
+    assert not receiver.faults
+
+
 def test_illegal_steps_raise_and_change_nothing():
     world, sender, _ = pair((Sx1262, Sx1262))
     radio, now = sender.radio, sender.board.now_us()
