@@ -42,6 +42,9 @@ class Cc1101(Radio):
         self.transfer_ns = 20_000  # fixed cost of one transfer, half before and half after
         # faults
         self.miso_stuck = None  # 0x00 or 0xFF: what SO shows instead
+        self.mosi_stuck = None  # the same on the way in
+        self.selected = True  # False: chip select never arrives
+        self.bit_flips = 0.0  # probability that a byte on the bus has one wrong bit, each way
         self.stuck = False  # the state machine hangs: strobes but SRES do nothing
         self.crystal = True  # False: never ready again after the next start
         self.violations = deque(maxlen=1000)  # (at_ns, text): what a careful host never does
@@ -84,6 +87,12 @@ class Cc1101(Radio):
         self.stuck = False
         self.next_ns = NEVER
 
+    def supply_dip(self, us):
+        """Fault: the supply is gone for so long, then the chip starts cold."""
+        self.power_on()
+        self.ready_ns += int(us * 1000)
+        self.changed()
+
     def _start_crystal(self):
         self.ready = False
         self.ready_ns = self.world.now_ns + self.options.ready_us * 1000 if self.crystal else NEVER
@@ -123,13 +132,29 @@ class Cc1101(Radio):
         if byte_ns < _SHORTEST_BYTE_NS and len(data) > 2:
             self.violation("burst faster than 6.5 MHz")
         world.advance(world.now_ns + self.transfer_ns // 2)
-        self.slave.select()
-        answer = self.slave.exchange_all(data, byte_ns)
-        self.slave.deselect()
+        if self.selected:
+            if self.mosi_stuck is not None:
+                data = bytes((self.mosi_stuck,)) * len(data)
+            self.slave.select()
+            answer = self.slave.exchange_all(self._flipped(data), byte_ns)
+            self.slave.deselect()
+        else:
+            answer = b"\xff" * len(data)
+            world.advance(world.now_ns + len(data) * byte_ns)
         world.advance(world.now_ns + self.transfer_ns // 2)
         if self.miso_stuck is not None:
             return bytes((self.miso_stuck,)) * len(answer)
-        return bytes(answer)
+        return self._flipped(bytes(answer))
+
+    def _flipped(self, data):
+        """Fault: single wrong bits on the bus."""
+        if not self.bit_flips:
+            return data
+        changed = bytearray(data)
+        for i in range(len(changed)):
+            if self.rng.random() < self.bit_flips:
+                changed[i] ^= 1 << self.rng.randrange(8)
+        return bytes(changed)
 
     def status_byte(self, read):
         count = len(self.rx_fifo) if read else R.FIFO_BYTES - len(self.tx_fifo)

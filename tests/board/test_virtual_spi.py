@@ -247,3 +247,35 @@ def test_clones_answer_with_their_version():
         board = World().add_board(options={"version": version})
         sleep(board, 1000)
         assert status(board, 0x31) == version
+
+
+def test_stuck_mosi_and_a_chip_select_that_goes_elsewhere(board):
+    board.chip.mosi_stuck = 0x00
+    spi(board, 0x06, 0x12)  # to PKTLEN; arrives as zeros to IOCFG2
+    board.chip.mosi_stuck = None
+    assert (read(board, 0x06), read(board, 0x00)) == (0xFF, 0x00)
+    board.chip.selected = False
+    assert spi(board, 0x06, 0x12) == b"\xff\xff"
+    board.chip.selected = True
+    assert read(board, 0x06) == 0xFF
+
+
+def test_bit_flips(board):
+    board.chip.bit_flips = 1.0
+    flips = [
+        (bin(spi(board, 0xC0, *bytes(0x2F))[i] ^ RESET[i - 1]).count("1")) for i in range(1, 0x30)
+    ]  # the header flips too: it may be something else that is read
+    assert any(flips)
+    board.chip.bit_flips = 0.0
+    strobe(board, 0x30)
+    sleep(board, 1000)
+    assert spi(board, 0xC0, *bytes(0x2F))[1:] == RESET
+
+
+def test_supply_dip(board):
+    spi(board, 0x06, 0x12)
+    board.chip.supply_dip(5000)
+    sleep(board, 4000)
+    assert status(board, 0x31) in (0x00, 0xFF)
+    sleep(board, 1500)
+    assert status(board, 0x31) == 0x14 and read(board, 0x06) == 0xFF
