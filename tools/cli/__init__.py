@@ -22,6 +22,7 @@ COMMANDS = {
     "keys": "the key store: list, add, import, remove keys, and try them on a telegram",
     "config": "check a configuration file and print what it says, without keys",
     "iq": "modulate telegrams into an I/Q file",
+    "flash": "install it on a Raspberry Pi as a service",
     "bench": "measure how fast telegrams are read, or what the radio asks of its host",
 }
 
