@@ -276,6 +276,9 @@ def test_vectors_get_no_other_codes(annexes, shared, record_property):
     """Telegrams of real meters, and the record vectors as if of every device type."""
     count = coded = 0
     document = json.loads((shared / "vectors" / "corpus.json").read_text(encoding="utf-8"))
+    secured = json.loads((shared / "vectors" / "security.json").read_text(encoding="utf-8"))
+    for one in secured["telegrams"] + secured["constructed"]:
+        document["telegrams"].append({"telegram": one.get("telegram_hex"), "key": one.get("key")})
     for entry in document["telegrams"]:
         for form in (entry, entry.get("encrypted_form") or {}):
             if not form.get("telegram"):

@@ -9,9 +9,11 @@ from fractions import Fraction
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from omsnode.firmware.application import builder, record, texts, units
+from omsnode.firmware.application import builder, record, telegram, texts, units
 from omsnode.firmware.application.fields import SIZES
 from omsnode.firmware.errors import MisuseError
+from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import ci
 from omsnode.tools import corpus_check
 
 PLACE = ("function", "storage", "tariff", "subunit", "final_dife")
@@ -110,6 +112,12 @@ def test_every_record_of_the_vector_files_is_encoded_to_the_same(shared, record_
             check(record.decode(data)[0], False, count)
     for entry in json.loads((files / "corpus.json").read_text(encoding="utf-8"))["telegrams"]:
         check(corpus_check.decode(entry).records, False, count)
+    secured = json.loads((files / "security.json").read_text(encoding="utf-8"))
+    for entry in secured["telegrams"] + secured["constructed"]:
+        if entry.get("telegram_hex"):
+            key = Key.from_hex(entry["key"]) if entry.get("key") else None
+            told = telegram.decode(bytes.fromhex(entry["telegram_hex"]), lambda *_, key=key: key)
+            check(told.records, told.tpl is not None and told.tpl.direction == ci.DOWN, count)
     for name in sorted(count):
         record_property("records of the vector files encoded " + name, count[name])
     assert count["to the same bytes"] > 2200
