@@ -20,6 +20,9 @@ COMMANDS = (
     Command(0x9F, "StopTimerOnPreamble", 1, 1, 0, ANY),
     Command(0x94, "SetRxDutyCycle", 6, 6, 0, STANDBY),
     Command(0xC5, "SetCad", 0, 0, 0, ANY),
+    Command(
+        0x88, "SetCadParams", 7, 7, 0, ANY
+    ),  # not in the sheet: LoRa, but RadioLib and its ports always send it
     Command(0xD1, "SetTxContinuousWave", 0, 0, 0, ANY),
     Command(0xD2, "SetTxInfinitePreamble", 0, 0, 0, ANY),
     Command(0x96, "SetRegulatorMode", 1, 1, 0, STANDBY),

@@ -183,6 +183,9 @@ class Traffic:
         self.violation("not modelled: SetCad (LoRa)")
         self.command_status = C.EXECUTION_FAILURE
 
+    def _SetCadParams(self, _):
+        """For LoRa; means nothing in GFSK."""
+
     # --- transmission ---
 
     def _SetTx(self, parameters):
