@@ -33,6 +33,9 @@ _LISTENING = const(2)
 _SENDING = const(3)
 
 _SLEEP_US = const(600)  # 500 before the next command, and a little (sheet 2)
+_TALK_US = const(
+    3000
+)  # a command may leave so long after the instant that a method was handed: others come before it
 _WAKE_POLLS = const(5000)
 _FIRST_PAUSE_US = const(2000)  # before a second reset in a row; twice as long before each further one
 _PAUSES = const(6)
@@ -101,7 +104,6 @@ class Sx1262:
         self._healing = None  # steps that bring the chip up again
         self._busy_until_us = None
         self._oscillator = False  # the crystal or TCXO runs
-        self._ready_us = 0  # until then BUSY may be high because of that
         self._asleep = False
         self._slept_us = 0
         self._events = []
@@ -217,12 +219,11 @@ class Sx1262:
         mode = commands.STDBY_XOSC if self._oscillator else commands.STDBY_RC
         self.chip.command(commands.SET_STANDBY, mode)
 
-    def oscillate(self, now_us):
+    def oscillate(self):
         """A command was given that starts the oscillator; returns for how many microseconds BUSY is high for that."""
         if self._oscillator:
             return 0
         self._oscillator = True
-        self._ready_us = now_us + self.tcxo_delay_us
         return self.tcxo_delay_us
 
     def look_at_mode(self):
@@ -291,8 +292,8 @@ class Sx1262:
         try:
             if self._asleep:
                 self._wake(now_us)
-            elif now_us < self._ready_us:
-                self.chip.ready(2 * (self._ready_us - now_us))
+            elif self._oscillator:
+                self.chip.ready(_WAKE_POLLS + self.tcxo_delay_us)  # it may be starting
             step(now_us)
         except Fault as fault:
             self.broken(fault.args[0], now_us)
@@ -303,7 +304,7 @@ class Sx1262:
 
     def _sleep(self, now_us):
         self.due_us = None
-        self._slept_us = now_us
+        self._slept_us = now_us + self.tcxo_delay_us + _TALK_US
         self.chip.command(commands.SET_SLEEP, commands.WARM_START)
         self._asleep = True
 

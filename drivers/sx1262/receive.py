@@ -80,7 +80,7 @@ class Receiver:
         self._anew_us = now_us + driver.anew_us
         self._handled_us = now_us
         self._clear()
-        self._settled_us = driver.due_us = now_us + driver.oscillate(now_us) + _SETTLED_US
+        self._settled_us = driver.due_us = now_us + driver.oscillate() + _SETTLED_US
         self._tries = 0
 
     def _clear(self):

@@ -125,7 +125,7 @@ class Transmitter:
     def _oscillate(self, now_us):
         driver = self._driver
         self._chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
-        driver.due_us = now_us + driver.oscillate(now_us) + _TO_XOSC_US
+        driver.due_us = now_us + driver.oscillate() + _TO_XOSC_US
         self._step = _OSCILLATING
 
     def _locked(self, strobe_us, now_us):
