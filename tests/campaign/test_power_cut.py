@@ -8,11 +8,15 @@ import os
 import random
 
 import pytest
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import StoreError
 from omsnode.firmware.host import meter_state, store
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
+from omsnode.firmware.phy.duty_cycle import Ledger
 from omsnode.firmware.roles.actions import Persist
+from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.security.counters import LAST
 from omsnode.firmware.security.keys import Key
@@ -376,3 +380,96 @@ def test_it_would_be_seen_in_the_store(kind, monkeypatch):
     monkeypatch.setitem(globals(), "Disk", kind)
     with pytest.raises((AssertionError, StoreError)):
         examine(monkeypatch, 7, 70, 1, False)
+
+
+class Generous(Ledger):
+    """So many lives in so short a time would be silent for the rest of the hour."""
+
+    def check(self, frequency_hz, air_time_us, now_us):
+        pass
+
+
+@pytest.mark.parametrize("mode", [5, 7, 10], ids=NAME.get)
+def test_over_the_virtual_chip(mode, monkeypatch, record_property):
+    """The whole way: driver and model of the chip send, a collector on the air hears every life of the meter."""
+    rng = random.Random(mode)
+    world, readings, disk, lives, cuts = World(seed=mode), [], new_disk(), 0, []
+    board = world.add_board(name="collector")
+    collector = Node(
+        board,
+        Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"]),
+        Collector([KnownMeter("water", ADDRESS, KEY)]),
+        deliver=readings.append,
+    )
+    while len(readings) < (400 if SOAK else 60):
+        disk.mount(monkeypatch, store)
+        disk.hook = None
+        kept = store.JsonStore(FOLDER, "meter")
+        state = meter_state.load(kept, profile(mode))
+        board = world.add_board(name="meter{}".format(lives))
+        driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+        role = Meter(profile(mode, 2 * S), rng.randbytes(5), state)
+        node = Node(board, driver, role, kept, state=state, ledger=Generous())
+        left = [rng.choice((rng.randrange(20), 10**6))]
+
+        def cut(name, left=left):
+            left[0] -= 1
+            if left[0] < 0:
+                raise PowerCut
+
+        disk.hook = cut
+        lives += 1
+        try:
+            world.run([node, collector], world.now_us + rng.randrange(20 * S))
+            cuts.append("between")
+        except PowerCut:
+            cuts.append("disk")
+        board.chip.brown_out()
+        world.run([collector], world.now_us + S)
+        disk = disk.left(rng)
+    told = [one.telegram for one in readings]
+    verdict = "decrypted" if mode == 5 else "authenticated"
+    assert {one.verdict for one in told} == {verdict}
+    if mode != 5:
+        counters = [one.counter for one in told]
+        assert counters == sorted(set(counters)) and counters[-1] <= BLOCK * lives + len(told)
+    values = [one.records[-1].mantissa for one in told]
+    assert values == sorted(set(values))
+    assert collector.role.counters["duplicates"] == 0
+    assert {"between", "disk"} <= set(cuts)
+    record_property("power cuts on the virtual chip, profile " + NAME[mode], "{} lives".format(lives))
+
+
+class Deaf(Witness):
+    def on_air(self, telegram):
+        pass
+
+
+def test_duty_cycle_of_who_is_cut_off_again_and_again(monkeypatch):
+    """In no hour, whatever crashes lie in it, more than 0.1 % on the air. A restart takes no time, which is the worst case."""
+    rng = random.Random(8)
+    disk, sent, now_us = new_disk(), [], 0
+    lives = 0
+    while now_us < 5 * 3600 * S:
+        lives += 1
+        life = running(monkeypatch, disk, 5, Deaf(5), rng.randbytes(5), settings=profile(5, S), now_us=now_us)
+        book = life.node.ledger.book
+        life.node.ledger.book = lambda frequency, air_us, at_us, book=book: (
+            sent.append((at_us, air_us)),
+            book(frequency, air_us, at_us),
+        )
+        until_us = now_us + int(rng.expovariate(1 / rng.choice((5 * S, 600 * S))))
+        while life.clock.now_us < until_us:
+            life.step()
+        now_us = life.clock.now_us
+        disk = disk.left(rng)
+    assert lives > 30 and len(sent) > 500
+    starts = [at for at, _ in sent]
+    assert starts == sorted(starts)
+    first = spent = 0
+    for at_us, air_us in sent:
+        spent += air_us
+        while sent[first][0] <= at_us + air_us - 3600 * S:
+            spent -= sent[first][1]
+            first += 1
+        assert spent <= 3600000
