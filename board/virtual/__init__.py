@@ -14,9 +14,10 @@ VirtualBoard: `now_us()`, `spi.transfer(tx, rx)`, `pins["gdo0"|"gdo2"]` (`read()
 Cc1101 (board.chip): `transfer(data, hz=None) -> bytes` (one chip-select period, for a byte-level server), `options`
     (attributes as in OPTIONS, settable at any time), `violations`; to look inside: `registers`, `marc`, `rx_fifo`,
     `tx_fifo`, `modem()`; faults: `miso_stuck`, `mosi_stuck` (0x00/0xFF/None), `selected` (False: chip select goes elsewhere),
-    `bit_flips` (per byte), `brown_out()`, `supply_dip(us)`, `hang()`, `crystal` (False: no crystal).
+    `bit_flips` (per byte), `brown_out()`, `supply_dip(us)`, `hang()`, `go_deaf(until)`, `crystal`
+    (False: no crystal).
 Sx1262 (board.chip): `transfer`, `options` (sx1262.OPTIONS), `violations`, faults as above, `hang(busy)`, and
-    `weak_supply`, `go_deaf(until)`, `forget(what)`, `tcxo_mv`, `inductor`; to look inside: `mode`, `memory`, `buffer`, `irq`,
+    `weak_supply`, `forget(what)`, `tcxo_mv`, `inductor`; to look inside: `mode`, `memory`, `buffer`, `irq`,
     `errors`, `modem()`.
 Air (world.air): `transmit(transmission)`, `log`, `set_path_loss(a, b, db)`, `chip_error_rate`, `capture_db`,
     `noise_figure_db`, `default_path_loss_db`, `noise_syncs`.

@@ -85,6 +85,7 @@ class Cc1101(Radio):
         self.calibrated_ns = None
         self.ends_since_cal = 0
         self.stuck = False
+        self.deaf = None  # fault: until "rx", "calibration" or "reset"
         self.next_ns = NEVER
 
     def supply_dip(self, us):
@@ -285,6 +286,11 @@ class Cc1101(Radio):
         self.stuck = True
         self.receiver.air_changed()
         self.changed()
+
+    def go_deaf(self, until="rx"):
+        """Fault: hears nothing, and looks healthy, until RX is entered again ("rx"), until a calibration or a reset."""
+        self.deaf = until
+        self.receiver.air_changed()
 
     def violation(self, text):
         self.violations.append((self.world.now_ns, text))

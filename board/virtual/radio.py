@@ -166,6 +166,8 @@ class Radio:
 
     def _enter_rx(self):
         self._check_modelled()
+        if self.deaf == "rx":
+            self.deaf = None
         self.enter(R.RX)
         self.receiver.start()
 
@@ -236,11 +238,15 @@ class Radio:
         registers[_A["FSCAL3"]] = registers[_A["FSCAL3"]] & 0xF0 | 0x09
         registers[_A["FSCAL2"]] = registers[_A["FSCAL2"]] & 0x20 | 0x0A
         registers[_A["FSCAL1"]] = code
+        if self.deaf == "calibration":
+            self.deaf = None
         self.calibrated_ns = self.world.now_ns
         self.ends_since_cal = 0
 
     def locked(self):
         """Would the synthesizer lock with the present FSCAL values? Unlocked: deaf, and sends somewhere else."""
+        if self.deaf:
+            return False
         limit = self.options.recalibrate_within_s
         if limit and (
             self.calibrated_ns is None or self.world.now_ns - self.calibrated_ns > limit * 1_000_000_000

@@ -355,3 +355,24 @@ def test_anything_with_the_attributes_can_be_played():
     world, board = receiver()
     assert world.air.transmit(Slice).start_ns == world.now_ns
     assert heard(board) == DATA
+
+
+@pytest.mark.parametrize("until", ("rx", "calibration", "reset"))
+def test_deaf(until):
+    """Looks healthy, hears nothing, until what heals it."""
+    world, board = receiver()
+    board.chip.go_deaf(until)
+    burst(world)
+    assert heard(board) == b"" and marc(board) == 0x0D
+    spi(board, 0x18, 0x08)  # MCSM0: the next SRX does not calibrate
+    listen(board)
+    burst(world)
+    assert (heard(board) == DATA) == (until == "rx")
+    spi(board, 0x18, 0x18)
+    listen(board)
+    burst(world)
+    assert (heard(board) == DATA) == (until != "reset")
+    setup(board, T_RX)
+    listen(board)
+    burst(world)
+    assert heard(board) == DATA
