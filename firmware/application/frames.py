@@ -166,9 +166,8 @@ def decode(payload, start, find, to_meter=False):
     records, undecoded = record.decode(full, to_meter)
     at = start + 4
     for one in records:
-        one.offset = (
-            at - len(one.dib) - len(one.vib)
-        )  # as if they stood there, so that a profile finds its entries
+        # As if DIB and VIB stood there, so that a profile finds its entries.
+        one.offset = at - len(one.dib) - len(one.vib)
         at += len(one.data)
     if undecoded is not None:
         undecoded = record.Undecoded(at, payload[at:], undecoded.reason, None)
@@ -239,7 +238,8 @@ class Formats:
     CRC decides between the two. Since anybody can even compute one that passes both check words with another meaning, one
     that was learnt from a telegram less trusted than the compact frame (see `trust`) is not used: what is encrypted
     is never read with a layout that came in the clear. Formats that have served are kept apart from those that only
-    might, so that a street of meters without compact frames does not push them out, and only they are exported.
+    might, so that a street of meters without compact frames does not push them out, and only they are exported. What is
+    trusted less never pushes out what is trusted more.
 
     size: how many of each kind. changed: whether there is more to export than at the last export.
     """
@@ -279,12 +279,19 @@ class Formats:
             self.changed = self.changed or proven
 
     def _add(self, group, order, key, value):
+        """Whether there was a place: that of the oldest one that is not trusted more."""
         if len(order) >= self.size:
-            oldest = order.pop(0)
+            for oldest in order:
+                if group[oldest][0] <= value[0]:
+                    break
+            else:
+                return False
+            order.remove(oldest)
             del group[oldest]
             self._last.pop(oldest[1], None)
         order.append(key)
         group[key] = value
+        return True
 
     def candidates(self, address, signature, trust=0):
         """The headers (list of bytes) that a compact frame of this meter (Address or None) may mean: its own, those that
@@ -308,10 +315,14 @@ class Formats:
         key = (address.link_bytes(), head)
         if key in self._proven:
             return
-        if key in self._fresh:
-            trust = max(trust, self._fresh.pop(key)[0])
+        fresh = self._fresh.get(key)
+        if fresh:
+            trust = max(trust, fresh[0])
+        if not self._add(self._proven, self._order[1], key, (trust, crc16(head))):
+            return
+        if fresh:
+            del self._fresh[key]
             self._order[0].remove(key)
-        self._add(self._proven, self._order[1], key, (trust, crc16(head)))
         self.changed = True
 
     def export(self):

@@ -364,6 +364,31 @@ def test_a_forged_format_shadows_neither_a_public_one_nor_that_of_the_same_model
     assert message(0x79, compact, formats).error is None
 
 
+@pytest.mark.parametrize("served", [False, True])
+def test_a_flood_of_plain_telegrams_does_not_push_out_what_came_encrypted(served):
+    full, compact = unpublished()
+    formats = Formats(size=4)
+    tell(sealed(0x7A, full), formats)
+    if served:
+        tell(sealed(0x7B, compact), formats)
+    for number in range(20):
+        stranger = Address(0x0421, "%08d" % number, 1, 7)
+        tell(plain(0x7A, bytes.fromhex(G5[0]), stranger), formats)
+        tell(plain(0x7B, bytes.fromhex(G5[2]), stranger), formats)
+    assert tell(plain(0x7B, bytes.fromhex(G5[2]), stranger), formats).error is None
+    assert len(formats._fresh) <= 4 and len(formats._proven) <= 4
+    assert tell(sealed(0x7B, compact), formats).error is None
+    # And where all are trusted more, a plain one still finds no place, nor does it take one.
+    for number in range(4):
+        other = Address(0x0CAE, "%08d" % number, 1, 2)
+        tell(sealed(0x7A, full, other), formats)
+        tell(sealed(0x7B, compact, other), formats)
+    for _ in range(2):
+        tell(plain(0x7A, bytes.fromhex(G5[0]), stranger), formats)
+        assert tell(plain(0x7B, bytes.fromhex(G5[2]), stranger), formats).error is None
+    assert [row[1] for row in formats.export()] == [1] * 4
+
+
 def test_a_format_that_has_served_comes_first():
     head, other = bytes.fromhex(UNPUBLISHED[:4] + "0413426C"), bytes.fromhex(FORGED)
     formats = Formats()
