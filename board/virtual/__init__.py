@@ -19,6 +19,7 @@ Cc1101 (board.chip): `transfer(data, hz=None) -> bytes` (one chip-select period,
 Sx1262 (board.chip): `transfer`, `options` (sx1262.OPTIONS), `violations`, faults as above, `hang(busy)`, and
     `weak_supply`, `forget(what)`, `tcxo_mv`, `inductor`; to look inside: `mode`, `memory`, `buffer`, `irq`,
     `errors`, `modem()`.
+miswiring: what people wire or set wrongly, by name; `miswiring.apply(board, name)`, `miswiring.MISWIRINGS`.
 Air (world.air): `transmit(transmission)`, `log`, `set_path_loss(a, b, db)`, `chip_error_rate`, `capture_db`,
     `noise_figure_db`, `default_path_loss_db`, `noise_syncs`.
 Transmission: `start_ns`, `chips` (bytearray, one 0/1 per chip), `chip_rate_cps`, `frequency_hz`, `deviation_hz`,

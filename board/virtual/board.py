@@ -122,6 +122,7 @@ class VirtualBoard:
         self.name = name
         self.clock_ppm = clock_ppm
         self.clock_offset_us = clock_offset_us
+        self.chip_name = chip
         make, lines, default_hz = _CHIPS[chip]
         spi_hz = spi_hz or default_hz
         self.spi = Spi(self, spi_hz)

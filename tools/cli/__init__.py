@@ -19,6 +19,7 @@ COMMANDS = {
     "meter": "be a meter: send the registers of a configuration file",
     "decode": "decode telegrams from a file or standard input",
     "analyze": "explain every byte of a telegram",
+    "selftest": "is the radio wired and set right? If not, which wire is wrong",
     "keys": "the key store: list, add, import, remove keys, and try them on a telegram",
     "config": "check a configuration file and print what it says, without keys",
     "iq": "modulate telegrams into an I/Q file",

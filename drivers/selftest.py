@@ -1,0 +1,62 @@
+"""What the self-tests of the drivers have in common: a finding, and the passing of time on a board.
+
+A self-test is a function `check(board, hat)`: a generator of findings in the order of the steps. It talks to the chip as
+the datasheet allows and trusts no wire before that is tested: whatever is still answered through others tells which one
+is wrong. Nothing is sent on the air.
+"""
+
+from collections import namedtuple
+
+OK = "ok"
+WARNING = "warning"  # works, or cannot be judged; a person should know
+FAILED = "failed"
+SKIPPED = "skipped"
+
+# step: what was looked at. verdict: as above. found: what was seen. wires: names of the lines or settings that are
+# wrong, the likeliest first (as in board/hats.py; "supply" for VCC and GND). hint: what to do.
+Finding = namedtuple("Finding", ("step", "verdict", "found", "wires", "hint"))
+
+DEAD = "dead"  # nothing but 00 or FF comes back
+ECHO = "echo"  # the same byte whatever is asked: the chip's status, so only its ears are closed
+ANSWERS = "answers"
+
+
+def ok(step, found):
+    return Finding(step, OK, found, (), "")
+
+
+def warning(step, found, hint="", *wires):
+    return Finding(step, WARNING, found, wires, hint)
+
+
+def failed(step, found, hint, *wires):
+    return Finding(step, FAILED, found, wires, hint)
+
+
+def skipped(step, found):
+    return Finding(step, SKIPPED, found, (), "")
+
+
+def pause(board, us):
+    """Let so many microseconds pass; returns the edges of that time."""
+    end_us = board.now_us() + us
+    seen = []
+    while board.now_us() < end_us:
+        edges, _ = board.wait(end_us)
+        seen += edges
+    return seen
+
+
+def rose(edges, line):
+    """True if the line has a rising edge among them."""
+    return any(name == line and level for name, level, _ in edges)
+
+
+def kind(answers, mask=0xFF):
+    """DEAD, ECHO or ANSWERS of all that came back for different questions. mask: bits that stay in an echo."""
+    values = set()
+    for answer in answers:
+        values.update(answer)
+    if values <= {0x00} or values <= {0xFF}:
+        return DEAD
+    return ECHO if len({value & mask for value in values}) == 1 else ANSWERS
