@@ -19,7 +19,14 @@ from support_record import Recorder
 HERE = pathlib.Path(__file__).parent
 SCRIPTS = [
     HERE / name
-    for name in ("loading.py", "transcript.py", "play_transcript.py", "decode_one.py", "decode_largest.py")
+    for name in (
+        "loading.py",
+        "transcript.py",
+        "play_transcript.py",
+        "play_protected.py",
+        "decode_one.py",
+        "decode_largest.py",
+    )
 ]
 KIB = 1024
 FORMS = ("source", "mpy", "romfs")
@@ -75,6 +82,21 @@ def record(tmp_path_factory):
     return file
 
 
+# Profiles B and D, sent: what was reached, with some room. (KiB, 32-bit words)
+PROTECTED_LIMITS = {"mpy": 88, "romfs": 60}
+
+
+@pytest.fixture(scope="module", params=(7, 10), ids=("B", "D"))
+def protected_record(request, tmp_path_factory):
+    """The same in profile B or D: (file, security mode)."""
+    file = tmp_path_factory.mktemp("record") / "transcript.bin"
+    with pytest.MonkeyPatch.context() as patch, file.open("wb") as out:
+        patch.setattr(transcript, "SECURITY_MODE", request.param)
+        node = transcript.send(Recorder(World().add_board(), out))
+    assert node.radio.counters["sent"] == transcript.TELEGRAMS
+    return file, request.param
+
+
 def smallest(attempt, record_property, what, bits, limit):
     heap = mp.smallest_heap(attempt, 16 * KIB, (limit if bits == 32 else ANY_LIMIT) * KIB)
     record_property(what, "{} KiB of heap with {}-bit words".format(heap // KIB, bits))
@@ -95,6 +117,15 @@ def test_sizes(compiled, record_property):
 def test_ten_encrypted_telegrams_byte_for_byte(attempt, record, form, bits, record_property):
     what = "ten encrypted telegrams sent ({})".format(form)
     smallest(attempt(form, "play_transcript", record), record_property, what, bits, SEND_LIMITS[form])
+
+
+@pytest.mark.parametrize("form", PROTECTED_LIMITS)
+@pytest.mark.parametrize("bits", (32,))
+def test_ten_telegrams_of_profile_b_and_d(attempt, protected_record, form, bits, record_property):
+    file, mode = protected_record
+    what = "ten telegrams of profile {} sent ({})".format("B" if mode == 7 else "D", form)
+    run = attempt(form, "play_protected", file, mode)
+    smallest(run, record_property, what, bits, PROTECTED_LIMITS[form])
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -14,6 +14,7 @@ from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.security.keys import Key
 
 TELEGRAMS = 10
+SECURITY_MODE = 5
 LINES = ("gdo0", "gdo2")
 
 
@@ -37,7 +38,7 @@ def node(board):
         mode="T1",
         nominal_us=60 * 1000000,
         key=Key(bytes(range(16))),
-        security_mode=5,
+        security_mode=SECURITY_MODE,
     )
     meter = Meter(profile, bytes(8))
     radio = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
