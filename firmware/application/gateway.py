@@ -7,16 +7,10 @@ manufacturer's and never used.
 """
 
 from ..transport import ci
-from . import dates
+from . import dates, profile
 
 _DAYS_TO_1970 = 719468
 _MS = {"s": 1000, "min": 60000, "h": 3600000, "d": 86400000}
-_SCB_MS = (
-    1000,
-    60000,
-    3600000,
-    86400000,
-)  # unit of the spacing control byte; 3 is also months (SVB above 250)
 
 RECEPTION_TIME = "0-0:0.9.1*255"
 RECEPTION_DATE = "0-0:0.9.2*255"
@@ -167,12 +161,6 @@ def duration_ms(record):
     return record.mantissa * unit // 10**-record.exponent
 
 
-def step_ms(record):
-    """Distance in ms between two values of a compact profile, from its SCB and SVB; None for months and arrays."""
-    spacing = record.data[2]
-    return _SCB_MS[record.data[1] >> 4 & 3] * spacing if 0 < spacing <= 250 else None
-
-
 # --- values ---
 
 
@@ -196,7 +184,7 @@ def values(telegram, received_ms=None):
             if series is not None:
                 out.append(_entry(record, series, number, times))
             continue
-        if _is_profile(record):
+        if profile.is_named(record) and len(record.data) > 2:
             series = _series(record, records, times)
             number = 0
             continue
@@ -208,11 +196,6 @@ def values(telegram, received_ms=None):
             if value.measured_ms is not None:
                 value.flags += ("repeated",)
     return out
-
-
-def _is_profile(record):
-    """Whether this is a compact profile (profile.is_profile knows one only before its values are read)."""
-    return len(record.qualifiers) > 0 and "compact profile" in record.qualifiers[-1] and len(record.data) > 2
 
 
 def _made(telegram, received_ms):
@@ -315,27 +298,16 @@ class _Series:
 def _series(record, records, times):
     """Where the entries behind the profile `record` belong; None where neither it nor its base value has a name."""
     series = _Series()
-    base = None
-    vib = record.vib[:-2] + bytes([record.vib[-2] & 0x7F])
-    for other in records:
-        if (
-            other.vib == vib
-            and other.storage == record.storage
-            and other.final_dife == record.final_dife
-            and other.tariff == record.tariff
-            and other.subunit == record.subunit
-        ):
-            base = other
-            break
+    base = profile.base_value(record, records)
     for one in (record, base):
         if one is not None and series.obis is None:
             series.obis, series.data_point = one.obis, one.data_point or series.data_point
     if series.obis is None and series.data_point is None:
         return None
-    step = step_ms(record)
-    if base is not None and step is not None:
+    step_ms = profile.step_ms(record)
+    if base is not None and step_ms is not None:
         series.base_ms = times.measured_ms(base)
-        series.step_ms = -step if record.vib[-1] == 0x13 else step
+        series.step_ms = step_ms
     return series
 
 

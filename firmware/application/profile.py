@@ -22,12 +22,17 @@ _FULL_MONTHS = (0, 6, 3, 1)  # SVB 254, by SCB bits 5-4
 FOLLOW = "values follow"
 
 
+def is_named(record):
+    """Whether the VIB of this Record says compact profile, be its values readable or not."""
+    return len(record.qualifiers) > 0 and record.qualifiers[-1] in WORDS
+
+
 def is_profile(record):
-    """Whether this Record is a compact profile: data of variable length, the profile VIFE last in the VIB."""
+    """Whether this Record is a compact profile whose values can be read and have not been: data of variable length, the
+    profile VIFE last in the VIB."""
     return (
         record.flag == "raw data"
-        and len(record.qualifiers) > 0
-        and record.qualifiers[-1] in WORDS
+        and is_named(record)
         and record.vib[-1] in _DIRECTION
         and record.vib[0] & 0x7F != 0x7C  # plain-text units are not looked into
         and 3 <= len(record.data) == record.data[0] + 1
@@ -63,8 +68,7 @@ def _expand(profile, records, out):
     if step is None:
         return "reserved spacing"
     count, unit = step
-    vib = profile.vib[:-2] + bytes([profile.vib[-2] & 0x7F])
-    meaning = vif.resolve(vib)
+    meaning = vif.resolve(_base_vib(profile))
     direction = _DIRECTION[profile.vib[-1]]
     sign = -direction if mode == _DECREMENTS else direction
     kind = "" if mode == _SIGNED else "C"
@@ -72,7 +76,7 @@ def _expand(profile, records, out):
     if mode == _ABSOLUTE:
         kind = "T" if meaning.kind == "T" else ""
     else:
-        base = _base_value(profile, records, vib)
+        base = base_value(profile, records)
         if base is None:
             return "no base value"
         if base.mantissa is None:
@@ -133,8 +137,22 @@ def _step(unit, spacing):
     return (spacing, unit) if spacing <= 250 else None
 
 
-def _base_value(profile, records, vib):
-    """The record with the profile's storage number, tariff, subunit and VIB, or None."""
+def step_ms(profile):
+    """Distance in ms between two values of a compact profile (a Record), below 0 if they go back in time; None for months
+    and arrays."""
+    spacing = profile.data[2]
+    if not 0 < spacing <= 250 or profile.vib[-1] not in _DIRECTION:
+        return None
+    return _DIRECTION[profile.vib[-1]] * 1000 * _SECONDS[profile.data[1] >> 4 & 3] * spacing
+
+
+def _base_vib(profile):
+    return profile.vib[:-2] + bytes([profile.vib[-2] & 0x7F])
+
+
+def base_value(profile, records):
+    """The first of the records with the profile's storage number, tariff, subunit and, but for the profile VIFE, VIB; or None."""
+    vib = _base_vib(profile)
     for record in records:
         if record.vib == vib and _beside(profile, record, profile.tariff, profile.subunit):
             return record

@@ -312,7 +312,7 @@ def _rejoined(records):
         copy = Record(record.offset, record.dib, record.vib, record.data, record.quantity)
         for name in _COPIED:
             setattr(copy, name, getattr(record, name))
-        if record.qualifiers and "compact profile" in record.qualifiers[-1]:
+        if profile.is_named(record):
             copy.flag = "raw data"  # as record.decode leaves it
         out.append(copy)
     return profile.expand(out)
