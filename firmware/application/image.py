@@ -15,6 +15,9 @@ from ..errors import ApplicationError, MisuseError
 PREPARE, SYNCHRONISE, TRANSFER, COMPLETION, STATE, VALIDATE, ACTIVATE, TERMINATE = range(8)
 RESPONSE = 0x80  # bit of the function code
 
+# From a secured container (CI C3): OMS UC-05 prescribes it for prepare and recommends it for the others.
+SECURED = (PREPARE, ACTIVATE, TERMINATE)
+
 # Numbers of the meter's states (OMS Annex M Figure M.2).
 INITIATED = 2
 TRANSFER_ACTIVE = 3

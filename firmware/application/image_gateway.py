@@ -85,7 +85,6 @@ _COMMANDS = {
     "activate": image.ACTIVATE,
     "terminate": image.TERMINATE,
 }
-_SECURED = (image.PREPARE, image.ACTIVATE, image.TERMINATE)
 # Errors that asking for the state may help against; with any other the meter does not want this image.
 _PASSING = (error_codes.NOT_FINISHED, error_codes.PARAMETER, error_codes.UNSPECIFIED)
 
@@ -322,12 +321,12 @@ class Gateway:
         self.state = state or self.state
         self.due_us = None if timer_us == NEVER else now_us + timer_us
         if action == "again":
-            return [("send", self._body(self._command), self._command in _SECURED)]
+            return [("send", self._body(self._command), self._command in image.SECURED)]
         self._tries = 0
         self._command = _COMMANDS.get(action)
         actions = [("persist",)]
         if self._command is not None:
-            actions.append(("send", self._body(self._command), self._command in _SECURED))
+            actions.append(("send", self._body(self._command), self._command in image.SECURED))
         elif action is not None:
             actions.append(("deliver", action))
         return actions

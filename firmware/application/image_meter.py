@@ -49,15 +49,13 @@ TABLE = {(state, row[1]): row[2:] for row in ROWS for state in row[0]}
 
 # What the application tells: results of the actions "verify" and "activate".
 _TOLD = ("verifying", "verified", "not verified", "activating", "activated", "not activated")
-_SECURED = (image.PREPARE, image.ACTIVATE, image.TERMINATE)
 
 
 class Meter:
     """The meter's side of an image transfer.
 
     max_bytes: how large an image may be. max_blocks: how many blocks, one bit each. max_block_bytes: how large a block.
-    secured: function codes that are executed only from a secured container (CI C3); OMS UC-05 prescribes it for prepare and
-    recommends it for activate and terminate.
+    secured: function codes that are executed only from a secured container (CI C3).
 
     feed, event and tick return a list of actions, to be carried out in this order:
     ("erase", size) make room for an image, from the begin on; ("write", offset, data); ("clear",) the image is given up;
@@ -68,7 +66,7 @@ class Meter:
     `due_us` is when `tick` wants to be called, or None.
     """
 
-    def __init__(self, max_bytes, max_blocks=4096, max_block_bytes=240, secured=_SECURED):
+    def __init__(self, max_bytes, max_blocks=4096, max_block_bytes=240, secured=image.SECURED):
         self.max_bytes = max_bytes
         self.max_blocks = max_blocks
         self.max_block_bytes = max_block_bytes

@@ -32,9 +32,8 @@ from .record import add
 
 METERS = 64
 POINTS = 40
-LATE_MS = (
-    3600000  # a telegram received up to so much before the last one is late; beyond, our clock was set back
-)
+# A telegram received up to so much before the last one is late; beyond, our clock was set back.
+LATE_MS = 3600000
 CLOCK_TOLERANCE_MS = 600000
 _DAY_MS = 86400000
 _VERSION = 1

@@ -179,10 +179,9 @@ class Registers:
     was fed least recently makes room.
     """
 
-    def __init__(self, periods=default_periods, most=MOST, keep=KEEP):
+    def __init__(self, periods=default_periods, most=MOST):
         self.periods = periods
         self.most = most
-        self.keep = keep
         self._rows = {}  # (meter, obis, period_ms): Register
         self._due_ms = None  # nothing is to be closed before, as long as the clock was not set back
         self._now_ms = None
@@ -242,7 +241,7 @@ class Registers:
                 if oldest is None or rank < oldest:
                     oldest = rank
             del self._rows[oldest[1]]
-        self._rows[key] = Register(key[2], self.keep)
+        self._rows[key] = Register(key[2])
         return self._rows[key]
 
     def export(self):
@@ -257,7 +256,7 @@ class Registers:
             if state["version"] != _VERSION:
                 raise ValueError
             for row in state["registers"][: self.most]:
-                register = Register.restore(row[2:], self.keep)
+                register = Register.restore(row[2:])
                 if not isinstance(row[0], str) or not isinstance(row[1], str):
                     raise ValueError
                 rows[(row[0], row[1], register.period_ms)] = register

@@ -46,7 +46,6 @@ _STATUS_FLAGS = (
     "manufacturer specific 3",
 )
 _TAMPER = 0x030041  # mechanical or magnetic, now (EF1) or in the past (EF3)
-_PRESENT = 0x808080  # bit 7 of EFx only says that there is an EFx
 
 OK, WARN, TEMPORARY, CRITICAL, FATAL_ERROR = "ok", "warning", "temporary", "critical temporary", "fatal"
 

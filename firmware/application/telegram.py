@@ -158,15 +158,15 @@ def _link(result):
     return link_telegram.parse(raw)
 
 
-def decode_message(message, address=None, key_for=None, default_keys=None, formats=None):
-    """Decode from the CI code of the AFL or transport layer on, as joined fragments deliver it.
+def decode_message(message, address=None, key_for=None, formats=None):
+    """Decode from the CI code of the AFL or transport layer on, where no link layer was kept (as in the standards' examples).
 
     address: of the sender, where the header has none. Else as `decode`.
     """
     result = Telegram(bytes(message))
     result.address = address
     try:
-        _upper(result, 0, key_for, default_keys, formats, record.decode)
+        _upper(result, 0, key_for, None, formats, record.decode)
     except OmsError as error:
         _refuse(result, error)
     return result

@@ -30,7 +30,8 @@ class Meaning:
         self.qualifiers = ()
         self.error = None  # record error: the data is not usable
         self.flag = None  # what was not understood
-        self.vib = None  # whose meaning it is: records share these bytes, which spares a small device a copy of each
+        # Whose meaning it is: records share these bytes, which spares a small device a copy of each.
+        self.vib = None
 
 
 # --- where a VIB ends ---

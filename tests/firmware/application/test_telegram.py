@@ -14,7 +14,6 @@ from omsnode.firmware.errors import (
     OmsError,
     TransportError,
     UnsupportedCiError,
-    UnsupportedSecurityError,
     WrongKeyError,
 )
 from omsnode.firmware.host.json_lines import value_text
