@@ -94,12 +94,14 @@ class AnsweringMeter(Meter):
         self._before = None  # to go back to if storing fails
 
     def start(self, now_us):
+        """As a Meter; and listen, until the node ends."""
         return super().start(now_us) + [Listen(MODE, modes.DOWN)]
 
     def tick(self, now_us, wall_us=None):
+        """As a Meter; a slot that meets an answer stays empty."""
         self._before = None
         if self._slot_us is not None and self._busy_until_us is not None:
-            # Slots do not move: the one that meets an answer stays empty.
+            # Slots do not move.
             if self._slot_us - LEAD_US <= self._busy_until_us and now_us >= self.due_us:
                 self._next_slot()
                 self._grow()
@@ -110,6 +112,7 @@ class AnsweringMeter(Meter):
         return super().tick(now_us, wall_us)
 
     def feed(self, event, now_us, wall_us=None):
+        """As a Meter; a frame may be a command: what it changed is to be persisted before its answer is transmitted."""
         if event.kind == radio.FRAME:
             self._before = None
             try:
@@ -125,6 +128,7 @@ class AnsweringMeter(Meter):
         return []
 
     def telegram(self, wall_us=None):
+        """As a Meter; its ELL says that it always listens."""
         out = bytearray(super().telegram(wall_us))
         if out[10] == 0x8C:
             out[11] |= _ALWAYS
@@ -138,11 +142,7 @@ class AnsweringMeter(Meter):
         if kind not in ("SND-NKE", "SND-UD", "SND-UD2", "REQ-UD2"):
             self._count("ignored")
             return []
-        at = link.offset
-        afl = None
-        if raw[at : at + 1] == b"\x90":
-            afl = authentication.parse(raw, at)
-            at = afl.payload_offset
+        afl, at = authentication.parse_if_any(raw, link.offset)
         ours = link.ell is not None and link.ell.receiver is not None
         if ours and link.ell.receiver.link_bytes() != self.profile.address.link_bytes():
             self._count("ignored")
@@ -195,6 +195,7 @@ class AnsweringMeter(Meter):
             self._fail(code)
             return []
         self._before = self._snapshot()
+        self.keys.reset = False  # of an earlier command: the counter restarts once for each new master key
         self._counter(opened.key_id).raise_to(opened.counter)
         self._named = opened.key_version is not None
         effects = self._execute(tpl, opened)

@@ -57,10 +57,8 @@ ANSWER_US = 2000000  # silence: t_RO of 1 s, the frame, and some more
 STORE_US = 10000000  # until it is tried again what could not be stored
 TRIES = 3  # a telegram is sent so often, then it is silence
 ROUNDS = 5  # so often again; then it waits until the meter is heard
-FIRST_STEP, STEP = (
-    1,
-    100,
-)  # of the message counter; 100 is the most, and jumps over what a restarted meter left out
+# Of the message counter; 100 is the most, and jumps over what a restarted meter left out.
+FIRST_STEP, STEP = 1, 100
 _DATAGRAM = 0x84  # CC of the ELL: B and A
 _REQUEST = 0x80  # CI of a message without data
 
@@ -166,6 +164,7 @@ class KeyChanger:
         return actions
 
     def tick(self, now_us, wall_us=None):
+        """At `due_us`: send, send again, or take it for silence."""
         if self.due_us is None or now_us < self.due_us:
             return []
         self.due_us = None
@@ -177,6 +176,7 @@ class KeyChanger:
         return self._event("silence", now_us)
 
     def feed(self, event, now_us, wall_us=None):
+        """event: of the radio driver (a frame of the meter, or what became of a Transmit), or REFUSED by the node."""
         kind = event.kind
         if kind == radio.SENT:
             self._count("sent")
@@ -202,18 +202,15 @@ class KeyChanger:
         return []
 
     def stop(self):
+        """An orderly end."""
         return [Persist(self.export(), 0)]
 
     # --- what comes from the meter ---
 
     def _heard(self, raw, event, now_us):
         link = link_telegram.parse(raw)
-        at = link.offset
         kind = control.name(link.c_field, True)
-        afl = None
-        if raw[at : at + 1] == b"\x90":
-            afl = authentication.parse(raw, at)
-            at = afl.payload_offset
+        afl, at = authentication.parse_if_any(raw, link.offset)
         tpl = header.parse(raw, at)
         address = tpl.address or link.address
         if kind is None or address.tpl_bytes() != self.meter.tpl_bytes() or tpl.direction != ci.UP:

@@ -111,6 +111,14 @@ def parse(data, offset):
     return afl
 
 
+def parse_if_any(data, offset):
+    """(Afl, offset of what is behind it), or (None, offset) where no AFL begins. TransportError as `parse`."""
+    if data[offset : offset + 1] != b"\x90":
+        return None, offset
+    afl = parse(data, offset)
+    return afl, afl.payload_offset
+
+
 def build(afl):
     """The bytes of an Afl from its CI code 90 on. Fields that are None, and an empty MAC, are left out."""
     flags = _MORE if afl.more else 0
