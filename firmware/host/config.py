@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError
 from ..phy import modes
 from ..roles.collector import KnownMeter
-from . import key_store, profile
+from . import device, key_store
 from .source import Source
 
 ROLES = ("collector", "meter")
@@ -93,7 +93,7 @@ def load(path, role=None):
         if not isinstance(values, dict):
             raise source.error("meters are tables", "", "meter", "write [[meter]]")
         if config.role == "meter":
-            config.meters.append(profile.device(source, table, values))
+            config.meters.append(device.device(source, table, values))
         else:
             config.meters.append(_known(source, table, values))
     if config.role == "meter" and len(config.meters) != 1:
