@@ -262,6 +262,17 @@ def test_config_of_a_meter(omsnode, tmp_path):
     assert status == 0 and tomllib.loads(out) == wanted
 
 
+def test_config_of_a_meter_without_a_key_names_none(omsnode, tmp_path):
+    path = tmp_path / "meter.toml"
+    path.write_text(
+        '[node]\nrole = "meter"\nstate_dir = "here"\n[[meter]]\nid = "12345678.M=KAM.V=1b.T=07"\n'
+        'points = "OMS standard set"\n'
+    )
+    omsnode("keys", "add", "12345678", "--store", tmp_path / "here" / "key_store", text=ONE)
+    status, out, _ = omsnode("config", path)
+    assert status == 0 and "fingerprint" not in out  # it sends in clear
+
+
 def test_config_that_is_wrong(omsnode, tmp_path):
     path = tmp_path / "omsnode.toml"
     path.write_text('[[meter]]\nid = "12345678"\nkey = "{}"\n'.format(ONE))

@@ -32,7 +32,7 @@ def run(args):
             lines.append("")
         if name == "meter":
             for values, key in zip(value, keys, strict=True):
-                lines += ["[[meter]]"] + _table("meter", values, _where(settings.source, values, key)) + [""]
+                lines += ["[[meter]]"] + _table("meter", values, _where(settings, values, key)) + [""]
             lines.pop()
         elif name == "radio":
             for radio, values in value.items():
@@ -44,9 +44,12 @@ def run(args):
     return 0
 
 
-def _where(source, values, key):
-    """The comment behind a key."""
+def _where(settings, values, key):
+    """The comment behind a key. A collector takes it from the key store even where the configuration names none."""
+    source = settings.source
     if key is None:
+        if settings.role == "meter":
+            return ""
         row = source.store().row_for(source.address("", values)) if "id" in values else None
         return "" if row is None else "# key: key store, fingerprint {}".format(row.key.fingerprint())
     weak = key_check.weakness(key)
