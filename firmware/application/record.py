@@ -171,6 +171,7 @@ def reading(meaning, field, data):
 
 
 def kind(meaning, field):
+    """Data type (a letter of types.value) of a vif.Meaning in this data field."""
     # OMS Annex B note 12: a 64-bit identification is an address of eight bytes, not a number.
     if field == 7 and meaning.quantity == "identification":
         return "X"

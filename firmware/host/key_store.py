@@ -120,6 +120,7 @@ class KeyStore:
         return None
 
     def remove(self, row):
+        """Take a Row out that is in it."""
         self._lines.remove(row)
         self._by_ident[row.pattern.ident].remove(row)
 

@@ -4,7 +4,8 @@ from ..errors import StoreError
 
 
 def load(store, profile):
-    """The stored state, None at the very first start. store: JsonStore; its `problem` is to be told. profile: roles.meter.Profile.
+    """The stored state, None at the very first start. store: JsonStore; its `problem` is to be told. profile:
+    roles.meter.Profile.
 
     StoreError if state was lost and the profile has a message counter: with one key each value may be used once, and in
     profile D whoever hears a value twice reads both messages.

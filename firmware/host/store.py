@@ -155,12 +155,12 @@ class MemoryStore:
     """The same doors without a disk: the demo and tests."""
 
     problem = None
-
-    def __init__(self, state=None):
-        self.state = state
+    state = None
 
     def load(self):
+        """What was saved last, or None."""
         return self.state
 
     def save(self, state):
+        """Keep the state (plain data)."""
         self.state = state

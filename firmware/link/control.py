@@ -57,12 +57,6 @@ def name(c_field, from_meter=None):
     return None
 
 
-def is_from_meter(c_field):
-    """True if only a meter sends it, False if only the other device does, None if both do or nobody does."""
-    meter, other = name(c_field, True), name(c_field, False)
-    return None if (meter is None) == (other is None) else meter is not None
-
-
 def split(c_field):
     """Bits of a C-field. prm 1: the sender initiates; it has fcb and fcv, and acd and dfc are None. prm 0: a response;
     it has acd (alarm data waiting) and dfc (cannot take more data), and fcb and fcv are None. function: bits 3 to 0.

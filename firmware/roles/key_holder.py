@@ -89,6 +89,7 @@ class KeyHolder:
         return {name: list(row) for name, row in self._keys.items()}
 
     def rollback(self, snapshot):
+        """Everything as it was when `snapshot` was taken."""
         self._keys = snapshot
 
     def active(self, key_id):

@@ -57,12 +57,13 @@ CLOCK = "clock"  # value of a Register: UTC at the time of sending; left out whi
 
 
 class Profile:
-    """What kind of device this is.
+    """What kind of device this is (its OMS security profile follows from security_mode).
 
     address: link Address. registers: list of Register; those from number `clear_from` on follow the encrypted part in
     clear (None: all is encrypted). mode: "T1", "C1", "S1", "S1-m", ... nominal_us: t_NOM. key: security Key.
-    security_mode: 0 is plain, 5, 7 and 10 (profiles A, B and D) need the key. header: "short", or "long" with `meter_address` as the meter behind a radio adapter.
-    with_ell: send the short ELL (8C), as OMS wants in mode C (link sheet 7.3). status: TPL status byte.
+    security_mode: 0 is plain, 5, 7 and 10 (profiles A, B and D) need the key. header: "short", or "long" with
+    `meter_address` as the meter behind a radio adapter. with_ell: send the short ELL (8C), as OMS wants in mode C (link
+    sheet 7.3). status: TPL status byte.
     """
 
     def __init__(
@@ -118,7 +119,8 @@ class Meter:
         # Registers in millionths of their mantissa, so that slow growth is not lost.
         self._values = [one.value * _MICRO if isinstance(one.value, int) else 0 for one in profile.registers]
         self.message_counter = None
-        self._kept = state.get("message_counter") if state else None  # also while another profile does not use it
+        # Kept also while another profile does not use it.
+        self._kept = state.get("message_counter") if state else None
         if profile.security_mode > 5:
             from ..security.counters import MessageCounter
 

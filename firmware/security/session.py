@@ -13,7 +13,8 @@ _MUTABLE = 0x12  # CC bits that repeaters change: hop count and repeated access
 def open(key, address, cc, sn, data):
     """Decrypt what stands behind the session number: payload CRC (2 bytes) and the layers above.
 
-    address: of the link layer. cc: as received. sn: 32 bits. Returns as many plain bytes; link.extended checks the CRC. That the 8 bytes of CI 8F enter nowhere is inferred: no public example.
+    address: of the link layer. cc: as received. sn: session number, 32 bits. Returns as many plain bytes; whoever calls
+    checks the CRC (application.layers). That the 8 bytes of CI 8F enter nowhere is inferred: no public example.
     """
     block = address.link_bytes() + bytes((cc & ~_MUTABLE & 0xFF,)) + sn.to_bytes(4, "little") + bytes(3)
     return ctr(key, block, data)

@@ -1,12 +1,11 @@
 """How telegrams leave `decode` and `collect`: the formats, converted units, and a live table on a terminal."""
 
 import argparse
-import datetime
 import shutil
 import sys
 import textwrap
 
-from omsnode.firmware.application import obis
+from omsnode.firmware.application import gateway, obis
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
@@ -21,10 +20,7 @@ def sane(wall_us):
 
 def timestamp(wall_us):
     """UTC in ISO 8601 with milliseconds and Z; None stays None."""
-    if wall_us is None:
-        return None
-    moment = datetime.datetime.fromtimestamp(wall_us // 1000000, datetime.UTC)
-    return "{}.{:03d}Z".format(moment.strftime("%Y-%m-%dT%H:%M:%S"), wall_us // 1000 % 1000)
+    return None if wall_us is None else gateway.utc_text(wall_us // 1000)
 
 
 def as_json(reading):
@@ -213,12 +209,11 @@ def converted(render, wishes):
     return in_units
 
 
-def printer(form, out=None, wishes=None):
+def printer(form, wishes=None):
     """Function that prints a Reading and flushes: one line each, so that a pipe sees it at once.
 
     wishes: {dimension: Unit} of host.conversion.parse, for json and table.
     """
-    out = out or sys.stdout
     if form in _IN_UNITS:
         render = converted(as_json if form == "json" else as_table, wishes)
     else:
@@ -228,14 +223,13 @@ def printer(form, out=None, wishes=None):
             return line_of(heard(reading))
 
     if form == "table":
-        print(_HEADINGS, file=out, flush=True)
+        print(_HEADINGS, flush=True)
 
     def deliver(reading):
         obis.annotate(reading.telegram)
         line = render(reading)
         if line is not None:
-            out.write(line + "\n")
-            out.flush()
+            print(line, flush=True)
 
     return deliver
 
@@ -251,6 +245,7 @@ class LiveTable:
         self.drawn = 0
 
     def deliver(self, reading):
+        """Take a Reading; `draw` shows it."""
         address = reading.telegram.address
         key = address.link_bytes() if address else b""
         count = self.rows[key][0] + 1 if key in self.rows else 1
@@ -271,6 +266,7 @@ class LiveTable:
             yield "    {}: {}".format(reading.telegram.verdict, values(reading))
 
     def draw(self, footer):
+        """Everything anew, and the line `footer` below it."""
         width = shutil.get_terminal_size().columns - 1
         lines = [part for line in (*self._lines(), "", footer) for part in _fitted(line, width)]
         move = "\x1b[{}A".format(self.drawn) if self.drawn else ""

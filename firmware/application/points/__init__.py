@@ -46,6 +46,7 @@ class Row:
 
     @property
     def vibs(self):
+        """The VIB types, see above."""
         return tuple([_vib(self.module, name) for name in _names(self._vibs)])
 
     def __repr__(self):
@@ -209,6 +210,8 @@ def search(device_type, dib, vib):
 
 
 def search_tables(tables, group, vib, field, function, storage, tariff, final):
+    """The first Row that has this VIB and DIB, or None. tables, group: of `tables_of`. field: None for any. function: index in
+    dib.FUNCTIONS. final: whether the DIB ends with the final DIFE."""
     for module, first, last in tables:
         names = vib_names(module.VIBS, vib)
         if not names:

@@ -33,7 +33,6 @@ def test_names(c_field):
     assert control.name(c_field, from_meter=True) == meter
     assert control.name(c_field, from_meter=False) == other
     assert control.name(c_field) == (other or meter)
-    assert control.is_from_meter(c_field) == (None if bool(meter) == bool(other) else bool(meter))
 
 
 def test_bits():
