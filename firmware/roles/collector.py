@@ -1,8 +1,8 @@
 """The collector: hears everything, decodes with the keys it has, tells each telegram once, and counts.
 
-A second copy of a telegram (through a repeater, or the meter's own repetition) is recognised by identity, access
-number and a hash of the payload: not by the whole telegram, since a repeater sets the hop bit in the ELL or in the
-configuration field (link sheet 7.2). The first copy is delivered at once; later ones are counted, and the
+A second copy of a telegram (through a repeater, or the meter's own repetition) is recognised by identity, transport
+header, what became of it and a hash of the payload: not by the whole telegram, since a repeater sets the hop bit in the
+ELL or in the configuration field (link sheet 7.2). The first copy is delivered at once; later ones are counted, and the
 statistics of the meter keep the better RSSI. The window counts from the first copy, so a meter that never changes
 its access number is still told once per window. It must stay shorter than 256 transmissions of the fastest meter
 (the access number has 8 bits) and longer than a repeater may hold a telegram back (25 s, OMS 5.2.5).
@@ -83,7 +83,8 @@ class Collector:
     does the same. keys: function (Address, KeyID, key version or None) that returns a Key or None, for meters without a
     key of their own and for other KeyIDs and versions; or None.
 
-    counters: frames, delivered, duplicates, fragments (parts of messages, not told) and `rejected.<code>`. statistics: {address as 8 link bytes: Statistics}.
+    counters: frames, delivered, duplicates, fragments (parts of messages, not told) and `rejected.<code>`. statistics:
+    {address as 8 link bytes: Statistics}.
     """
 
     def __init__(
@@ -199,7 +200,7 @@ class Collector:
         name = meter.name if meter else None
         statistics = self._statistics(identity, name, event)
         payload = telegram.opened[telegram.payload_offset :]
-        key = (identity, telegram.access_number, sha256(payload).digest()[:8])
+        key = (identity, _head(telegram), sha256(payload).digest()[:8])
         if self._seen(key, event.at_us) or self._judged(telegram, meter) == REPEATED:
             self.counters["duplicates"] += 1
             statistics.duplicates += 1
@@ -217,10 +218,11 @@ class Collector:
         """NEW or REPEATED of an authentic message. A telegram that is not to be believed loses its records here."""
         try:
             address = telegram.address
-            self.trust.check(telegram, address and self._key_for(address), meter and meter.profile)
+            master = address and self._key_for(address)
+            self.trust.check(telegram, master, meter and meter.profile)
             if telegram.verdict == AUTHENTICATED:
                 key = self._key_for(telegram.address, telegram.key_id, telegram.key_version)
-                return self.trust.judge(telegram, key)
+                return self.trust.judge(telegram, key, master)
         except SecurityError as error:
             telegram.distrust(error)
         return None
@@ -255,6 +257,17 @@ class Collector:
             if silent is None or rank < silent[0]:
                 silent = (rank, identity)
         del self.statistics[silent[1]]
+
+
+def _head(telegram):
+    """What two copies of a telegram have in common beside identity and payload. What became of it is part of that: a forged
+    copy that comes first and is refused makes no duplicate of the right one."""
+    tpl = telegram.tpl
+    error = telegram.error and telegram.error.code
+    field = tpl and tpl.configuration_field
+    if field and tpl.mode in (0, 5):
+        field &= 0xFFFC  # without the bits of repeaters
+    return telegram.access_number, telegram.verdict, error, tpl and (tpl.ci, tpl.status, field)
 
 
 def _better(a, b):

@@ -53,7 +53,7 @@ def open_message(message, tpl, afl, address, key_for, accepted=ACCEPTED):
     has_mac = afl is not None and afl.authentication_type() != 0
     if afl is not None and afl.mac and not has_mac:
         raise TransportError("a MAC without a message control field", position=afl.offset)
-    if tpl.mode == 7 and not has_mac and tpl.blocks:
+    if tpl.mode == 7 and not has_mac:  # also where nothing is encrypted
         raise TransportError("mode 7 without the MAC that profile B asks for", position=tpl.offset)
     opener(opened, message, tpl, afl if has_mac else None, address, key_for, accepted)
     return opened

@@ -124,6 +124,76 @@ def test_foreign_keys_and_foreign_meters(mode):
     assert hear(role, telegram(mode))[0].verdict == "authenticated"
 
 
+FORGED = bytes.fromhex("0C1499999999")  # a volume that nobody measured
+
+
+def in_clear(header, data=FORGED):
+    """A telegram that anybody can write: transport header of our meter, records in clear."""
+    return link_telegram.build(0x44, METER, bytes.fromhex("8C2076" + header) + data)
+
+
+@pytest.mark.parametrize("profile, mode", [("A", 5), ("B", 7), ("D", 10)])
+@pytest.mark.parametrize(
+    "header",
+    [
+        "7A76000000",  # no security
+        "7A76000005",  # mode 5 that encrypts nothing
+        "7A76000027 10 00010000",  # mode 7 that encrypts nothing, its counter in the transport layer, no AFL
+        "9003002000 7A76000027 10 00010000",  # an AFL that announces no authentication
+        "78",  # no header at all
+        "9007002820 00010000 7A76000000",
+    ],
+)
+def test_records_in_clear_of_a_protected_meter(profile, mode, header):
+    """Whatever security mode such a telegram claims, where the profile was agreed, and where it was learnt."""
+    for learnt in (False, True)[: mode > 5 and 2 or 1]:
+        role = Collector([KnownMeter("gas", METER, KEY, None if learnt else profile)])
+        if learnt:
+            hear(role, telegram(mode, counter=1))
+        (one,) = hear(role, in_clear(header), 1)
+        assert one.error is not None and one.records == [], header
+        assert hear(role, telegram(mode), 2)[0].error is None
+
+
+def test_bytes_put_before_the_tag():
+    """Behind the encrypted part of profile D, where the sender has none: a published telegram with a record more."""
+    data = bytearray(telegram(10))
+    data[-8:-8] = FORGED
+    role = Collector([KnownMeter("gas", METER, KEY)])
+    (forged,) = hear(role, refit(data))
+    assert forged.verdict == "mac_mismatch" and forged.records == []
+    assert hear(role, telegram(10), 1)[0].verdict == AUTHENTICATED
+
+
+@pytest.mark.parametrize("mode", (5, 7, 10))
+def test_every_single_bit_before_the_right_telegram(mode):
+    """A forged copy that comes first does not make a duplicate of the right telegram."""
+    data = telegram(mode) if mode > 5 else mode5()
+    for bit in range(80, 8 * len(data)):
+        forged = bytearray(data)
+        forged[bit // 8] ^= 1 << bit % 8
+        role = Collector([KnownMeter("gas", Address.parse("12345678"), KEY)])
+        right = content(decode(data, lambda *which: KEY))
+        told = hear(role, bytes(forged)) + hear(role, data, 1)
+        assert [True for one in told if one.error is None and content(one) == right], bit
+
+
+def mode5():
+    security = sealing.Security(5, KEY)
+    _, sealed = sealing.seal(security, 0x7A, METER, 0x75, 0, RECORDS)
+    return link_telegram.build(0x44, METER, bytes.fromhex("8C2075") + sealed)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_command_played_to_the_gateway(mode):
+    """Authentic, and from the gateway: it says nothing of how far the meter's messages have come."""
+    role = Collector([KnownMeter("gas", METER, KEY)])
+    assert hear(role, telegram(mode, counter=2739))[0].verdict == AUTHENTICATED
+    hear(role, telegram(mode, counter=2800, up=False, ci=0x5A), 1)
+    (one,) = hear(role, telegram(mode, counter=2740), 2)
+    assert one.verdict == AUTHENTICATED
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_reflection(mode):
     """What the gateway sent is no message of the meter, and the other way round, with whatever CI code."""

@@ -295,6 +295,27 @@ def test_a_partner_with_a_key_of_his_own():
     assert Answer(sent(tell(role, command(listing, 70, 0x24, key=own, key_id=8), 3 * SECOND)), own).blocks
 
 
+@pytest.mark.parametrize("mode", [7, 10])
+@pytest.mark.parametrize("ci, data", [(0x5B, bytes.fromhex("01FD1F00")), (0xC3, b"\x05\x00\x00\x20")])
+def test_a_new_master_key_restarts_the_counter_once(mode, ci, data):
+    """The commands behind the change are no reason to restart again: that would let them, and every key, be used twice."""
+    new = Key(bytes(range(50, 66)))
+    change = sitp.block(
+        sitp.COMBINED, sitp.WRAPPED_CHANGE, 0x12, 0, sitp.wrap_change(WRAPPER, (0, 1), (0, 0))
+    )
+    transfer = sitp.block(sitp.TRANSFER, sitp.WRAPPED_KEY, 0x12, 0, sitp.wrap_key(WRAPPER, new, 0, 1))
+    role = make(mode=mode)
+    tell(role, command(sitp.build([transfer]), 2800, 0x24, mode=mode))
+    tell(role, command(sitp.build([change]), 2900, 0x25, mode=mode), 40 * SECOND)
+    assert role.message_counter.value == 1  # of the answer
+    following = command(data, 100, 0x26, ci=ci, key=new, mode=mode)
+    tell(role, following, 80 * SECOND)
+    assert role.message_counter.value == 100
+    again = tell(role, following, 120 * SECOND)
+    assert not only(again, Persist) and sent(again)[-1] == 0x20
+    assert role.message_counter.value == 100
+
+
 # --- storing ---
 
 

@@ -187,6 +187,34 @@ def test_a_clear_part_of_profile_d_is_authenticated():
         read(None, message)
 
 
+@pytest.mark.parametrize("n", [None, 255])
+@pytest.mark.parametrize("clear", [b"", b"\x01\xfd\x08\x07"])
+def test_nothing_can_be_put_before_the_tag_of_profile_d(n, clear):
+    """Bytes behind the encrypted part, where the sender had none or others: the tag covers whatever is read."""
+    if clear and n:
+        return
+    security = sealing.Security(10, Key.from_hex(MASTER), 5, n=n)
+    _, message = sealing.seal(security, 0x7A, METER, 1, 0, b"\x0c\x13\x27\x04\x85\x02", clear)
+    for more in (b"\x2f", bytes.fromhex("0C1399999999")):
+        with pytest.raises(MacError):
+            read(None, bytes(message[:-8]) + more + bytes(message[-8:]))
+    if clear:
+        with pytest.raises(MacError):
+            read(None, bytes(message[: -8 - len(clear)]) + bytes(message[-8:]))
+
+
+@pytest.mark.parametrize("layer", [None, "2C00002005000000", "2C00"])
+def test_mode_7_is_never_without_a_mac(layer):
+    """Not even where nothing is encrypted (N = 0) and the counter stands in the transport layer, or in an AFL of AT 0."""
+    message = bytes.fromhex("7A0100 0027 10 05000000 0C1399999999")
+    afl = None
+    if layer:
+        afl = authentication.Afl()
+        afl.control, afl.counter = (0x20, 5) if len(layer) > 4 else (None, None)
+    with pytest.raises(TransportError):
+        read(afl, message)
+
+
 @pytest.mark.parametrize("mode", [7, 10])
 @pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize("up", [False, True])
