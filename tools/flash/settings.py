@@ -36,11 +36,11 @@ _STATE_DIR = 'state_dir = "/var/lib/{}"'.format(unit.STATE)
 def made_up(role):
     """(files, credentials) as plan.install takes them, for who has no configuration yet."""
     if role == "collector":
-        return {"collector.toml": (_COLLECTOR, False)}, {}
+        return {"collector.toml": (_COLLECTOR, False)}, set()
     text = _METER.format(id="{:08d}".format(secrets.randbelow(10**8)))
     files = {
-        "meter.toml": (text, False, True),
-        "keys/test_meter.key": (secrets.token_hex(16) + "\n", True, True),
+        "meter.toml": (text, False),
+        "keys/test_meter.key": (secrets.token_hex(16) + "\n", True),
     }
     return files, {"test_meter.key": "test_meter.key"}
 
