@@ -196,7 +196,6 @@ class AnsweringMeter(Meter):
             return []
         self._before = self._snapshot()
         self.keys.reset = False  # of an earlier command: the counter restarts once for each new master key
-        self.keys.reset = False  # of an earlier command: the counter restarts once for each new master key
         self._counter(opened.key_id).raise_to(opened.counter)
         self._named = opened.key_version is not None
         effects = self._execute(tpl, opened)
