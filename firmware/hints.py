@@ -9,6 +9,7 @@ HINTS = {
     "mac_mismatch": "the MAC is wrong: another key, or somebody changed the message",
     "replayed": "its counter is not above the last one of this meter: an old message, sent again",
     "downgraded": "this meter is known with a stronger security profile: somebody else's telegram, or it was reconfigured",
+    "transport": "its sender made it wrong, or it was altered before its link CRC was computed: it is not read",
     "fragment": "a fragment was lost, or does not belong to the others: ask for the whole message again",
     "unsupported": "this security mode is not supported yet; the telegram is kept as it came",
     "unsupported_ci": "only the manufacturer knows what stands behind this CI code; the bytes are kept as they came",

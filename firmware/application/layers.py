@@ -46,7 +46,11 @@ def open_session(result, ell, key_for):
         raise NoKeyError("no key for {}".format(result.address), position=start)
     plain = session.open(key, result.address, ell.cc, ell.sn, result.raw[start:])
     if plain[0] | plain[1] << 8 != crc16(plain, 2):
-        raise WrongKeyError("the payload CRC is wrong behind the decryption", position=start)
+        raise WrongKeyError(
+            "the payload CRC is wrong behind the decryption",
+            start,
+            "the payload CRC is wrong: another key, or altered before its link CRC was computed",
+        )
     result.opened = result.raw[:start] + plain
     result.opened_offset = start
     result.key = CONFIGURED

@@ -18,7 +18,10 @@ def open(key, data, padded=False):
     """
     plain = cbc_decrypt(key, _ZERO, data)
     if plain[:2] != _CHECK:
-        raise WrongKeyError("no check bytes behind the decryption")
+        raise WrongKeyError(
+            "no check bytes behind the decryption",
+            hint="the MAC is right, the check bytes 2F 2F are missing all the same: its sender made it wrong",
+        )
     if padded and not padding(plain):
         raise TransportError("what ends the decrypted data is no TPL padding")
     return plain

@@ -25,7 +25,10 @@ def open(key, address, counter, header, data, tag):
     first = address.tpl_bytes() + counter + b"\x00\x00\x00\x01"
     mac = _ghash(key, header, data)
     if not equal(xor(mac, ecb_encrypt(key, first))[: len(tag)], tag):
-        raise MacError("the tag of the message is wrong")
+        raise MacError(
+            "the tag of the message is wrong",
+            hint="another key, somebody changed the message, or not the layout of ESMR 5, from which all is inferred",
+        )
     return ctr(key, first[:-1] + b"\x02", data)
 
 

@@ -190,7 +190,8 @@ def _verify(opened, message, tpl, afl, key, address, accepted):
     if afl.authentication_type() not in accepted:
         raise UnsupportedSecurityError(
             "authentication type {} of the AFL is not accepted".format(afl.authentication_type()),
-            position=afl.offset,
+            afl.offset,
+            "a MAC of 8, 12 or 16 bytes made with AES-CMAC is taken, and no other",
         )
     if len(afl.mac) != MAC_BYTES[afl.authentication_type()]:
         raise TransportError("the MAC has another length than the MCL says", position=afl.offset)
