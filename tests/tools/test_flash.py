@@ -31,11 +31,11 @@ def packages(tmp_path_factory):
     return paths
 
 
-@pytest.fixture(params=["local", "ssh"])
+@pytest.fixture
 def machine(request, tmp_path, packages):
     """(Pi, function that runs `omsnode flash` on it)."""
     pi = Pi(tmp_path)
-    where = ["--local"] if request.param == "local" else ["pi@there"]
+    where = [getattr(request, "param", "--local")]
 
     def flash(*arguments, package=packages[0]):
         given = [] if "--remove" in arguments else ["--package", str(package)]
@@ -49,9 +49,11 @@ def machine(request, tmp_path, packages):
     return pi, flash
 
 
+BOTH_WAYS = pytest.mark.parametrize("machine", ["--local", "pi@there"], ids=["local", "ssh"], indirect=True)
 COLLECTOR = ("--hat", "cc1101-spi0", "--role", "collector")
 
 
+@BOTH_WAYS
 def test_a_collector_from_nothing(machine):
     pi, flash = machine
     pi.set("spi-works")
@@ -82,6 +84,7 @@ def test_a_collector_from_nothing(machine):
     config.load(pi.root / "etc/omsnode/collector.toml", "collector")
 
 
+@BOTH_WAYS
 def test_again_changes_nothing(machine):
     pi, flash = machine
     pi.set("spi-works")
@@ -94,6 +97,7 @@ def test_again_changes_nothing(machine):
     assert not [line for line in pi.log() if line.startswith(("pip", "groupadd", "apt-get", "dtparam"))]
 
 
+@BOTH_WAYS
 def test_upgrade_keeps_configuration_and_state(machine, packages):
     pi, flash = machine
     pi.set("spi-works")
@@ -152,6 +156,7 @@ def configuration(tmp_path):
     return "--config", str(tmp_path / "own.toml"), "--role", "collector"
 
 
+@BOTH_WAYS
 def test_the_users_configuration_and_its_keys(machine, tmp_path):
     pi, flash = machine
     done = flash(*configuration(tmp_path))
@@ -207,6 +212,7 @@ def test_two_roles_on_one_pi(machine, packages):
     assert pi.config_txt.read_text().count("dtparam=spi=on") == 2
 
 
+@BOTH_WAYS
 def test_remove_keeps_what_only_the_user_has(machine):
     pi, flash = machine
     pi.set("spi-works")
@@ -234,6 +240,7 @@ def test_remove_keeps_what_only_the_user_has(machine):
 # --- what goes wrong ---
 
 
+@BOTH_WAYS
 def test_pip_fails_and_the_old_version_goes_on(machine, packages):
     pi, flash = machine
     pi.set("spi-works")
