@@ -9,19 +9,24 @@
  * A GPIO line request answers with two descriptors: the stream of edge events, which the program reads and polls
  * natively, and a control socket for values and configuration, which only this file knows.
  *
- * If $SEAM_ROOT/clock is a socket too, CLOCK_MONOTONIC, sleep and select run on the bench's virtual time: waiting asks
- * the bench to advance until an edge is queued or the deadline is reached, so FIFO timing does not depend on how busy
- * the machine is. $SEAM_ROOT/now is the clock's mapped page (nanoseconds, u64).
+ * If $SEAM_ROOT/clock is a socket too, CLOCK_MONOTONIC, sleep, select and semaphores (Python's locks) run on the bench's
+ * virtual time: when the main thread waits, the bench is asked to advance until an edge is queued or the deadline is
+ * reached, so FIFO timing does not depend on how busy the machine is. $SEAM_ROOT/now is the clock's mapped page: time in
+ * nanoseconds, number of edges sent to the process (both u64). Other threads only see time pass, and wait in real time;
+ * before the main thread lets it pass, they have dealt with every edge that was sent.
  *
- * Not covered: dup of a device descriptor, directory listing of /dev, timed waits of threads on virtual time.
+ * Not covered: dup of a device descriptor, directory listing of /dev, a main thread that spins or waits without limit
+ * until another thread acts.
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/spi/spidev.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -33,6 +38,7 @@
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/un.h>
 #include <time.h>
@@ -50,7 +56,8 @@ struct reply { int32_t result, error; uint32_t length, fd_offset; };
 static struct { int open, control; pid_t owner; pthread_mutex_t lock; } device[MAX_FD];
 static char root[PATH_MAX];
 static size_t root_length;
-static volatile uint64_t *now_ns;               /* NULL: real time */
+static volatile uint64_t *now_ns;               /* [1]: edges sent; NULL: real time */
+static int in_flight;                           /* requests that the bench has not answered */
 static int clock_fd = -1;
 
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
@@ -68,7 +75,7 @@ static void map_clock(void)
 	snprintf(path, sizeof path, "%.*s/now", PATH_MAX - 8, root);
 	int fd = root_length ? real_open(path, O_RDONLY | O_CLOEXEC) : -1;
 	if (fd < 0) return;
-	void *page = mmap(NULL, sizeof *now_ns, PROT_READ, MAP_SHARED, fd, 0);
+	void *page = mmap(NULL, 2 * sizeof *now_ns, PROT_READ, MAP_SHARED, fd, 0);
 	if (page != MAP_FAILED) now_ns = page;
 	real_close(fd);
 }
@@ -149,10 +156,12 @@ static int call(int fd, struct request *ask, char *buffer, size_t room, struct r
 	int control = device[fd].control;
 	ssize_t n;
 
+	__atomic_add_fetch(&in_flight, 1, __ATOMIC_SEQ_CST);
 	pthread_mutex_lock(&device[fd].lock);
 	do n = sendmsg(control, &sent, MSG_NOSIGNAL); while (n < 0 && errno == EINTR);
 	if (n >= 0) do n = recvmsg(control, &got, MSG_CMSG_CLOEXEC); while (n < 0 && errno == EINTR);
 	pthread_mutex_unlock(&device[fd].lock);
+	__atomic_sub_fetch(&in_flight, 1, __ATOMIC_SEQ_CST);
 	if (n < (ssize_t)sizeof *answer) { errno = ENODEV; return -1; }  /* the bench is gone: device unplugged */
 	fds[0] = fds[1] = -1;
 	struct cmsghdr *header = CMSG_FIRSTHDR(&got);
@@ -369,6 +378,10 @@ static int advance(uint64_t deadline_ns)
 	return simple(clock_fd, OP_WAIT, deadline_ns, NULL, 0, 0);
 }
 
+/* The main thread's waiting makes virtual time pass. Other threads (lgpio has one, which polls) only see it pass: their
+ * own waits are in real time, so they do not push the clock ahead while the main thread works. */
+static int drives_time(void) { return syscall(SYS_gettid) == getpid(); }
+
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	init();
@@ -384,6 +397,7 @@ int clock_nanosleep(clockid_t id, int flags, const struct timespec *duration, st
 	init();
 	if (!now_ns) return NEXT(clock_nanosleep)(id, flags, duration, left);
 	uint64_t deadline = duration->tv_sec * 1000000000ull + duration->tv_nsec;
+	if (!drives_time()) return NEXT(clock_nanosleep)(CLOCK_REALTIME, 0, duration, left);
 	if (!(flags & TIMER_ABSTIME) || id != CLOCK_MONOTONIC) deadline += *now_ns;
 	while (*now_ns < deadline)
 		if (advance(deadline) < 0) return ENODEV;
@@ -393,7 +407,7 @@ int clock_nanosleep(clockid_t id, int flags, const struct timespec *duration, st
 int nanosleep(const struct timespec *duration, struct timespec *left)
 {
 	init();
-	if (!now_ns) return NEXT(nanosleep)(duration, left);
+	if (!now_ns || !drives_time()) return NEXT(nanosleep)(duration, left);
 	return clock_nanosleep(CLOCK_MONOTONIC, 0, duration, left) ? -1 : 0;
 }
 
@@ -403,7 +417,7 @@ int select(int n, fd_set *readable, fd_set *writable, fd_set *strange, struct ti
 	fd_set saved[3], *set[3] = { readable, writable, strange };
 
 	init();
-	if (!now_ns || (timeout && !timeout->tv_sec && !timeout->tv_usec))
+	if (!now_ns || !drives_time() || (timeout && !timeout->tv_sec && !timeout->tv_usec))
 		return real_select(n, readable, writable, strange, timeout);
 	uint64_t deadline = timeout ? *now_ns + timeout->tv_sec * 1000000000ull + timeout->tv_usec * 1000ull : FOREVER;
 	for (int i = 0; i < 3; i++) if (set[i]) saved[i] = *set[i];
@@ -416,4 +430,106 @@ int select(int n, fd_set *readable, fd_set *writable, fd_set *strange, struct ti
 	if (ready || *now_ns >= deadline) return ready;
 	errno = EINTR;          /* the bench paused so that signals get their turn; the caller asks again */
 	return -1;
+}
+
+/* --- virtual time of a main thread that waits for what another thread hands over -------------------------------------- */
+
+#define SLICE_NS 200000
+#define CALM_SLICES 8
+#define SETTLE_SLICES 25000                     /* 5 s: then something is wrong, but time goes on */
+#define STEP_NS 1000000
+
+static struct timespec real_in(uint64_t ns)
+{
+	struct timespec at;
+	real_clock_gettime(CLOCK_MONOTONIC, &at);
+	ns += at.tv_nsec;
+	return (struct timespec){ at.tv_sec + ns / 1000000000, ns % 1000000000 };
+}
+
+static uint64_t left_until(const struct timespec *until)
+{
+	uint64_t at = until->tv_sec * 1000000000ull + until->tv_nsec, now = *now_ns;
+	return at > now ? at - now : 0;
+}
+
+static int sleeps(const char *task)
+{
+	char path[64], line[512] = "";
+	snprintf(path, sizeof path, "/proc/self/task/%.16s/stat", task);
+	FILE *file = NEXT(fopen)(path, "r");
+	if (!file) return 1;                    /* it is gone */
+	size_t n = fread(line, 1, sizeof line - 1, file);
+	fclose(file);
+	line[n] = 0;
+	char *name_end = strrchr(line, ')');
+	return name_end && name_end[1] == ' ' && name_end[2] == 'S';
+}
+
+/* No other thread has anything to do: no edge unread, no request under way, all asleep. */
+static int quiet(void)
+{
+	int unread, others = 0, awake = 0;
+	DIR *tasks = opendir("/proc/self/task");
+	if (!tasks) return 1;
+	for (struct dirent *task; (task = readdir(tasks));)
+		if (task->d_name[0] != '.' && atol(task->d_name) != syscall(SYS_gettid)) {
+			others++;
+			awake += !sleeps(task->d_name);
+		}
+	closedir(tasks);
+	if (!others) return 1;
+	for (int fd = 0; fd < MAX_FD; fd++)
+		if (is_device(fd) && !answers_for_itself(fd) && !real_ioctl(fd, FIONREAD, &unread) && unread) return 0;
+	return !awake && !__atomic_load_n(&in_flight, __ATOMIC_SEQ_CST);
+}
+
+/* lgpio hands an edge on when it is half a millisecond old, and looks every half millisecond: so after an edge virtual
+ * time makes a step of one millisecond, and the others get real time to act on it, before it passes freely. */
+static int wait_virtually(sem_t *sem, const struct timespec *until)
+{
+	static uint64_t stepped, settled;       /* numbers of edges for which that was done */
+	int (*next)(sem_t *, clockid_t, const struct timespec *) = NEXT(sem_clockwait);
+	uint64_t left;
+
+	for (int calm = 0, i = 0; settled != now_ns[1] && i < SETTLE_SLICES; i++) {
+		uint64_t sent = now_ns[1];
+		struct timespec slice = real_in(SLICE_NS);
+		if (!next(sem, CLOCK_MONOTONIC, &slice)) return 0;
+		calm = quiet() ? calm + 1 : 0;
+		if (calm < CALM_SLICES) continue;
+		calm = 0;
+		if (stepped == sent) settled = sent;
+		else if (!(left = left_until(until))) break;
+		else if (advance(*now_ns + (left < STEP_NS ? left : STEP_NS)) < 0) return -1;
+		stepped = sent;
+	}
+	if (!sem_trywait(sem)) return 0;
+	left = left_until(until);
+	if (!left) { errno = ETIMEDOUT; return -1; }
+	if (advance(*now_ns + left) < 0) return -1;
+	errno = EINTR;          /* the caller asks again, after signals had their turn */
+	return -1;
+}
+
+int sem_clockwait(sem_t *sem, clockid_t id, const struct timespec *until)
+{
+	init();
+	if (now_ns && id == CLOCK_MONOTONIC && drives_time()) return wait_virtually(sem, until);
+	struct timespec real = now_ns && id == CLOCK_MONOTONIC ? real_in(left_until(until)) : *until;
+	return NEXT(sem_clockwait)(sem, id, &real);
+}
+
+/* A deadline near virtual time is one on it: threads that wait for Python's GIL would spin on a real clock. */
+int pthread_cond_timedwait(pthread_cond_t *cond, pthread_mutex_t *mutex, const struct timespec *until)
+{
+	static int (*next)(pthread_cond_t *, pthread_mutex_t *, const struct timespec *);
+
+	init();
+	if (!next) next = dlvsym(RTLD_NEXT, "pthread_cond_timedwait", "GLIBC_2.3.2");
+	if (!next) next = NEXT(pthread_cond_timedwait);
+	uint64_t left = now_ns ? left_until(until) : 0;
+	if (!left || left > 3600ull * 1000000000) return next(cond, mutex, until);
+	struct timespec real = real_in(left);
+	return next(cond, mutex, &real);
 }

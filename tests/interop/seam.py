@@ -189,6 +189,7 @@ class GpioChip(Device):
         self.requests = [None] * lines
         self.driven = set()
         self.overflows = 0
+        self.sent = 0  # edges that the program was given
         self._lock = lock
         self._requested = threading.Condition(lock)
 
@@ -228,6 +229,7 @@ class GpioChip(Device):
                 request.program_end.recv(EVENT.size, socket.MSG_DONTWAIT)
             self.overflows += 1
         kind = 1 if level else 2
+        self.sent += 1
         request.events.send(EVENT.pack(at_ns, kind, line, request.seqno, request.line_seqno[line]))
 
     # --- the character device ---
@@ -493,15 +495,20 @@ class Bench:
         name = "gpiochip{}".format(number)
         return self.add_device("/dev/" + name, GpioChip(self.lock, name, **options))
 
-    def add_board(self, board, lines, virtual_time=True, **options):
+    def add_board(self, board, lines, virtual_time=True, read_us=0, **options):
         """Serve a board (the contract of board/virtual) as spidev0.0 and gpiochip0. lines: {"gdo0": GPIO number, ...}.
 
+        read_us: what looking at a line costs beyond the model's time, so that waiting for BUSY by looking takes few looks.
         virtual_time: the process under test lives on the board's clock, else on the machine's, and the board's time
         only advances by SPI transfers and by `advance`. Returns (SpiDevice, GpioChip, advance(until_ns))."""
         names = {line: name for name, line in lines.items()}
 
         def sample(line):
-            return board.pins[names[line]].read() if line in names else None
+            if line not in names:
+                return None
+            level = board.pins[names[line]].read()
+            publish(board.wait(board.now_us() + read_us)[0])
+            return level
 
         def driven_by_host(line, level):
             if line in names:
@@ -516,7 +523,7 @@ class Bench:
                 )  # an edge is an edge, even if one before it was never seen
                 chip.drive(lines[name], level, at_us * 1000)
             if self._now:
-                self._now[:8] = struct.pack("<Q", board.now_us() * 1000)
+                self._now[:16] = struct.pack("<QQ", board.now_us() * 1000, chip.sent)
 
         def transfer(tx):
             board.spi.hz = spi.speed_hz
