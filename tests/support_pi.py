@@ -121,7 +121,9 @@ class Pi:
         scripts = dict(_OTHERS, sudo=_SUDO, systemctl=_SYSTEMCTL)
         scripts["sh"] = "#!{} -IS\n{}".format(PYTHON, _SH)
         scripts["ssh"] = "#!{} -IS\n{}".format(PYTHON, _SSH)
-        scripts["python3"] = '#!/bin/sh\nexec {} "$@"\n'.format(PYTHON) if real_python else _PYTHON3.replace("PYTHON", PYTHON)
+        scripts["python3"] = (
+            '#!/bin/sh\nexec {} "$@"\n'.format(PYTHON) if real_python else _PYTHON3.replace("PYTHON", PYTHON)
+        )
         for name, text in scripts.items():
             (bin_folder / name).write_text(text)
             (bin_folder / name).chmod(0o755)
