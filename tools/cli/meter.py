@@ -9,7 +9,7 @@ from omsnode.board import hats
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import ConfigError
-from omsnode.firmware.host import config, meter_state
+from omsnode.firmware.host import config, meter_state, service
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
@@ -125,11 +125,10 @@ def run(args):
     with station.open(hat) as (board, driver):
         node = Node(board, driver, role, store, wall=station.wall(board), state=state)
 
-        def work():
-            while args.count is None or role.counters["sent"] < args.count:
-                node.run(board.now_us() + scene.SLICE_US)
+        def done():
+            return args.count is not None and role.counters["sent"] >= args.count
 
-        return station.until_interrupted(node, work)
+        return station.until_interrupted(node, lambda: service.serve(node, False, done=done))
 
 
 def _virtual(role, store, state, count):
