@@ -7,7 +7,7 @@ import time
 from omsnode.board import hats
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
-from omsnode.firmware.host import config, key_store
+from omsnode.firmware.host import config, key_store, service
 from omsnode.firmware.host.masking import without_keys
 from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.store import JsonStore, default_state_dir
@@ -113,7 +113,7 @@ def run(args):
     ):
         node = Node(board, driver, role, store, deliver, station.wall(board), state)
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
-        return station.until_interrupted(node, lambda: node.run(until_us))
+        return station.until_interrupted(node, lambda: service.serve(node, True, until_us))
 
 
 def _public(settings):
