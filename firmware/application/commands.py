@@ -37,7 +37,6 @@ ACTIONS = {
 }
 _NAMES = {code: name for name, code in ACTIONS.items()}
 _WITHOUT_DATA = ("get", "arl", "drl", "clr", "freeze")
-_PROFILES = (0x13, 0x1E, 0x1F)
 _EVERYTHING = 0x7E
 _GLOBAL_READOUT = 0x7F
 _SELECTION = b"\xfd\xfd\x00"  # VIB of MM6!
@@ -69,7 +68,7 @@ def command_vib(vib, action):
     if places is None:
         raise MisuseError("behind a manufacturer specific VIF or VIFE no action has a meaning")
     codes = [vib[i] for i in places]
-    profile = len(codes) > 1 and codes[-1] in _PROFILES and not _second_of_fc(codes, len(codes) - 1)
+    profile = len(codes) > 1 and codes[-1] in vif.PROFILES and not _second_of_fc(codes, len(codes) - 1)
     at = len(codes) - 1 if profile else len(codes)
     codes = codes[:at] + [code] + codes[at:]
     made = bytes([byte | 0x80 for byte in codes[:-1]] + [codes[-1] & 0x7F]) + vib[text_at:text_end]
@@ -94,7 +93,7 @@ def split_vib(vib):
             if text_end and len(codes) == 1:
                 body = b"\x7c"
             return body + vib[text_at:text_end], _NAMES[code]
-        if code not in _PROFILES:
+        if code not in vif.PROFILES:
             return vib, None
     return vib, None
 

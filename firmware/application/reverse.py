@@ -17,7 +17,6 @@ _SILENT = {
 
 # The order of OMS Annex B where it is not the caller's: limits, multipliers, all others, then the action, a profile last.
 _LIMITS = (0x40, 0x48)
-_PROFILES = (0x13, 0x1E, 0x1F)
 
 
 class _Vife:
@@ -35,7 +34,7 @@ class _Vife:
             return 0
         if self.effect == "E":
             return 1
-        return 4 if code in _PROFILES else 3 if code < 0x10 else 2
+        return 4 if code in vif.PROFILES else 3 if code < 0x10 else 2
 
 
 def codings(quantity, plain_text=False):

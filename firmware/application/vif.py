@@ -9,6 +9,7 @@ from ..errors import ApplicationError
 from .units import ACTIONS, FB, FC, FD, FD_FD, PRIMARY, VIFE, row
 
 MAX_VIFE = 10
+PROFILES = (0x13, 0x1E, 0x1F)  # VIFEs of compact profiles, the last in a VIB (sheet 2.5)
 
 # Two byte orders of a plain-text unit are in the field; a length above this is not taken for one when both could be.
 _LONGEST_UNIT = 12

@@ -167,7 +167,7 @@ def convert(mantissa, exponent, unit, target, difference=False):
         shift = _power_of_ten(factor)
         if shift is not None:
             return mantissa, exponent + shift  # just the digits that the meter sent
-    return decimal(mantissa * Fraction(10) ** exponent * factor + offset)
+    return _decimal(mantissa * Fraction(10) ** exponent * factor + offset)
 
 
 def _power_of_ten(factor):
@@ -176,7 +176,7 @@ def _power_of_ten(factor):
     return digits if factor == Fraction(10) ** digits else None
 
 
-def decimal(value):
+def _decimal(value):
     """(mantissa, exponent) of a Fraction: exact if that is a finite decimal, else rounded as the module says."""
     below = value.denominator
     twos = fives = 0

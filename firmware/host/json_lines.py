@@ -50,10 +50,9 @@ def _list(texts):
     return "[" + ", ".join(texts) + "]"
 
 
-# Texts that repeat. When there are more, all are forgotten.
-_constant: dict[
-    tuple, tuple
-] = {}  # what a record has besides value, flag and data: the text before each of them
+# Texts that repeat; when there are more than _MOST, all are forgotten. Of what a record has besides value, flag and data: the
+# text before each of them.
+_constant: dict[tuple, tuple] = {}
 _addresses: dict[Address, tuple] = {}
 _MOST = 4096
 

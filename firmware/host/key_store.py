@@ -19,7 +19,7 @@ from ..link.address import Address
 from ..security.key_text import written
 from ..security.keys import Key
 from .masking import is_like_a_key
-from .store import default_state_dir
+from .store import default_state_dir, sync_directory
 
 FILE_NAME = "key_store"
 MASTER_KEY = 0  # KeyID of the key that a meter is delivered with (security sheet 10.2)
@@ -196,11 +196,7 @@ class KeyStore:
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
-            directory = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(directory)
-            finally:
-                os.close(directory)
+            sync_directory(path.parent)
         except OSError as error:
             raise _cannot_write(path, error) from None
 

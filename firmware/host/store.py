@@ -96,7 +96,7 @@ class JsonStore:
                     file.flush()
                     os.fsync(file.fileno())
                 os.replace(temporary, path)
-            _sync(self.path.parent)
+            sync_directory(self.path.parent)
             self._root()
         except OSError as error:
             raise _cannot("write", self.path, error)
@@ -107,7 +107,7 @@ class JsonStore:
             return
         for directory in self.path.parent.absolute().parents:
             try:
-                _sync(directory)
+                sync_directory(directory)
             except PermissionError:  # not ours, so it was there before us
                 pass
         self._rooted = True
@@ -136,7 +136,8 @@ def _read(path):
         return None, error
 
 
-def _sync(path):
+def sync_directory(path):
+    """What was renamed into it is on the disk. OSError if it cannot be."""
     directory = os.open(path, os.O_RDONLY)
     try:
         os.fsync(directory)
