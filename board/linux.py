@@ -14,6 +14,7 @@ import fcntl
 import gc
 import logging
 import queue
+import select
 import time
 
 from omsnode.firmware.errors import MisuseError, RadioError
@@ -24,6 +25,7 @@ from .hats import EDGES, LEVELS, OUTPUTS
 HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 HEADER_LINE = "GPIO24"  # other boards name their header lines as the Pi does
 MAX_CHIPS = 64
+_POLL_S = 0.001  # how often the degraded back end looks, if several are waited for
 EVENT_BUFFER = 256  # edges the kernel keeps for us; the default of 16 per line fills in one stalled frame
 
 PI_LIBRARIES = "in the folder of omsnode: .venv/bin/pip install --editable '.[pi]'"
@@ -79,7 +81,7 @@ class LinuxBoard:
 
     def __init__(self, device, gpio):
         self._device = device
-        self._gpio = gpio
+        self.gpio = gpio
         self._armed = False
         self.spi = _Spi(device)
         self.pins = {name: _Pin(gpio, name) for name in gpio.lines.offsets}
@@ -103,9 +105,9 @@ class LinuxBoard:
         gc.collect()
         gc.freeze()
         with _GpioErrors():
-            self._gpio.arm()
+            self.gpio.arm()
             now_us = self.now_us()
-            return [(name, 1, now_us) for name in self._gpio.lines.edges if self._gpio.read(name)]
+            return [(name, 1, now_us) for name in self.gpio.lines.edges if self.gpio.read(name)]
 
     def wait(self, until_us):
         """Sleep until an edge or `until_us` (None: as long as it takes), whichever is first.
@@ -117,10 +119,10 @@ class LinuxBoard:
             return edges, 0
         seconds = None if until_us is None else max(0, until_us - self.now_us()) / 1e6
         with _GpioErrors():
-            return self._gpio.wait(seconds)
+            return self.gpio.wait(seconds)
 
     def close(self):
-        self._gpio.close()
+        self.gpio.close()
         self._device.close()
 
     def __enter__(self):
@@ -128,6 +130,41 @@ class LinuxBoard:
 
     def __exit__(self, *_):
         self.close()
+
+
+class Joined:
+    """Several boards of this machine with one wait: what comes back is a list of (edges, lost), one for each board.
+
+    active: indices of those that are waited for."""
+
+    def __init__(self, boards):
+        self._boards = boards
+        self.active = list(range(len(boards)))
+        self.now_us = boards[0].now_us
+
+    def wait(self, until_us):
+        """As LinuxBoard.wait, for all that are active."""
+        several: list = [([], 0) for _ in self._boards]
+        for i in self.active:
+            several[i] = (self._boards[i].arm(), 0)
+        if not any(edges for edges, _ in several):
+            seconds = None if until_us is None else max(0, until_us - self.now_us()) / 1e6
+            with _GpioErrors():
+                _wait_for_any([self._boards[i].gpio for i in self.active], seconds)
+            for i in self.active:
+                several[i] = self._boards[i].wait(0)
+        return several, 0
+
+
+def _wait_for_any(gpios, seconds):
+    """Until one of them has an edge."""
+    descriptors = [gpio.fd for gpio in gpios]
+    if None not in descriptors:
+        select.select(descriptors, [], [], seconds)
+        return
+    end = None if seconds is None else time.monotonic() + seconds
+    while not any(gpio.waiting() for gpio in gpios) and (end is None or time.monotonic() < end):
+        time.sleep(_POLL_S)
 
 
 class _Spi:
@@ -262,6 +299,10 @@ class _Gpiod:
     def _value(self, level):
         return self._gpiod.line.Value.ACTIVE if level else self._gpiod.line.Value.INACTIVE
 
+    @property
+    def fd(self):
+        return self._edges.fd
+
     def read(self, name):
         request = self._edges if name in self.lines.edges else self._levels
         return int(request.get_value(self.lines.offsets[name]) is self._gpiod.line.Value.ACTIVE)
@@ -326,6 +367,7 @@ def _has_line(chip, name):
 class _RpiGpio:
     name = "RPi.GPIO"
     degraded = "no kernel time stamps and no count of lost edges: install gpiod 2 for exact reception times"
+    fd = None  # nothing that one could wait for together with others
 
     def __init__(self, lines):
         try:
@@ -360,6 +402,9 @@ class _RpiGpio:
             self._gpio.add_event_detect(
                 offset, self._gpio.BOTH, callback=lambda _, name=name: self._on_edge(name)
             )
+
+    def waiting(self):
+        return not self._edges.empty()
 
     def _on_edge(self, name):
         at_us = time.monotonic_ns() // 1000

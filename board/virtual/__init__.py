@@ -11,6 +11,7 @@ VirtualBoard: `now_us()`, `spi.transfer(tx, rx)`, `pins["gdo0"|"gdo2"]` (`read()
     `chip`, faults `lose_edges(n, line)`, `false_edge(line)`, `swap(line, line)`, `pins[...].stuck` (0/1/None).
     With an SX1262: `pins["dio1"]` (edges), `pins["busy"]`, `pins["dio2"]` (`read()`), `pins["reset"]` and, where the board has
     them, `pins["txen"]`, `pins["rxen"]` (`write(level)`).
+Joined(boards): several boards of one host with one `wait`, for firmware.radios.
 Cc1101 (board.chip): `transfer(data, hz=None) -> bytes` (one chip-select period, for a byte-level server), `options`
     (attributes as in OPTIONS, settable at any time), `violations`; to look inside: `registers`, `marc`, `rx_fifo`,
     `tx_fifo`, `modem()`; faults: `miso_stuck`, `mosi_stuck` (0x00/0xFF/None), `selected` (False: chip select goes elsewhere),
@@ -27,7 +28,7 @@ Transmission: `start_ns`, `chips` (bytearray, one 0/1 per chip), `chip_rate_cps`
 """
 
 from .air import Air, Transmission, pack, unpack
-from .board import VirtualBoard
+from .board import Joined, VirtualBoard
 from .cc1101 import Cc1101
 from .options import OPTIONS, Options
 from .sx1262 import Sx1262
@@ -37,6 +38,7 @@ __all__ = [
     "OPTIONS",
     "Air",
     "Cc1101",
+    "Joined",
     "Options",
     "Sx1262",
     "Transmission",

@@ -197,6 +197,36 @@ class VirtualBoard:
         self.edge_pins = [pins[line] for line in lines if isinstance(pins[line], Pin)]
 
 
+class Joined:
+    """Several boards of one host with one wait: what comes back is a list of (edges, lost), one for each board.
+
+    active: indices of those that are waited for; the edges of the others are dropped."""
+
+    def __init__(self, boards):
+        self.boards = list(boards)
+        self.active = list(range(len(self.boards)))
+        self.world = self.boards[0].world
+        self.now_us = self.boards[0].now_us
+        self.to_ns = self.boards[0].to_ns
+
+    @property
+    def edge_pins(self):
+        return [pin for i in self.active for pin in self.boards[i].edge_pins]
+
+    def first_edge_ns(self):
+        instants = [self.boards[i].first_edge_ns() for i in self.active]
+        return min((instant for instant in instants if instant is not None), default=None)
+
+    def take_edges(self):
+        several = [board.take_edges() for board in self.boards]
+        return [several[i] if i in self.active else ([], 0) for i in range(len(several))], 0
+
+    def wait(self, until_us=None):
+        """Let time pass until an edge comes or the clock shows until_us; returns take_edges()."""
+        self.world.wait(self, None if until_us is None else self.to_ns(until_us))
+        return self.take_edges()
+
+
 def _cc1101(board, lines, seed, crystal_ppm, options, hat=None):
     gdo0, gdo2 = lines
     chip = Cc1101(board.world, board.name, (gdo2, gdo0), seed, crystal_ppm, Options(**options))

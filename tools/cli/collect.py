@@ -27,6 +27,10 @@ default_keys = false            # true: try the publicly known keys of makers wh
 hat = "cc1101-spi0"             # or "virtual"
 mode = "T+C"
 
+# [radio.south]                 # a second radio: for S beside T+C, or with an antenna elsewhere. Each reading has the
+# hat = "cc1101-spi0-second"    # name of its radio; what both hear is told once, of the one that heard it better
+# mode = "S1"
+
 [[meter]]
 name = "kitchen_water"
 id = "12345678"                 # as printed on it, or whole: 12345678.M=KAM.V=1b.T=16
@@ -46,7 +50,9 @@ def add_parser(subparsers):
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", metavar="FILE", help="TOML file with [radio.main] and known [[meter]]s")
+    parser.add_argument(
+        "--config", metavar="FILE", help="TOML file with one or more [radio.NAME] and known [[meter]]s"
+    )
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
     output.add_options(parser)
@@ -64,66 +70,89 @@ def run(args):
             "--seconds {} is not usable".format(args.seconds), hint="leave it out to go on for ever"
         )
     settings = config.load(args.config, "collector") if args.config else config.Config()
-    if len(settings.radios) > 1:
-        raise settings.source.error(
-            "one radio per process",
-            "radio." + settings.radios[1].name,
-            None,
-            "start `omsnode collect` once for each",
-        )
-    radio = settings.radios[0] if settings.radios else config.Radio()
-    hat = args.hat or radio.hat
-    if hat is None:
-        raise ConfigError(
-            "no radio module is named",
-            hint="--hat cc1101-spi0, or --hat virtual to try it with nothing attached",
-        )
-    mode = args.mode or radio.mode or "T+C"
+    radios = _radios(args, settings)
     output.check(args)
     stored = settings.source.store() if settings.source else key_store.find()
     if args.verbose:
         known = ", ".join(
             "{} {} {}".format(one.name, one.address, one.key or "no key") for one in settings.meters
         )
-        about = "omsnode: {} on {}, known meters: {}\nomsnode: {} keys in {}"
-        about = about.format(mode, hat, known or "none", len(stored), stored.path)
+        heard = ", ".join("{} on {}".format(one.mode, one.hat) for one in radios)
+        about = "omsnode: {}, known meters: {}\nomsnode: {} keys in {}"
+        about = about.format(heard, known or "none", len(stored), stored.path)
         print(without_keys(about), file=sys.stderr)
-    if hats.find(hat).platform == hats.VIRTUAL:
-        with value_handling.delivering(args, settings.state_dir, radio.name) as deliver:
-            return _virtual(settings, mode, radio.name, deliver, args.seconds, stored.key_for)
+    first = radios[0]  # what is stored is stored under its name
+    if hats.find(first.hat).platform == hats.VIRTUAL:
+        with value_handling.delivering(args, settings.state_dir, first.name) as deliver:
+            return _virtual(settings, radios, deliver, args.seconds, stored.key_for)
     state_dir = settings.state_dir or default_state_dir()
-    store = JsonStore(state_dir, "collector-" + radio.name)
+    store = JsonStore(state_dir, "collector-" + first.name)
     state = store.load() or {}
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    formats = Formats(state=state.get("formats", ()))
     role = Collector(
         settings.meters,
-        mode,
-        radio.name,
+        first.mode,
+        first.name,
         default_keys=_public(settings),
-        formats=formats,
+        formats=Formats(state=state.get("formats", ())),
         trust=Trust(state.get("counters")),
         decode=Plans().decode,
         keys=stored.key_for,
     )
     with (
-        value_handling.delivering(args, state_dir, radio.name) as deliver,
-        station.open(hat) as (board, driver),
+        value_handling.delivering(args, state_dir, first.name) as deliver,
+        station.open_all([one.hat for one in radios]) as (board, pairs),
     ):
-        node = Node(board, driver, role, store, deliver, station.wall(board), state)
+        if len(pairs) == 1:
+            node = Node(board, pairs[0][1], role, store, deliver, station.wall(board), state)
+        else:
+            modes = [(one.name, one.mode) for one in radios]
+            node = station.several(board, pairs, modes, role, store, deliver, state)
         until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
         return station.until_interrupted(node, lambda: service.serve(node, True, until_us))
+
+
+def _radios(args, settings):
+    """The radios to hear with, each with a HAT and a mode."""
+    radios = settings.radios or [config.Radio()]
+    if len(radios) > 1 and (args.hat or args.mode):
+        raise MisuseError(
+            "--hat and --mode are for one radio", hint="the configuration names {}".format(len(radios))
+        )
+    found: list[config.Radio] = []
+    for radio in radios:
+        hat = args.hat or radio.hat
+        if hat is None:
+            raise ConfigError(
+                "no radio module is named" if len(radios) == 1 else "radio {} has no hat".format(radio.name),
+                hint="--hat cc1101-spi0, or --hat virtual to try it with nothing attached",
+            )
+        row = hats.find(hat)
+        for other in found:
+            known = hats.find(other.hat)
+            if known.platform != row.platform:
+                raise ConfigError("radio {} is virtual, another is not".format(radio.name))
+            if row.platform == hats.LINUX and (known.spi_bus, known.spi_dev) == (row.spi_bus, row.spi_dev):
+                raise ConfigError(
+                    "radios {} and {} are on one SPI device".format(other.name, radio.name),
+                    hint='a second module: hat = "cc1101-spi0-second", or spi_dev=1 and GPIOs of its own',
+                )
+        found.append(config.Radio(radio.name, hat, args.mode or radio.mode or "T+C"))
+    return found
 
 
 def _public(settings):
     return default_keys.of if settings.default_keys else None
 
 
-def _virtual(settings, mode, radio_name, deliver, seconds, keys):
+def _virtual(settings, radios, deliver, seconds, keys):
     """The meters of the demo, at the speed of real time."""
     known = settings.meters or None
-    play = scene.Scene(deliver, known, mode, radio_name, default_keys=_public(settings), keys=keys)
+    named = [(one.name, one.mode) for one in radios]
+    play = scene.Scene(
+        deliver, known, *named[0][::-1], default_keys=_public(settings), keys=keys, more=named[1:]
+    )
     return station.until_interrupted(
         play.collector, lambda: play.run(float("inf") if seconds is None else seconds, time.sleep)
     )

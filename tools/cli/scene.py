@@ -6,7 +6,7 @@ The same roles, node and driver as on a Pi run here on the model of the chip. Ke
 import random
 import time
 
-from omsnode.board.virtual import World
+from omsnode.board.virtual import Joined, World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.host.store import MemoryStore
@@ -16,7 +16,7 @@ from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register
 from omsnode.firmware.security.keys import Key
 
-from . import output
+from . import output, station
 
 SLICE_US = 200000  # virtual time between two looks at the real clock
 _S = 1000000
@@ -116,10 +116,18 @@ def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, eac
 
 class Scene:
     """deliver: called with each reading. known: what the collector is configured with, None for the demo's own.
-    default_keys, keys: as Collector has them."""
+    default_keys, keys: as Collector has them. more: (name, mode) of further radios of the collector."""
 
     def __init__(
-        self, deliver, known=None, mode="T+C", radio_name="main", seed=1, default_keys=None, keys=None
+        self,
+        deliver,
+        known=None,
+        mode="T+C",
+        radio_name="main",
+        seed=1,
+        default_keys=None,
+        keys=None,
+        more=(),
     ):
         self.world = World(seed)
         self.start_us = time.time_ns() // 1000
@@ -134,11 +142,22 @@ class Scene:
             believed.append(KnownMeter(name, profile.address, key, known_as))
         believed = believed if known is None else known
         role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats(), keys=keys)
-        self.collector = self._node("collector", (0, 0), role, deliver=deliver)
+        if more:
+            pairs = [
+                self._station(one, (0, 25 * i)) for i, (one, _) in enumerate([(radio_name, mode), *more])
+            ]
+            joined = Joined([board for board, _ in pairs])
+            modes = [(radio_name, mode), *more]
+            self.collector = station.several(joined, pairs, modes, role, deliver=deliver, wall_of=self._wall)
+        else:
+            self.collector = self._node("collector", (0, 0), role, deliver=deliver)
+
+    def _station(self, name, place):
+        board = self.world.add_board(name=name, position=place)
+        return board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
 
     def _node(self, name, place, role, **more):
-        board = self.world.add_board(name=name, position=place)
-        driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+        board, driver = self._station(name, place)
         return Node(board, driver, role, wall=self._wall, **more)
 
     def _wall(self, at_us):

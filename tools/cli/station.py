@@ -7,7 +7,9 @@ import sys
 import time
 
 from omsnode.board import hats
+from omsnode.firmware import radios
 from omsnode.firmware.errors import ConfigError, OmsError
+from omsnode.firmware.node import Node
 
 from . import output
 
@@ -55,6 +57,41 @@ def open(hat_name):
             # Whatever ended us: a radio that is left alone neither sends nor draws current.
             with contextlib.suppress(OmsError, OSError):
                 radio.sleep(board.now_us())
+
+
+@contextlib.contextmanager
+def open_all(hat_names):
+    """(board, [(board, driver), ...]) of several HATs: the first board is all of them as one."""
+    with contextlib.ExitStack() as stack:
+        pairs = [stack.enter_context(open(name)) for name in hat_names]
+        if len(pairs) == 1:
+            yield pairs[0][0], pairs
+            return
+        from omsnode.board import linux
+
+        yield linux.Joined([board for board, _ in pairs]), pairs
+
+
+def several(board, pairs, modes, role, store=None, deliver=None, state=None, wall_of=None):
+    """A node over several radios that hear for one collector. board, pairs: as of `open_all`. modes: name and mode of each.
+    wall_of: the clock, None for that of the system."""
+    shared, ledger = radios.Shared(role), radios.SharedLedger()
+    clock = wall_of or wall(board)
+    nodes = [
+        Node(one, driver, shared.member(name, mode), store, deliver, clock, state, ledger)
+        for (one, driver), (name, mode) in zip(pairs, modes, strict=True)
+    ]
+    return radios.Radios(board, nodes, shared, _tell)
+
+
+def _tell(name, error, pause_us):
+    """A radio is given up for a while, or is back."""
+    if pause_us is None:
+        text = "omsnode: radio {} is back".format(name)
+    else:
+        what = error or "does not answer"
+        text = "omsnode: radio {}: {}; the next attempt in {} s".format(name, what, pause_us // 1000000)
+    print(text, file=sys.stderr)
 
 
 def wall(board):
