@@ -4,6 +4,7 @@ from ..errors import FragmentError, MisuseError
 from .authentication import Afl, build
 
 MOST_BYTES = 16384  # the longest message that OMS allows
+MOST_HELD = 16 * MOST_BYTES
 
 
 def split(afl, message, sizes):
@@ -44,16 +45,20 @@ class _Message:
 class Reassembly:
     """Joins fragments, one message at a time for each key (whoever sends them).
 
-    most_messages: started ones that are kept; a new one pushes out the oldest. most_bytes: of one message. timeout_us: from its
-    first fragment on; the standard's figure is not public, on the air the frequent access cycle bounds it.
+    most_messages, most_held: started ones that are kept, and bytes of all of them; whatever is more pushes out the oldest.
+    most_bytes: of one message. timeout_us: from its first fragment on; the standard's figure is not public, on the air the
+    frequent access cycle bounds it.
 
-    counters: complete, duplicates, evicted, timed_out, refused.
+    held: bytes at present. counters: complete, duplicates, evicted, timed_out, refused.
     """
 
-    def __init__(self, most_messages=16, most_bytes=MOST_BYTES, timeout_us=60000000):
+    def __init__(self, most_messages=1000, most_bytes=MOST_BYTES, timeout_us=60000000, most_held=MOST_HELD):
         self.most_messages = most_messages
         self.most_bytes = most_bytes
+        self.most_held = max(most_held, most_bytes)
         self.timeout_us = timeout_us
+        self.held = 0
+        self._done = {}  # key: (fragment id, piece, time) that completed its last message
         self.counters = {"complete": 0, "duplicates": 0, "evicted": 0, "timed_out": 0, "refused": 0}
         self._started = {}
 
@@ -67,7 +72,11 @@ class Reassembly:
         self._expire(now_us)
         piece = bytes(piece)
         message = self._started.get(key)
-        if message is not None and afl.fragment_id == message.fragment_id and piece == message.last:
+        if message is not None:
+            repeated = afl.fragment_id == message.fragment_id and piece == message.last
+        else:
+            repeated = self._done.get(key, ())[:2] == (afl.fragment_id, piece)
+        if repeated:
             self.counters["duplicates"] += 1
             return None
         if afl.fragment_id == 1:
@@ -79,35 +88,52 @@ class Reassembly:
         announced = message.afl.message_length
         if total > announced or (not afl.more and total != announced):
             self._refuse(key, "{} bytes, the message announces {}".format(total, announced), afl)
+        while self.held + len(piece) > self.most_held:
+            self._evict(key)
         message.pieces += piece
+        self.held += len(piece)
         message.last = piece
         message.fragment_id = afl.fragment_id
         if afl.more:
             return None
-        del self._started[key]
+        self._drop(key)
         self.counters["complete"] += 1
+        if len(self._done) >= self.most_messages:
+            self._done.popitem()
+        self._done[key] = (afl.fragment_id, piece, now_us)
         message.afl.mac = afl.mac
         return message.afl, bytes(message.pieces)
 
     def _start(self, key, afl, now_us):
-        self._started.pop(key, None)
+        self._drop(key)
         if afl.control is None or afl.message_length is None:
             self._refuse(key, "a first fragment without message control or length", afl)
         if afl.message_length > self.most_bytes:
             self._refuse(key, "a message of {} bytes is too long".format(afl.message_length), afl)
         if len(self._started) >= self.most_messages:
-            oldest = min(self._started, key=lambda one: self._started[one].since_us)
-            del self._started[oldest]
-            self.counters["evicted"] += 1
+            self._evict(key)
         message = self._started[key] = _Message(afl, now_us)
         return message
 
+    def _drop(self, key):
+        message = self._started.pop(key, None)
+        if message is not None:
+            self.held -= len(message.pieces)
+
+    def _evict(self, key):
+        """The oldest one; not that of `key`."""
+        others = [one for one in self._started if one != key]
+        self._drop(min(others, key=lambda one: self._started[one].since_us))
+        self.counters["evicted"] += 1
+
     def _refuse(self, key, why, afl):
-        self._started.pop(key, None)
+        self._drop(key)
         self.counters["refused"] += 1
         raise FragmentError(why, position=afl.offset)
 
     def _expire(self, now_us):
         for key in [one for one in self._started if now_us - self._started[one].since_us > self.timeout_us]:
-            del self._started[key]
+            self._drop(key)
             self.counters["timed_out"] += 1
+        for key in [one for one in self._done if now_us - self._done[one][2] > self.timeout_us]:
+            del self._done[key]

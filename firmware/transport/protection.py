@@ -47,6 +47,8 @@ def open_message(message, tpl, afl, address, key_for, accepted=ACCEPTED):
     """
     body = message[tpl.payload_offset :]
     opened = Opened(body)
+    if afl is not None and afl.message_length not in (None, len(message) - tpl.offset):
+        raise TransportError("the message has another length than its AFL announces", position=afl.offset)
     opener = _MODES.get(tpl.mode)
     if opener is None:
         raise _unsupported(tpl)

@@ -4,8 +4,13 @@ import pytest
 import support_security as support
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import FragmentError, MisuseError
-from omsnode.firmware.transport import authentication
+from omsnode.firmware.link import extended
+from omsnode.firmware.link import telegram as link_telegram
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import authentication, sealing
 from omsnode.firmware.transport.fragmentation import Reassembly, split
 
 # Wired, OMS Vol.2 Annex N, N.4 is in security.json (F02); this small one is made by hand from sheet 7.1 and 7.4:
@@ -66,6 +71,56 @@ def test_a_repetition_is_no_gap():
         assert joined.add("m", *parsed(text), 0) is None
     assert joined.add("m", *parsed(PIECES[2]), 0)[1] == MESSAGE
     assert joined.counters["duplicates"] == 2
+
+
+def test_a_repetition_of_the_last_one():
+    """Through a repeater, or because its request was repeated: nothing is missing. A lone one is refused as ever."""
+    joined = Reassembly(timeout_us=100)
+    for text in PIECES:
+        joined.add("m", *parsed(text), 0)
+    assert joined.add("m", *parsed(PIECES[2]), 1) is None and joined.counters["duplicates"] == 1
+    with pytest.raises(FragmentError):
+        joined.add("m", *parsed(PIECES[1]), 1)
+    with pytest.raises(FragmentError):
+        joined.add("other", *parsed(PIECES[2]), 1)
+    with pytest.raises(FragmentError):
+        joined.add("m", *parsed(PIECES[2]), 101)
+    assert not joined._done
+
+
+def test_commands_of_one_gateway_to_two_meters():
+    """Interleaved: the ELL names the meter, the link layer the gateway."""
+    key = Key.from_hex("000102030405060708090A0B0C0D0E0F")
+    gateway = Address.parse("33445566.M=XYZ.V=0a.T=31")
+    meters = [Address.parse("1234567{}.M=ELS.V=33.T=03".format(number)) for number in (1, 2)]
+    joined, told = Reassembly(), []
+    pieces = []
+    for meter in meters:
+        afl, message = sealing.seal(
+            sealing.Security(7, key, 5), 0x5B, meter, 1, 0, bytes(60), long=True, up=False, fragmented=True
+        )
+        head = extended.build(0x84, 1, meter)
+        pieces.append([link_telegram.build(0x53, gateway, head + one) for one in split(afl, message, [40])])
+    for pair in zip(*pieces, strict=True):
+        told += [decode(one, lambda *which: key, fragments=joined) for one in pair]
+    assert [one.verdict for one in told[-2:]] == ["authenticated"] * 2
+    assert [one.address for one in told[-2:]] == meters
+
+
+def test_memory_is_bounded_by_bytes_as_well():
+    """Whoever starts messages and never ends them pushes out the oldest, and what is held stays below the limit."""
+    joined = Reassembly(most_messages=1000, most_bytes=2000, most_held=2000)
+    for meter in range(100):
+        afl = authentication.Afl()
+        afl.fragment_id, afl.more, afl.control, afl.message_length = 1, True, 0x40, 2000
+        joined.add(meter, afl, bytes(200), meter)
+        assert sum(len(one.pieces) for one in joined._started.values()) == joined.held <= 2000
+    assert joined.counters["evicted"] == 90 and sorted(joined._started) == list(range(90, 100))
+    for number in range(2, 11):
+        afl = authentication.Afl()
+        afl.fragment_id, afl.more = number, True
+        joined.add(99, afl, bytes((number,)) * 200, 100)
+    assert list(joined._started) == [99] and joined.held == 2000
 
 
 def test_lengths():

@@ -230,3 +230,15 @@ def test_misuse():
     for arguments in ((13,), (7,), (7, Key.from_hex(MASTER))):
         with pytest.raises(MisuseError):
             sealing.Security(*arguments)
+
+
+@pytest.mark.parametrize("mode", [0, 5, 10])
+def test_a_whole_message_of_another_length_than_it_announces(mode):
+    """Number 1 and nothing behind it: one message, with a length of its own (sheet 7.5)."""
+    security = sealing.Security(mode, Key.from_hex(MASTER) if mode else None, 5)
+    afl, message = sealing.seal(security, 0x7A, METER, 1, 0, bytes(14), fragmented=True)
+    assert read(afl, message).payload
+    for wrong in (-1, 1):
+        afl.message_length = len(message) + wrong
+        with pytest.raises(TransportError):
+            read(afl, message)
