@@ -170,11 +170,17 @@ def test_the_users_configuration_and_its_keys(machine, tmp_path):
     text = files["/etc/omsnode/collector.toml"][1].decode()
     assert 'state_dir = "/var/lib/omsnode"  # here' in text
     assert 'key = "@kitchen"   # its key' in text and 'key = "@kitchen-2"' in text
-    assert "--hat meshadv-mini " in files["/etc/systemd/system/omsnode-collector.service"][1].decode()
+    assert "omsnode collect --config" in files["/etc/systemd/system/omsnode-collector.service"][1].decode()
     assert KEY not in done.stdout + done.stderr and KEY not in "\n".join(pi.log())
     # without --config what is there stays, keys too
     assert flash("--hat", "meshadv-mini", "--role", "collector").returncode == 0
-    assert pi.files() == files
+    again = pi.files()
+    assert (
+        "--hat meshadv-mini --config"
+        in again.pop("/etc/systemd/system/omsnode-collector.service")[1].decode()
+    )
+    files.pop("/etc/systemd/system/omsnode-collector.service")
+    assert again == files
 
 
 def test_the_service_finds_its_keys(machine, tmp_path, monkeypatch):
@@ -403,13 +409,36 @@ def test_dry_run_needs_no_machine_and_shows_no_key(tmp_path, packages):
     assert done.returncode == 0 and "rm -rf /opt/omsnode" in done.stdout
 
 
-def test_overlays():
-    """Boards sheet 4: spi0-1cs with cs0_pin, CE1, and the other controller."""
-    assert plan.overlay(hats.find("cc1101-spi0")) == ""
-    assert plan.overlay(hats.find("cc1101-spi0-ce1")) == ""
-    assert plan.overlay(hats.find("meshadv-pi")) == "dtoverlay=spi0-1cs,cs0_pin=21"
-    assert plan.overlay(hats.find("meshadv-pi,spi_dev=1")) == "dtoverlay=spi0-2cs,cs1_pin=21"
-    assert plan.overlay(hats.find("cc1101-spi0,spi_bus=1")) == "dtoverlay=spi1-1cs"
+@pytest.mark.parametrize(
+    ("names", "lines"),
+    [
+        (["cc1101-spi0"], []),
+        (["cc1101-spi0", "cc1101-spi0-second"], []),
+        (["meshadv-pi"], ["dtoverlay=spi0-1cs,cs0_pin=21"]),
+        (["meshadv-pi", "cc1101-spi0-second"], ["dtoverlay=spi0-2cs,cs0_pin=21"]),
+        (["meshadv-pi", "meshadv-mini,spi_dev=1,cs=6"], ["dtoverlay=spi0-2cs,cs0_pin=21,cs1_pin=6"]),
+        (["cc1101-spi0", "cc1101-spi0,spi_bus=1"], ["dtoverlay=spi1-1cs"]),
+    ],
+)
+def test_overlays(names, lines):
+    """Boards sheet 3 and 4: spi0-1cs with cs0_pin, spi0-2cs, the other controller."""
+    assert plan.overlays([hats.find(name) for name in names]) == lines
+
+
+def test_two_radios_of_one_configuration(tmp_path, packages):
+    (tmp_path / "two.toml").write_text(
+        '[radio.one]\nhat = "meshadv-pi"\n[radio.two]\nhat = "cc1101-spi0-second"\nmode = "S1"\n'
+    )
+    done = omsnode(
+        "--dry-run", "--config", str(tmp_path / "two.toml"), "--role", "collector", "--package", packages[0]
+    )
+    assert done.returncode == 0, done.stderr
+    assert (
+        "ExecStart=/opt/omsnode/current/bin/omsnode collect --config /etc/omsnode/collector.toml"
+        in done.stdout
+    )
+    assert "dtoverlay=spi0-2cs,cs0_pin=21" in done.stdout
+    assert done.stdout.count("selftest --hat") == 2
 
 
 def test_a_wheel_is_known_by_what_is_in_it(packages, tmp_path):

@@ -75,20 +75,21 @@ def run(args):
 def _install(args):
     if args.role is None:
         raise MisuseError("what shall it become?", hint="--role collector or --role meter")
-    hat = args.hat
+    named: list[str] = []
     if args.config:
         files, credentials, named = settings.of_file(args.config, args.role, args.keys)
-        hat = hat or named
     elif args.keys:
         raise MisuseError("--keys goes with --config")
     else:
         files, credentials = settings.made_up(args.role)
-    if hat is None:
+    hat = "".join(args.hat.split()) if args.hat else None
+    rows = [hats.find(name) for name in ([hat] if hat else named)]
+    if not rows:
         raise ConfigError("no radio module is named", hint="--hat NAME: " + _HATS)
-    row = hats.find("".join(hat.split()))
-    if row.platform != hats.LINUX:
-        raise ConfigError("{} is not for a Raspberry Pi".format(row.name), hint="these are: " + _HATS)
-    return plan.install(args.role, row, _package(args.package), files, credentials, keep=not args.config)
+    for row in rows:
+        if row.platform != hats.LINUX:
+            raise ConfigError("{} is not for a Raspberry Pi".format(row.name), hint="these are: " + _HATS)
+    return plan.install(args.role, rows, _package(args.package), files, credentials, not args.config, hat)
 
 
 def _package(spec):

@@ -25,14 +25,15 @@ SUBSYSTEM=="gpio", KERNEL=="gpiochip*", GROUP="gpio", MODE="0660"
 _CONFIG_TXT = "f=/boot/firmware/config.txt; [ -f $f ] || f=/boot/config.txt\n"
 # What else may sit on these pins (boards sheet 1: SPI1 and the PCM clock of I2S).
 _SPI1_PINS = {16, 17, 18, 19, 20, 21}
+_LINES = ("dio1", "busy", "reset", "txen", "rxen", "cs", "gdo0", "gdo2")
 
 
-def install(role, hat, package, files, credentials, keep=False):
+def install(role, rows, package, files, credentials, keep=False, hat=None):
     """The steps that install or upgrade a role.
 
-    role: of unit.ROLES. hat: row of board/hats.py. package: a Package. files: {path below /etc/omsnode: (text, is a key)}.
+    role: of unit.ROLES. rows: of board/hats.py, one per radio. package: a Package. files: {path below /etc/omsnode: (text, is a key)}.
     credentials: names of the files in keys/ that the service gets. keep: if there is a configuration already it stays, and
-    its keys."""
+    its keys. hat: name for the command line, None: the configuration names it."""
     name = unit.name(role)
     release = _OPT + "/" + package.id
     return [
@@ -61,10 +62,10 @@ def install(role, hat, package, files, credentials, keep=False):
             "udevadm control --reload\nudevadm trigger --subsystem-match=spidev --subsystem-match=gpio",
             kind=ASIDE,
         ),
-        *_boot(role, hat),
+        *_boot(role, rows),
         step("folder for keys", "mkdir -p {0}; chmod 700 {0}".format(unit.KEYS)),
         *_configuration(role, files, credentials, keep),
-        write("unit " + name, unit.path(role), unit.text(role, hat.name)),
+        write("unit " + name, unit.path(role), unit.text(role, hat)),
         *(_stop(role) for role in unit.ROLES),
         step(
             "this version is the current one",
@@ -72,7 +73,7 @@ def install(role, hat, package, files, credentials, keep=False):
             unless='[ "$(readlink {})" = {} ]'.format(_CURRENT, package.id),
         ),
         step("systemd reads the unit", "systemctl daemon-reload\nsystemctl enable -q " + name),
-        _self_test(hat),
+        *(_self_test(row) for row in rows),
         step(
             "start " + name,
             "if [ -e {} ]; then echo 'note: reboot the machine now (sudo reboot): the boot settings for SPI are new. "
@@ -147,20 +148,22 @@ class Package:
         return steps
 
 
-def overlay(hat):
-    """The line of config.txt for a chip select that is not the usual GPIO, or ""."""
-    if hat.cs is None and hat.spi_bus == 0:
-        return ""
-    line = "dtoverlay=spi{}-{}cs".format(hat.spi_bus, hat.spi_dev + 1)
-    return line + (",cs{}_pin={}".format(hat.spi_dev, hat.cs) if hat.cs is not None else "")
+def overlays(rows):
+    """The lines of config.txt for chip selects that are not the usual GPIOs (boards sheet 4): one per controller."""
+    lines = []
+    for bus in sorted({row.spi_bus for row in rows}):
+        pins = {row.spi_dev: row.cs for row in rows if row.spi_bus == bus}
+        moved = ["cs{}_pin={}".format(device, pin) for device, pin in sorted(pins.items()) if pin is not None]
+        if moved or bus:
+            lines.append(",".join(["dtoverlay=spi{}-{}cs".format(bus, max(pins) + 1), *moved]))
+    return lines
 
 
-def _boot(role, hat):
-    lines = ["[all]", "dtparam=spi=on"] + ([overlay(hat)] if overlay(hat) else [])
-    device = "/dev/spidev{}.{}".format(hat.spi_bus, hat.spi_dev)
-    steps = [_block(role, lines)]
-    used = {hat.dio1, hat.busy, hat.reset, hat.txen, hat.rxen, hat.cs, hat.gdo0, hat.gdo2}
-    if used & _SPI1_PINS and hat.spi_bus == 0:
+def _boot(role, rows):
+    lines = overlays(rows)
+    steps = [_block(role, ["[all]", "dtparam=spi=on", *lines])]
+    used = {getattr(row, line) for row in rows if row.spi_bus == 0 for line in _LINES}
+    if used & _SPI1_PINS:
         steps.append(
             step(
                 "nothing else uses its pins",
@@ -169,12 +172,13 @@ def _boot(role, hat):
                 kind=ASIDE,
             )
         )
-    if not overlay(hat):
+    if not lines:
+        devices = ["[ -e /dev/spidev{}.{} ]".format(row.spi_bus, row.spi_dev) for row in rows]
         steps.append(
             step(
                 "SPI at once",
-                "dtparam spi=on || true\nfor i in 1 2 3 4 5; do [ -e {0} ] || sleep 0.2; done\n"
-                "if [ -e {0} ]; then rm -f {1}; fi".format(device, _REBOOT),
+                "dtparam spi=on || true\nfor i in 1 2 3 4 5; do {0} || sleep 0.2; done\n"
+                "if {0}; then rm -f {1}; fi".format(" && ".join(devices), _REBOOT),
                 unless="[ ! -e {} ]".format(_REBOOT),
                 kind=ASIDE,
             )
@@ -241,4 +245,4 @@ def _self_test(hat):
         "if {1} selftest --help >/dev/null 2>&1; then {1} selftest --hat {2}\n"
         "else echo 'this version has no self-test'; fi"
     ).format(_REBOOT, unit.PROGRAM, shlex.quote(hat.name))
-    return step("self-test of the radio", script, hint="see above what is wrong", kind=REPORT)
+    return step("self-test of " + hat.name, script, hint="see above what is wrong", kind=REPORT)

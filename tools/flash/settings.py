@@ -46,7 +46,7 @@ def made_up(role):
 
 
 def of_file(path, role, keys=None):
-    """(files, credentials, HAT that the file names or None) of the user's configuration; keys: path of a key store that is
+    """(files, credentials, names of the HATs) of the user's configuration; keys: path of a key store that is
     to go with it, or None. ConfigError if the file is not right, as the service would find it."""
     settings = load(path, role)
     source = settings.source
@@ -75,7 +75,7 @@ def of_file(path, role, keys=None):
     text = "\n".join(lines)
     _prove(text, role, files, settings)
     files[role + ".toml"] = (text, False)
-    return files, credentials, settings.radios[0].hat if settings.radios else None
+    return files, credentials, [radio.hat for radio in settings.radios if radio.hat]
 
 
 def _there(path):

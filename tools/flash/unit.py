@@ -71,8 +71,8 @@ WantedBy=multi-user.target
 """
 
 ROLES = {
-    "collector": PROGRAM + " collect --hat {hat} --config " + CONFIGURATION + "/collector.toml",
-    "meter": PROGRAM + " meter --hat {hat} " + CONFIGURATION + "/meter.toml",
+    "collector": PROGRAM + " collect{hat} --config " + CONFIGURATION + "/collector.toml",
+    "meter": PROGRAM + " meter{hat} " + CONFIGURATION + "/meter.toml",
 }
 
 
@@ -84,8 +84,9 @@ def path(role):
     return "/etc/systemd/system/" + name(role)
 
 
-def text(role, hat):
-    """The unit file. role: of ROLES. hat: name of a row of board/hats.py."""
+def text(role, hat=None):
+    """The unit file. role: of ROLES. hat: name of a row of board/hats.py, None: the configuration names it."""
+    hat = " --hat " + hat if hat else ""
     return _UNIT.format(name=name(role), role=role, state=STATE, command=ROLES[role].format(hat=hat))
 
 
