@@ -41,13 +41,14 @@ _NO_AUTOCAL = const(0x08)
 
 
 class Chip:
-    """spi: `transfer(tx, rx)`. `block` is what the configuration registers are meant to hold."""
+    """spi: `transfer(tx, rx)`. `block` is what the configuration registers are meant to hold; `read_back`, behind a status
+    byte, what they held when `mismatch` looked."""
 
     def __init__(self, spi):
         self._transfer = spi.transfer
         self._tx1, self._rx1 = bytearray(1), bytearray(1)
         self._tx2, self._rx2 = bytearray(2), bytearray(2)
-        self._all_tx, self._all_rx = bytearray(1 + _N_REGISTERS), bytearray(1 + _N_REGISTERS)
+        self._all_tx, self.read_back = bytearray(1 + _N_REGISTERS), bytearray(1 + _N_REGISTERS)
         self._read_all = bytearray(1 + _N_REGISTERS)
         self._read_all[0] = _READ_BURST
         self.masks = bytearray(registers.READ_BACK)  # of what `mismatch` compares
@@ -111,12 +112,12 @@ class Chip:
         self._all_tx[1:] = block
         if calibration:
             self._all_tx[1 + _FSCAL3 : 4 + _FSCAL3] = calibration
-        self._transfer(self._all_tx, self._all_rx)
+        self._transfer(self._all_tx, self.read_back)
 
     def mismatch(self):
         """Address of the first configuration register that does not read back as written, or None."""
-        self._transfer(self._read_all, self._all_rx)
-        written, read, masks = self._all_tx, self._all_rx, self.masks
+        self._transfer(self._read_all, self.read_back)
+        written, read, masks = self._all_tx, self.read_back, self.masks
         for address in range(_N_REGISTERS):
             if (written[address + 1] ^ read[address + 1]) & masks[address]:
                 return address

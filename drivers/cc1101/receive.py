@@ -3,6 +3,7 @@
 from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
+from ..health import Health
 from . import profiles
 
 # Header bits and the addresses of the FIFOs (section 10)
@@ -15,6 +16,8 @@ _RSSI = const(0x34)
 _MARCSTATE = const(0x35)
 _PKTSTATUS = const(0x38)
 _RXBYTES = const(0x3B)
+
+_FSCAL1 = const(0x25)
 
 # Values of MARCSTATE (sheet 4.1)
 _RX = const(0x0D)
@@ -32,6 +35,11 @@ _RETRIES = const(4)
 _RESTART_US = const(2000000)  # a silent receiver is restarted this often
 _CS = const(0x40)  # PKTSTATUS: carrier sense
 
+# So many frames in a row without an edge of a line: its wire is broken, although the other line saves the frames.
+_QUIET_FRAMES = const(4)
+_SEEN_GDO0 = const(1)
+_SEEN_GDO2 = const(2)
+
 
 class Receiver:
     def __init__(self, driver):
@@ -44,6 +52,9 @@ class Receiver:
         self._armed_us = 0
         self._in_row = 0  # faults since the last sign of health
         self._next_look_us = 0
+        self._health = None
+        self._seen = 0  # lines that had an edge since the last frame
+        self._quiet_gdo0 = self._quiet_gdo2 = 0  # frames since the last edge
         self._clear()
 
     def _clear(self):
@@ -59,6 +70,9 @@ class Receiver:
 
     def listen(self, deframer, block, now_us):
         driver = self._driver
+        if self._health is None or block is not self._block:
+            self._health = Health(driver.counters)
+        self._health.begin(now_us)
         self._deframer = deframer
         self._block = block
         self._byte_us = profiles.air_time_us(block, 8, driver.crystal_hz)
@@ -82,18 +96,25 @@ class Receiver:
 
     def service(self, now_us, edges):
         driver = self._driver
-        fresh = False
+        fresh = 0
         for line, level, at_us in edges:
             if level and at_us >= self._armed_us:
                 if line == "gdo0":
-                    self._edge = fresh = True
-                elif self._received == 0:
-                    self._sync_us = at_us
+                    self._edge = True
+                    self._seen |= _SEEN_GDO0
+                    fresh += 1
+                else:
+                    self._seen |= _SEEN_GDO2
+                    if self._received == 0:
+                        self._sync_us = at_us
         due = now_us >= driver.due_us
+        if due:
+            self._health.served(driver.due_us, now_us)
         if not (due or fresh or driver.gdo0.read()):
             if self._sync_us is not None and self._received == 0:
-                # The threshold is to follow; this is the net for the case that its edge gets lost.
-                driver.due_us = self._sync_us + (_FIRST_BYTES + 1) * self._byte_us
+                # The threshold is to follow; this is the net for the case that its edge gets lost. A clock on the line must
+                # not put it off for ever.
+                driver.due_us = min(driver.due_us, self._sync_us + (_FIRST_BYTES + 1) * self._byte_us)
             return
         status = self._chip.stable(_RXBYTES)
         n = status & 0x7F
@@ -107,8 +128,15 @@ class Receiver:
         elif self._received or n or (self._sync_us is not None and driver.gdo2.read()):
             self._starved(now_us)
         elif due or fresh:
-            self._sync_us = None  # an edge of the time before the restart
+            if fresh or self._sync_us is not None:
+                self._spurious(fresh or 1, now_us)
+            self._sync_us = None
             self._look(now_us)
+
+    def _spurious(self, edges, now_us):
+        """Edges, and nothing behind them: they are of the time before the restart, or nothing explains them."""
+        if now_us > self._armed_us + _SETTLED_US and self._health.spurious(now_us, edges):
+            self._driver.fault("interrupt_storm", now_us)
 
     def _drain(self, n, overflow, now_us):
         """n bytes are in the FIFO: read what may be read and hand it to the deframer."""
@@ -176,6 +204,8 @@ class Receiver:
         driver, deframer = self._driver, self._deframer
         self._in_row = 0
         if result == 0:
+            self._health.heard(now_us)
+            self._lines(now_us)
             driver.counters["frames"] += 1
             kind = radio.FRAME
             end_us = sync_us + profiles.air_time_us(self._block, deframer.total_chips, driver.crystal_hz)
@@ -199,6 +229,16 @@ class Receiver:
                 deframer.error,
             )
         )
+
+    def _lines(self, now_us):
+        """Each line has an edge per frame; one that has none for a while is named."""
+        seen, self._seen = self._seen, 0
+        self._quiet_gdo0 = 0 if seen & _SEEN_GDO0 else self._quiet_gdo0 + 1
+        self._quiet_gdo2 = 0 if seen & _SEEN_GDO2 else self._quiet_gdo2 + 1
+        if self._quiet_gdo0 == _QUIET_FRAMES:
+            self._driver.fault("gdo0_silent", now_us)
+        if self._quiet_gdo2 == _QUIET_FRAMES:
+            self._driver.fault("gdo2_silent", now_us)
 
     def _starved(self, now_us):
         """A frame has begun, but no byte may be read yet. On this chip noise follows every signal, so bytes keep coming:
@@ -243,12 +283,34 @@ class Receiver:
             if chip.mismatch() is not None:
                 self.fail("registers", now_us)
                 return
+            known = driver._calibrations.get(driver._key)
+            if known and chip.read_back[1 + _FSCAL1] != known[1][2]:
+                self.fail("calibration", now_us)
+                return
+            step = self._health.silent(now_us)
+            if step:
+                self._hear_again(step, now_us)
+                return
             self._in_row = 0
             self._next_look_us = now_us + driver.health_us
             if now_us >= self._restart_us or driver.outdated(now_us):
                 self._restart(now_us)
                 return
         driver.due_us = self._next_look_us
+
+    def _hear_again(self, step, now_us):
+        """It looks healthy, and hears nothing for far longer than ever lately."""
+        driver = self._driver
+        driver.fault("silent", now_us)
+        if step > 1:
+            driver.forget_calibration()
+        if step > 2:
+            driver.reset_chip(now_us)
+            driver.load(self._block, profiles.RX, now_us)
+        if self._chip.idle():
+            self._arm(now_us)
+        else:
+            self.fail("stuck", now_us)
 
     def _restart(self, now_us):
         """Although no frame came: calibrate if it is time to, and see that the state machine moves. One that stands
@@ -275,7 +337,7 @@ class Receiver:
         self._in_row += 1
         if code == "pll":
             driver.fall_back(now_us)
-        if altered or code in ("pll", "stuck") or self._in_row > 1:
+        if altered or code in ("pll", "stuck", "calibration") or self._in_row > 1:
             driver.reset_chip(now_us)
             driver.load(self._block, profiles.RX, now_us)
         if altered or code == "rx_state":

@@ -15,6 +15,7 @@ _COMMAND_BYTES = const(14)
 _POLLS = const(400)
 
 _IRQS = const(0x020B)  # TxDone, RxDone, SyncWordValid, Timeout: those that the driver unmasks
+_NO_IRQS = const(0xBC00)  # bits that are none: nobody answers with interrupts
 
 
 class Fault(Exception):
@@ -106,7 +107,10 @@ class Chip:
         self.mode = answer[1] >> 4 & 7
         if not commands.MODE_STDBY_RC <= self.mode <= commands.MODE_TX:
             raise Fault("no_answer")
-        return (answer[2] << 8 | answer[3]) & _IRQS
+        flags = answer[2] << 8 | answer[3]
+        if flags & _NO_IRQS:
+            raise Fault("no_answer")
+        return flags & _IRQS
 
     def clear(self, flags):
         """Only what was read: an interrupt that came since stays latched."""

@@ -169,7 +169,7 @@ class Sx1262:
 
             self._receiver = Receiver(self)
         self.state = _LISTENING
-        self._receiver.listen(deframer, profile)
+        self._receiver.listen(deframer, profile, now_us)
         self._do(now_us, self._receiver.begin)
 
     def standby(self, now_us):

@@ -8,6 +8,7 @@ frame once that is less than a lap away, and ahead of the writer for as long as 
 from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
+from ..health import Health
 from . import commands, profiles, registers
 from .chip import Fault
 from .start import check_errors
@@ -28,7 +29,6 @@ _MOST_US = const(20000)  # if by then BUSY is not low, it is stuck
 _LATE_US = const(1000)
 _RETRIES = const(4)
 _LOOPS = const(4)
-_STORM = const(200)  # edges between two looks that brought nothing
 _CARRIER_DB = const(12)  # above the quietest that was ever seen
 
 
@@ -37,8 +37,12 @@ class Receiver:
         self._driver = driver
         self._chip = driver.chip
         self.floor_dbm = None
+        self._profile = self._health = None
 
-    def listen(self, deframer, profile):
+    def listen(self, deframer, profile, now_us):
+        if self._health is None or profile != self._profile:
+            self._health = Health(self._driver.counters)
+        self._health.begin(now_us)
         self._deframer = deframer
         self._profile = profile
         self._byte_us = profiles.air_time_us(profile, 8)
@@ -50,7 +54,7 @@ class Receiver:
         self._chip.load(self._profile)
         driver.antenna(False, True)
         self._next_look_us = now_us + driver.health_us
-        self._idle_edges = self._put_off = 0
+        self._put_off = 0
         self._set_base()
         self._arm(now_us)
 
@@ -103,9 +107,13 @@ class Receiver:
     def service(self, now_us, edges):
         driver, chip = self._driver, self._chip
         edge_us = None
+        self._edges = 0
         for _, level, at_us in edges:
             if level and at_us >= self._armed_us:
                 edge_us = at_us  # the last one: it began what is latched now
+                self._edges += 1
+        if now_us >= driver.due_us:
+            self._health.served(driver.due_us, now_us)
         if edge_us is None and now_us < driver.due_us and not driver.dio1.read():
             return
         if self._settling and not chip.ready(2) and now_us < self._settled_us + _MOST_US:
@@ -209,7 +217,7 @@ class Receiver:
             driver.due_us = now_us + 2 * byte_us
             if self._tries > _RETRIES:
                 # The stop was passed although it had been set in time.
-                self._count("late_stops")
+                self._health.count("late_stops")
                 told = self._tell(None, now_us)
                 self._restart(now_us)
                 driver.emit(told)
@@ -301,10 +309,11 @@ class Receiver:
     def _tell(self, end_us, now_us):
         """The event for what the deframer found. end_us: the instant of the last chip if it is known."""
         driver, deframer = self._driver, self._deframer
-        driver.in_row = self._put_off = self._idle_edges = 0
+        driver.in_row = self._put_off = 0
         sync_us = self._sync_us - profiles.air_time_us(self._profile, 8 * len(self._profile.given))
         if self._result == 0:
             driver.heard_us = now_us
+            self._health.heard(now_us)
             driver.counters["frames"] += 1
             kind = radio.FRAME
             computed_us = sync_us + profiles.air_time_us(self._profile, deframer.total_chips)
@@ -345,12 +354,9 @@ class Receiver:
     def _idle(self, edge_us, flags, now_us):
         """No packet: an edge that nothing explains, or time for a look."""
         driver = self._driver
-        if edge_us is not None and not flags:
-            self._idle_edges += 1
-            if edge_us > self._handled_us + _LATE_US:
-                self._count("spurious_edges")
-                if self._idle_edges == _STORM:
-                    driver.fault("interrupt_storm", now_us)
+        odd = edge_us is not None and not flags and edge_us > self._handled_us + _LATE_US
+        if odd and self._health.spurious(now_us, self._edges):
+            driver.fault("interrupt_storm", now_us)
         if self._settling and now_us >= self._settled_us:
             self._settle()
         if now_us >= driver.due_us:
@@ -360,7 +366,7 @@ class Receiver:
         """Once after each start: the writer tells where the packet is going to begin, if none has begun since."""
         pointer = self._chip.read(registers.RX_WRITE_POINTER)[0]
         if pointer != self._base and not self._chip.irq():
-            self._count("moved_bases")
+            self._health.count("moved_bases")
             self._base = pointer
         self._settling = False
 
@@ -368,10 +374,13 @@ class Receiver:
         """The receiver is silent: is it configured as it was, without errors, and not silent for too long?"""
         driver, chip = self._driver, self._chip
         self._next_look_us = driver.due_us = now_us + driver.health_us
-        self._idle_edges = 0
         rssi_dbm = -(chip.command(commands.GET_RSSI_INST, 0, 0)[2] >> 1)
         if self.floor_dbm is None or rssi_dbm < self.floor_dbm:
             self.floor_dbm = rssi_dbm
+        step = self._health.silent(now_us)
+        if step:
+            self._hear_again(step, now_us)
+            return
         if now_us >= self._anew_us:
             # While somebody sends it waits for the next look, a few times.
             self._put_off += 1
@@ -385,6 +394,17 @@ class Receiver:
             raise Fault("registers")
         check_errors(chip)
         driver.in_row = 0
+
+    def _hear_again(self, step, now_us):
+        """It looks healthy, and hears nothing for far longer than ever lately."""
+        driver = self._driver
+        if step > 2:
+            raise Fault("silent")
+        driver.fault("silent", now_us)
+        if step > 1:
+            driver.calibrate(now_us)
+        else:
+            self.begin(now_us)
 
     def _begin_anew(self, now_us):
         """Modulation and packet parameters cannot be read back, and a state machine that stands still looks healthy until
@@ -409,7 +429,3 @@ class Receiver:
         if code == "pll":
             self._chip.command(commands.CLEAR_DEVICE_ERRORS, 0, 0)
         self.begin(now_us)
-
-    def _count(self, name):
-        counters = self._driver.counters
-        counters[name] = counters.get(name, 0) + 1

@@ -23,6 +23,8 @@ def bring_up(driver):
         driver.reset_pin.write(0)
         yield 200
         driver.reset_pin.write(1)
+        if chip.ready(1):  # for 3.5 ms BUSY is high; who is asked again might come behind that
+            driver.fault("busy_low", driver.due_us or 0)
         yield 10  # until BUSY has risen
     yield -3500
     for tries in range(_STANDBY_TRIES):

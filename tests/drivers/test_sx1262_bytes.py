@@ -20,6 +20,19 @@ class Pin:
         self.levels.append(level)
 
 
+class Busy(Pin):
+    """High for one look after a reset."""
+
+    def __init__(self, reset):
+        super().__init__()
+        self.reset = reset
+        self.seen = 0
+
+    def read(self):
+        before, self.seen = self.seen, len(self.reset.levels)
+        return int(self.seen > before)
+
+
 class Script:
     """Answers as a chip does that takes what it is told; keeps every transfer."""
 
@@ -65,7 +78,8 @@ class Script:
 
 def made(**settings):
     script = Script()
-    radio = Sx1262(script, Pin(), Pin(), Pin(), **settings)
+    reset = Pin()
+    radio = Sx1262(script, Busy(reset), Pin(), reset, **settings)
     return script, radio
 
 
