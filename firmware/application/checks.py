@@ -54,14 +54,18 @@ _STILL_COUNTERS = ("backward", "forward", "at measurement conditions", "at base 
 
 
 class Finding:
-    """check: one of the names above. obis, data_point, quantity: of the record. numbers: tuple of (name, number or text)
-    that led to it, a number as (mantissa, exponent of ten, unit or None)."""
+    """check: one of the names that plausibility.py lists. obis, data_point, quantity: of the record, None where it is about
+    the whole telegram (record None). numbers: tuple of (name, number or text) that led to it, a number as (mantissa,
+    exponent of ten, unit or None)."""
+
+    obis = data_point = quantity = None
 
     def __init__(self, check, record, numbers):
         self.check = check
-        self.obis = record.obis
-        self.data_point = record.data_point
-        self.quantity = ", ".join((record.quantity,) + tuple(record.qualifiers))
+        if record is not None:
+            self.obis = record.obis
+            self.data_point = record.data_point
+            self.quantity = ", ".join((record.quantity,) + tuple(record.qualifiers))
         self.numbers = numbers
 
     def __repr__(self):

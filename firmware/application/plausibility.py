@@ -23,6 +23,7 @@ Findings:
   stored above current    the value of the due date is higher than the current one
   stored value changed    another value for the same due date
   not mapped              a counter that OMS Annex B does not know for this kind of device
+  weaker protection       of a meter that has sent better protected (standing.py): neither compared nor registered
 """
 
 from ..errors import StoreError
@@ -36,7 +37,7 @@ POINTS = 40
 LATE_MS = 3600000
 CLOCK_TOLERANCE_MS = 600000
 _DAY_MS = 86400000
-_VERSION = 1
+_VERSION = 2
 
 
 class Plausibility:
@@ -63,18 +64,20 @@ class Plausibility:
         self._meters = {}  # address as hex: _Meter
         self._count = 0
 
-    def check(self, telegram, received_ms=None):
+    def check(self, telegram, received_ms=None, rank=0):
         """A list of Finding for a decoded (best: annotated) Telegram; it becomes what the next one is compared with.
 
         received_ms: UTC of its reception, None if unknown: then nothing is said about rates and clocks. A late telegram
-        (received before the last one) is checked on its own and not remembered.
+        (received before the last one) is checked on its own and not remembered. rank: of the meter, when there is no room
+        for all: a higher one stays, of equals the one heard last. Who finds none is checked on its own too.
         """
         if telegram.address is None or telegram.error is not None or not telegram.records:
             return []
         key = telegram.address.link_bytes().hex()
         meter = self._meters.get(key)
         if meter is None:
-            meter = self._new(key)
+            meter = self._new(key, rank)
+        meter.rank = rank
         self._count += 1
         meter.count = self._count
         late = received_ms is not None and meter.last_ms is not None and received_ms < meter.last_ms
@@ -92,16 +95,23 @@ class Plausibility:
                 meter.last_ms = received_ms
         return found
 
-    def _new(self, key):
+    def forget(self, address):
+        """Nothing of this meter (Address) is compared with any more."""
+        self._meters.pop(address.link_bytes().hex(), None)
+
+    def _new(self, key, rank):
+        meter = _Meter()
         if len(self._meters) >= self.meters:
-            oldest = None
+            last = None
             for other in self._meters:
-                rank = (self._meters[other].count, other)
-                if oldest is None or rank < oldest:
-                    oldest = rank
-            del self._meters[oldest[1]]
-        self._meters[key] = _Meter()
-        return self._meters[key]
+                place = (self._meters[other].rank, self._meters[other].count, other)
+                if last is None or place < last:
+                    last = place
+            if last[0] > rank:
+                return meter
+            del self._meters[last[2]]
+        self._meters[key] = meter
+        return meter
 
     def _clock(self, records, meter, received_ms, found):
         """Device time against reception time."""
@@ -221,7 +231,7 @@ class Plausibility:
             points = [[name] + list(one.points[name]) for name in sorted(one.points)]
             dues = [[name] + list(one.dues[name]) for name in sorted(one.dues)]
             clock = None if one.clock is None else list(one.clock)
-            rows.append([key, one.count, one.last_ms, clock, points, dues])
+            rows.append([key, one.count, one.last_ms, clock, points, dues, one.rank])
         return {"version": _VERSION, "count": self._count, "meters": rows}
 
     def restore(self, state):
@@ -231,8 +241,9 @@ class Plausibility:
             if state["version"] != _VERSION:
                 raise ValueError
             count = _number(state["count"])
-            for key, number, last_ms, clock, points, dues in state["meters"][: self.meters]:
+            for key, number, last_ms, clock, points, dues, rank in state["meters"][: self.meters]:
                 one = _Meter()
+                one.rank = _number(rank)
                 one.count = _number(number)
                 one.last_ms = None if last_ms is None else _number(last_ms)
                 if clock is not None:
@@ -260,6 +271,7 @@ class _Meter:
     """What is remembered of a meter."""
 
     def __init__(self):
+        self.rank = 0
         self.count = 0  # when it was heard last, in telegrams
         self.last_ms = None
         self.clock = None  # (device ms, reception ms, reception ms at which the device time last moved)

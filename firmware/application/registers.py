@@ -15,7 +15,7 @@ from ..errors import StoreError
 MINUTE_MS = 60000
 KEEP = 8  # closed target times that may still be filled; also the missing ones that are told one by one
 MOST = 256  # registers
-_VERSION = 1
+_VERSION = 2
 
 
 def window_ms(period_ms):
@@ -52,11 +52,13 @@ class Entry:
 
 
 class Register:
-    """One OBIS code at one registration period.
+    """One OBIS code at one registration period. rank: of its meter, for Registers.
 
     counters: duplicates (the same value again), contradictions (another value for the same instant; the first one
     stays), stale (too old to be remembered), clock_steps.
     """
+
+    rank = 0
 
     def __init__(self, period_ms, keep=KEEP):
         self.period_ms = period_ms
@@ -175,8 +177,8 @@ def _number(value):
 class Registers:
     """All registers of a gateway: one for each meter, OBIS code and period.
 
-    periods: function of the device type that returns the registration periods in ms. When there are `most`, the one that
-    was fed least recently makes room.
+    periods: function of the device type that returns the registration periods in ms. When there are `most`, the one with
+    the lowest rank that was fed least recently makes room, but not to a lower rank.
     """
 
     def __init__(self, periods=default_periods, most=MOST):
@@ -189,7 +191,7 @@ class Registers:
     def __len__(self):
         return len(self._rows)
 
-    def feed(self, meter, device_type, values, now_ms, gateway_word=0, meter_word=0):
+    def feed(self, meter, device_type, values, now_ms, gateway_word=0, meter_word=0, rank=0):
         """Take the values (gateway.Value) of a telegram of `meter` (any text), received at now_ms, and close what is
         over. Returns a list of (meter, obis, period_ms, Entry).
 
@@ -203,7 +205,10 @@ class Registers:
                 key = (meter, value.obis, period_ms)
                 register = self._rows.get(key)
                 if register is None:
-                    register = self._new(key)
+                    register = self._new(key, rank)
+                    if register is None:
+                        continue
+                register.rank = rank
                 entry = register.feed(
                     value.measured_ms, value.mantissa, value.exponent, value.unit, gateway_word, meter_word
                 )
@@ -231,22 +236,32 @@ class Registers:
                 self._due_ms = due
         return out
 
-    def _new(self, key):
+    def forget(self, meter):
+        """Nothing of this meter is told any more."""
+        for key in [one for one in self._rows if one[0] == meter]:
+            del self._rows[key]
+
+    def _new(self, key, rank):
         if len(self._rows) >= self.most:
-            # Ours to forget: the register whose last value is the oldest.
-            oldest = None
+            # Ours to forget: of the lowest rank the register whose last value is the oldest.
+            last = None
             for other in self._rows:
                 slots = self._rows[other].slots
-                rank = (max([slots[number][0] for number in slots] or [0]), other)
-                if oldest is None or rank < oldest:
-                    oldest = rank
-            del self._rows[oldest[1]]
+                newest_ms = max([slots[number][0] for number in slots] or [0])
+                place = (self._rows[other].rank, newest_ms, other)
+                if last is None or place < last:
+                    last = place
+            if last[0] > rank:
+                return None
+            del self._rows[last[2]]
         self._rows[key] = Register(key[2])
         return self._rows[key]
 
     def export(self):
         """All state as plain data (for a JSON file)."""
-        rows = [[key[0], key[1]] + self._rows[key].export() for key in sorted(self._rows)]
+        rows = [
+            [key[0], key[1]] + self._rows[key].export() + [self._rows[key].rank] for key in sorted(self._rows)
+        ]
         return {"version": _VERSION, "registers": rows}
 
     def restore(self, state):
@@ -256,7 +271,8 @@ class Registers:
             if state["version"] != _VERSION:
                 raise ValueError
             for row in state["registers"][: self.most]:
-                register = Register.restore(row[2:])
+                register = Register.restore(row[2:6])
+                register.rank = _number(row[6])
                 if not isinstance(row[0], str) or not isinstance(row[1], str):
                     raise ValueError
                 rows[(row[0], row[1], register.period_ms)] = register

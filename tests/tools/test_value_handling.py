@@ -5,8 +5,13 @@ import json
 import pytest
 from omsnode.firmware.application.telegram import decode
 from omsnode.firmware.errors import StoreError
-from omsnode.firmware.host.lines import parse_line
+from omsnode.firmware.host.lines import parse_line, rtlwmbus
 from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.link import telegram as link
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.security import mode5
+from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import compose
 from omsnode.tools.cli import main
 from omsnode.tools.cli.value_handling import ValueHandling, instant
 
@@ -18,6 +23,33 @@ def line(time, energy=6408, status="00"):
     data = "442D2C785634121B027A2A{}0000{}".format(status, body)
     text = "{:02x}{}".format(len(data) // 2, data)
     return "T1;1;1;2026-01-31 {};-71;;;0x{}".format(time, text)
+
+
+KEY = "000102030405060708090A0B0C0D0E0F"
+
+
+def sealed(time, energy, number=1, ident="12345678", maker="KAM"):
+    """As `line`, in mode 5."""
+    address = Address.parse(ident + ".M=" + maker + ".V=1b.T=02")
+    body = b"\x04\x03" + energy.to_bytes(4, "little") + b"\x01\x74\x05"
+    data = mode5.seal(Key.from_hex(KEY), address, number, body)
+    head = compose.build(0x7A, number, 0, compose.configuration(5, mode5.blocks(data)))
+    return rtlwmbus(link.build(0x44, address, head + data), "T1", "2026-01-31T" + time + ".000Z", -60)
+
+
+def strangers(time, count=300):
+    """Plain telegrams under numbers that nobody has."""
+    return [line(time).replace("78563412", "%08x" % number) for number in range(count)]
+
+
+def checks(out):
+    return [[one["check"] for one in row["gateway"]["findings"]] for row in out if "gateway" in row]
+
+
+def told_at(out, target, meter="12345678"):
+    """Values of the registers of a meter at a target time (hh:mm)."""
+    rows = [one for one in out if "register" in one and one["meter"].startswith(meter)]
+    return [one["value"] for one in rows if one["target"][11:16] == target]
 
 
 def decoded(tmp_path, capsys, lines, *options):
@@ -136,7 +168,7 @@ def test_collect_from_the_virtual_air(tmp_path, capsys):
     readable = [one for one in out if one.get("gateway") and one["error"] is None]
     assert readable[0]["gateway"]["received"] == readable[0]["timestamp"]
     state = json.loads((tmp_path / "state" / "gateway-main.json").read_text())
-    assert sorted(state) == ["check", "plausibility", "registers"]
+    assert sorted(state) == ["check", "plausibility", "registers", "standing"]
 
 
 def test_damaged_state_is_told_and_left(tmp_path, capsys):
@@ -185,3 +217,73 @@ def test_instants_of_lines():
     assert instant("2026-01-01T00:00:00.123Z") == 1767225600123
     assert instant(None) is None
     assert instant("yesterday") is None
+
+
+# --- whom to believe ---
+
+
+def test_forged_plain_telegram_of_a_meter_that_encrypts(tmp_path, capsys):
+    lines = [
+        sealed("12:00:03", 1000),
+        line("12:00:05", 999999),
+        sealed("12:10:00", 1001, 2),
+        sealed("12:20:00", 1002, 3),
+    ]
+    _, out, _ = decoded(tmp_path, capsys, lines, "--gateway", "--key", KEY)
+    assert checks(out) == [[], ["weaker protection"], [], []]
+    forged = out[1]
+    assert forged["records"][0]["value"] == 999999  # shown all the same
+    (finding,) = forged["gateway"]["findings"]
+    assert finding["numbers"] == {"before": "decrypted", "now": "unprotected"}
+    assert finding["obis"] is None and finding["quantity"] is None
+    assert "warning" in forged["gateway"]["status"]["flags"]
+    assert told_at(out, "12:00") == [1000]
+
+
+def test_what_was_forged_before_the_meter_proved_itself_goes(tmp_path, capsys):
+    lines = [line("12:00:05", 999999), sealed("12:00:08", 1000), sealed("12:20:00", 1001, 2)]
+    _, out, _ = decoded(tmp_path, capsys, lines, "--gateway", "--key", KEY)
+    assert checks(out) == [[], [], []]
+    assert told_at(out, "12:00") == [1000]
+
+
+def test_a_plain_meter_stays_what_it_is(tmp_path, capsys):
+    lines = [line("12:00:05", 1000), line("12:10:00", 999)]
+    _, out, _ = decoded(tmp_path, capsys, lines, "--gateway", "--key", KEY)
+    assert checks(out) == [[], ["goes backwards"]]
+    assert told_at(out, "12:00") == [1000]
+
+
+def test_whom_to_believe_comes_back_after_a_restart(tmp_path):
+    def read(handling, text):
+        one = parse_line(text)
+        telegram = decode(one.telegram, lambda *key: Key.from_hex(KEY))
+        return json.loads(handling.lines(lambda: '{"id": null}', telegram, instant(one.timestamp))[0])
+
+    first = ValueHandling(store=JsonStore(tmp_path, "gateway-main"))
+    read(first, sealed("11:52:00", 1000))
+    first.saved(due=True)
+    second = ValueHandling(store=JsonStore(tmp_path, "gateway-main"))
+    assert checks([read(second, line("12:00:00", 999999))]) == [["weaker protection"]]
+
+
+def test_a_name_is_one_meter_whatever_else_the_telegram_says():
+    """A configuration may name the 8 digits only: then another manufacturer is no way round."""
+    handling = ValueHandling()
+    for text in (sealed("12:00:03", 1000), line("12:00:05", 999999).replace("2D2C", "2E2C")):
+        one = parse_line(text)
+        telegram = decode(one.telegram, lambda *key: Key.from_hex(KEY))
+        (shown,) = handling.lines(lambda: '{"id": null}', telegram, instant(one.timestamp), "kitchen")
+    assert checks([json.loads(shown)]) == [["weaker protection"]]
+    assert len(handling.registers) == 1
+
+
+@pytest.mark.parametrize("keys", [True, False])
+def test_a_flood_of_strangers_takes_no_state_of_real_meters(tmp_path, capsys, keys):
+    """keys: the meter encrypts; else it is plain, but its number has a key in the file."""
+    (tmp_path / "keys").write_text("12345678.M=KAM.V=1b.T=02 " + KEY + "\n")
+    own = sealed if keys else line
+    lines = [own("12:00:03", 1000), *strangers("12:01:00"), own("12:10:00", 999)]
+    _, out, _ = decoded(tmp_path, capsys, lines, "--gateway", "--keys", str(tmp_path / "keys"))
+    assert checks(out)[-1] == ["goes backwards"]
+    assert told_at(out, "12:00") == [1000]

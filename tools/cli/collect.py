@@ -83,7 +83,7 @@ def run(args):
         print(without_keys(about), file=sys.stderr)
     first = radios[0]  # what is stored is stored under its name
     if hats.find(first.hat).platform == hats.VIRTUAL:
-        with value_handling.delivering(args, settings.state_dir, first.name) as deliver:
+        with value_handling.delivering(args, stored.key_for, settings.state_dir, first.name) as deliver:
             return _virtual(settings, radios, deliver, args.seconds, stored.key_for)
     state_dir = settings.state_dir or default_state_dir()
     store = JsonStore(state_dir, "collector-" + first.name)
@@ -101,7 +101,7 @@ def run(args):
         keys=stored.key_for,
     )
     with (
-        value_handling.delivering(args, state_dir, first.name) as deliver,
+        value_handling.delivering(args, stored.key_for, state_dir, first.name) as deliver,
         station.open_all([one.hat for one in radios]) as (board, pairs),
     ):
         if len(pairs) == 1:

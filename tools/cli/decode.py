@@ -38,7 +38,7 @@ def run(args):
     fragments = Reassembly(most_messages=1000)
     plans = Plans(annotate=obis.annotate)
     render, refuse = _form(args.format, args.units, plans)
-    handling = value_handling.of(args)
+    handling = value_handling.of(args, store.key_for)
     if handling:
         render, refuse = handling.around(render, refuse)
     live = args.file == "-" or not os.path.isfile(args.file)  # somebody may wait for each line

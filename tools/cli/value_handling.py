@@ -7,9 +7,12 @@ import datetime
 import json
 import sys
 
-from omsnode.firmware.application import gateway, obis, status_words
+from omsnode.firmware.application import gateway, obis, standing, status_words
+from omsnode.firmware.application.checks import Finding
+from omsnode.firmware.application.frames import trust
 from omsnode.firmware.application.plausibility import Plausibility
 from omsnode.firmware.application.registers import MINUTE_MS, Registers, default_periods
+from omsnode.firmware.application.standing import EQUAL, STRONGER, WEAKER, Standing
 from omsnode.firmware.errors import MisuseError, StoreError
 from omsnode.firmware.host.json_lines import decimal
 from omsnode.firmware.host.store import JsonStore
@@ -24,6 +27,12 @@ meter status words of BSI TR-03109-1, "findings": what is implausible, by name}.
 Between the readings stand lines that begin with {"register": OBIS code, ...}: the value at each full 15 minutes
 (electricity) or 60 minutes (else) UTC, measured within 1 % of that period before or behind it, or null and the nearest
 one. With state_dir in the configuration they go on after a restart; behind a power cut a line may come twice.
+Lines have to come in the order of time (sort a recording first): what is up to 1 h older than a line of the same meter
+before it is not compared with it, and fills a register of the last 8 periods; what is older still is taken for a clock
+that was set back, and "goes backwards" may be told of it.
+A meter that has sent encrypted or authenticated is not believed with less: such a telegram is printed with the finding
+"weaker protection", and neither compared nor registered. 64 meters and 256 registers are remembered; when there are more,
+strangers make room first, meters with a name or a key later, and those whose protection was proved last.
 """
 
 _SAVE_MS = 300000
@@ -51,9 +60,10 @@ def _periods(text):
     return tuple(int(one) * MINUTE_MS for one in minutes)
 
 
-def of(args, state_dir=None, name="main"):
+def of(args, key_for, state_dir=None, name="main"):
     """The ValueHandling that the options ask for, or None. MisuseError if they do not fit together, StoreError if the
-    state is in use by another process. name: of the radio, whose state is a file of its own."""
+    state is in use by another process. key_for: as for ValueHandling. name: of the radio, whose state is a file of its own.
+    """
     if not args.gateway:
         if args.periods:
             raise MisuseError("--periods is a part of --gateway", hint="add --gateway")
@@ -65,13 +75,13 @@ def of(args, state_dir=None, name="main"):
     if state_dir is not None:
         store = JsonStore(state_dir, "gateway-" + name)
         store.claim()
-    return ValueHandling(default_periods if periods is None else lambda device_type: periods, store)
+    return ValueHandling(default_periods if periods is None else lambda device_type: periods, store, key_for)
 
 
 @contextlib.contextmanager
-def delivering(args, state_dir, name):
+def delivering(args, key_for, state_dir, name):
     """The function that prints the readings of a collector as the options say; at the end the state is stored."""
-    handling = of(args, state_dir, name)
+    handling = of(args, key_for, state_dir, name)
     if handling is None:
         yield output.printer(args.format, wishes=args.units)
         return
@@ -93,13 +103,16 @@ def instant(timestamp):
 
 
 class ValueHandling:
-    """periods: function of the device type (application.registers). store: where state goes, None for nowhere."""
+    """periods: function of the device type (application.registers). store: where state goes, None for nowhere. key_for:
+    function of an Address that returns its Key or None."""
 
-    def __init__(self, periods=default_periods, store=None):
+    def __init__(self, periods=default_periods, store=None, key_for=None):
+        self.standing = Standing()
         self.plausibility = Plausibility()
         self.registers = Registers(periods)
         self.names = {}  # meter: its name in the configuration
         self.last_ms = None
+        self._key_for = key_for or (lambda address: None)
         self._store = store
         self._saved_ms = None
         self._failed = False
@@ -109,8 +122,15 @@ class ValueHandling:
         if state is not None:
             self._restore(state)
 
+    def _parts(self):
+        return (
+            ("standing", self.standing),
+            ("plausibility", self.plausibility),
+            ("registers", self.registers),
+        )
+
     def _restore(self, state):
-        for part, name in ((self.plausibility, "plausibility"), (self.registers, "registers")):
+        for name, part in self._parts():
             try:
                 part.restore(state.get(name))
             except StoreError as error:
@@ -123,24 +143,50 @@ class ValueHandling:
         it may convert them.
         """
         obis.annotate(telegram)
-        findings = self.plausibility.check(telegram, received_ms)
+        address = telegram.address
+        meter = None if address is None or telegram.error is not None else address_text.show(address)
+        rank = 0
+        if meter is None:
+            findings = []
+        else:
+            level = trust(telegram)
+            weaker = self._weaker(telegram, meter, name, level)
+            rank = 2 * level + (name is not None or self._key_for(address) is not None)
+            findings = weaker or self.plausibility.check(telegram, received_ms, rank)
+            if weaker:
+                meter = None
         words = status_words.of(telegram, received_ms, status_words.WARNING if findings else 0)
         values = gateway.values(telegram, received_ms)
         shown = _gateway(values, words, findings, received_ms)
         told = []
         if received_ms is not None:
             self.last_ms = received_ms
-            if telegram.address is not None and telegram.error is None:
-                meter = address_text.show(telegram.address)
-                if name is not None:
-                    self.names[meter] = name
-                device_type = telegram.address.device_type
+            if meter is not None:
                 told = self.registers.feed(
-                    meter, device_type, values, received_ms, words.gateway, words.meter
+                    meter, address.device_type, values, received_ms, words.gateway, words.meter, rank
                 )
             else:
                 told = self.registers.close(received_ms)
         return [with_gateway(render(), shown)] + [self._register(row) for row in told]
+
+    def _weaker(self, telegram, meter, name, level):
+        """The finding, in a list, if the meter has protected better what it sent before. If this is the first time that it
+        is protected so well, what came before is forgotten."""
+        who = meter if name is None else name  # a name may stand for several addresses
+        best = self.standing.best(who)
+        judged = self.standing.judge(who, level) if telegram.records else EQUAL
+        if judged == WEAKER:
+            words = (("before", standing.WORDS[best]), ("now", standing.WORDS[level]))
+            return [Finding("weaker protection", None, words)]
+        if judged == STRONGER:
+            self.plausibility.forget(telegram.address)
+            for other in [meter] + [one for one in self.names if self.names[one] == who]:
+                self.registers.forget(other)
+        if name is not None:
+            if len(self.names) >= standing.MOST:
+                self.names.clear()
+            self.names[meter] = name
+        return []
 
     def saved(self, due=False):
         """Store the state, if it was not stored for a while (due: in any case). Called when the lines are out, so that
@@ -150,7 +196,7 @@ class ValueHandling:
         if not due and self._saved_ms is not None and abs(self.last_ms - self._saved_ms) < _SAVE_MS:
             return
         self._saved_ms = self.last_ms
-        state = {"plausibility": self.plausibility.export(), "registers": self.registers.export()}
+        state = {name: part.export() for name, part in self._parts()}
         try:
             self._store.save(state)
             self._failed = False

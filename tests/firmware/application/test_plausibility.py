@@ -252,6 +252,41 @@ def test_bounded():
     assert names(checks(plausibility, "0413 07190000", T + 1, "04", number="00000014")) == []
 
 
+def test_strangers_do_not_push_out_who_ranks_higher():
+    plausibility = Plausibility(meters=5)
+    own = make.meter("0413 08190000", "07", number="87654321")
+    plausibility.check(own, T, rank=2)
+    for number in range(20):
+        stranger = make.meter("0413 08190000", "07", number="%08d" % number)
+        plausibility.check(stranger, T + number)
+    lower = make.meter("0413 07190000", "07", number="87654321")
+    assert names(plausibility.check(lower, T + 100, rank=2)) == ["goes backwards"]
+    again = Plausibility(meters=5)
+    again.restore(json.loads(json.dumps(plausibility.export())))
+    for number in range(20):
+        again.check(make.meter("0413 08190000", "07", number="%08d" % number), T + 200)
+    lower = make.meter("0413 06190000", "07", number="87654321")
+    assert names(again.check(lower, T + 300, rank=2)) == ["goes backwards"]
+
+
+def test_no_room_among_higher_ranks():
+    """Who finds none is still checked by itself."""
+    plausibility = Plausibility(meters=1)
+    plausibility.check(make.meter("0413 08190000", number="87654321"), T, rank=1)
+    wrong = make.meter("025B 5801", "04", number="00000001")  # 344 °C
+    assert names(plausibility.check(wrong, T)) == ["over range"]
+    assert len(plausibility.export()["meters"]) == 1
+
+
+def test_forget():
+    plausibility = Plausibility()
+    own = make.meter("0413 08190000")
+    plausibility.check(own, T)
+    plausibility.forget(own.address)
+    plausibility.forget(own.address)
+    assert plausibility.check(make.meter("0413 07190000"), T + 1) == []
+
+
 def test_restart():
     plausibility = Plausibility()
     checks(plausibility, DUE.format("88130000", "3F3C", "08190000") + " 046D 00 21 41 31")
@@ -285,15 +320,20 @@ def test_whatever_a_meter_can_send_comes_back_from_the_disk(record):
         None,
         {},
         [],
-        {"version": 2},
-        {"version": 1, "count": "x", "meters": []},
-        {"version": 1, "count": 1, "meters": [[]]},
-        {"version": 1, "count": 1, "meters": [["aa", 1, None, [1, 2], [], []]]},
-        {"version": 1, "count": 1, "meters": [["aa", 1, None, None, [["p", "m3", "13", 4, 1.5, 0, 1]], []]]},
+        {"version": 1, "count": 0, "meters": []},
+        {"version": 2, "count": "x", "meters": []},
+        {"version": 2, "count": 1, "meters": [[]]},
+        {"version": 2, "count": 1, "meters": [["aa", 1, None, [1, 2], [], [], 0]]},
+        {"version": 2, "count": 1, "meters": [["aa", 1, None, None, [], [], "x"]]},
         {
-            "version": 1,
+            "version": 2,
             "count": 1,
-            "meters": [["aa", 1, None, None, [["p", "m3", "13", 4, 1, 10**9, 1]], []]],
+            "meters": [["aa", 1, None, None, [["p", "m3", "13", 4, 1.5, 0, 1]], [], 0]],
+        },
+        {
+            "version": 2,
+            "count": 1,
+            "meters": [["aa", 1, None, None, [["p", "m3", "13", 4, 1, 10**9, 1]], [], 0]],
         },
     ],
 )

@@ -166,12 +166,14 @@ def test_restart_in_the_middle():
         [],
         {},
         {"version": 9, "registers": []},
-        {"version": 1},
-        {"version": 1, "registers": [["a"]]},
-        {"version": 1, "registers": [["m", "o", 900000, 1, 1, [[1, 2, "x", 4, "Wh", 0, 0]]]]},
-        {"version": 1, "registers": [["m", "o", 0, 1, 1, []]]},
-        {"version": 1, "registers": [[1, "o", 900000, 1, 1, []]]},
-        {"version": 1, "registers": [["m", "o", 900000, True, 1, []]]},
+        {"version": 1, "registers": []},
+        {"version": 2},
+        {"version": 2, "registers": [["a"]]},
+        {"version": 2, "registers": [["m", "o", 900000, 1, 1, [[1, 2, "x", 4, "Wh", 0, 0]], 0]]},
+        {"version": 2, "registers": [["m", "o", 0, 1, 1, [], 0]]},
+        {"version": 2, "registers": [[1, "o", 900000, 1, 1, [], 0]]},
+        {"version": 2, "registers": [["m", "o", 900000, 1, 1, [], None]]},
+        {"version": 2, "registers": [["m", "o", 900000, True, 1, [], 0]]},
     ],
 )
 def test_damaged_state_is_named_and_changes_nothing(state):
@@ -232,6 +234,36 @@ def test_bounded():
         assert len(register.slots) <= register.keep + 2
 
 
+def test_strangers_do_not_push_out_who_ranks_higher():
+    def feed(rows, meter, seconds, **more):
+        at = T + seconds * S
+        return rows.feed(meter, 7, gateway.values(make.meter("0413 08190000"), at), at, **more)
+
+    rows = registers.Registers(most=4)
+    feed(rows, "own", 0, rank=2)
+    for number in range(20):
+        feed(rows, "m%02d" % number, number + 1)
+    again = registers.Registers(most=4)
+    again.restore(json.loads(json.dumps(rows.export())))
+    for number in range(20, 40):
+        feed(again, "m%02d" % number, number + 1)
+    assert [row[0] for row in again.export()["registers"]] == ["m37", "m38", "m39", "own"]
+    for number in range(4):
+        feed(again, "known%d" % number, 50 + number, rank=3)
+    assert [row[0] for row in again.export()["registers"]] == ["known%d" % number for number in range(4)]
+    assert feed(again, "stranger", 60) == []
+    assert len(again) == 4
+
+
+def test_forget():
+    rows = registers.Registers()
+    for meter in ("a", "b"):
+        rows.feed(meter, 7, gateway.values(make.meter("0413 08190000"), T), T)
+    rows.forget("a")
+    rows.forget("a")
+    assert [line[0] for line in rows.close(T + H)] == ["b"]
+
+
 def test_a_value_that_lies_in_the_future_is_none():
     """A forward profile behind the current value, 150 steps of 250 days: nobody measures tomorrow's value, and the state
     stays small enough to come back."""
@@ -241,7 +273,7 @@ def test_a_value_that_lies_in_the_future_is_none():
         at = T + number * H
         rows.feed("m", 2, gateway.values(make.meter(profile, "02"), at), at)
     state = rows.export()
-    assert [len(row[-1]) <= registers.KEEP + 2 for row in state["registers"]] == [True]
+    assert [len(row[5]) <= registers.KEEP + 2 for row in state["registers"]] == [True]
     registers.Registers().restore(json.loads(json.dumps(state)))
     inverse = gateway.values(make.meter(profile.replace("0D831F", "0D8313"), "02"), T)
     assert sum(registers.registrable(value) for value in inverse) == 151
