@@ -38,7 +38,6 @@ ACTIONS = {
 _NAMES = {code: name for name, code in ACTIONS.items()}
 _WITHOUT_DATA = ("get", "arl", "drl", "clr", "freeze")
 _EVERYTHING = 0x7E
-_GLOBAL_READOUT = 0x7F
 _SELECTION = b"\xfd\xfd\x00"  # VIB of MM6!
 
 # Two operands of arithmetic and bit actions: what there is, what the command says.
@@ -161,11 +160,6 @@ def build(dib, vib, action, value=None, exponent=None):
     return dib + command_vib(vib, action) + whole[len(dib) + len(vib) :]
 
 
-def build_readout_all():
-    """The command that asks for everything: DIF 7F."""
-    return bytes((_GLOBAL_READOUT,))
-
-
 # --- meter ---
 
 # action: word of ACTIONS. dib, vib: of the data point, the action taken out. record: the record.Record. data: its data bytes.
@@ -196,7 +190,7 @@ def parse(payload):
 
 
 class Register:
-    """A data point of a meter that commands may reach.
+    """A data point of a meter that commands may reach (one that is only sent is a roles.meter.Register).
 
     dib, vib: as the meter sends it. value: the raw value, a whole number, or bytes where the data are none (addresses, dates,
     texts). actions: what may be done besides get, arl and drl. secured: whether changing it needs a secured container.

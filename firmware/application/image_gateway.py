@@ -90,7 +90,7 @@ _PASSING = (error_codes.NOT_FINISHED, error_codes.PARAMETER, error_codes.UNSPECI
 
 
 class Gateway:
-    """The gateway's side of an image transfer to one meter.
+    """The gateway's side of an image transfer to one meter (gateway.py is another matter: what a gateway makes of values).
 
     source: function (offset, length) that returns bytes of the image. size: of the image in bytes. image_id: image.ID_BYTES
     bytes. mac: image.MAC_BYTES bytes over the image. block_size: bytes of a block.

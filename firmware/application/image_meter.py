@@ -52,7 +52,7 @@ _TOLD = ("verifying", "verified", "not verified", "activating", "activated", "no
 
 
 class Meter:
-    """The meter's side of an image transfer.
+    """The meter's side of an image transfer (no role: roles.meter.Meter sends readings).
 
     max_bytes: how large an image may be. max_blocks: how many blocks, one bit each. max_block_bytes: how large a block.
     secured: function codes that are executed only from a secured container (CI C3).

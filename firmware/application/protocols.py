@@ -1,8 +1,8 @@
 """What the application protocols beside the M-Bus records say: one reader over all of them, loaded on demand.
 
-The bodies are those behind the transport header, decrypted. Which module knows a CI code is in _READERS; of the others only
-the name is known, and their bytes are kept whole: the body of the synchronise action (5C) is not public, manufacturer specific protocols (A0-B7) belong to their manufacturer, and DLMS, SML,
-network and security management are other worlds.
+The bodies are those behind the transport header, decrypted. Which module knows a CI code is in _READERS; of the others
+only the name is known, and their bytes are kept whole: the body of the synchronise action (5C) is not public, manufacturer
+specific protocols (A0-B7) belong to their manufacturer, and DLMS, SML, network and security management are other worlds.
 """
 
 from collections import namedtuple

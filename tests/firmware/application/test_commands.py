@@ -64,7 +64,7 @@ def test_commands_without_an_action(text, action, dib, vib, value):
 
 
 def test_global_readout():
-    (command,) = parse(commands.build_readout_all().hex())
+    (command,) = parse("7F")
     assert command.action == "get" and command.dib == b"\x7f"
 
 
