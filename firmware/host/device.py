@@ -124,9 +124,17 @@ def device(source, table, values):
         if isinstance(error, ConfigError):
             raise
         raise wrong(error.message, "points", error.hint)
-    registers, clear_from = [], None
+    if not listed:
+        raise wrong("a meter with no record", "record", 'write [[meter.record]], or points = ["VM1!"]')
+    registers, clear_from, sent = [], None, set()
     for place, record in listed:
-        registers.append(_register(source, place, record, nominal_us, device_type, sensors))
+        register = _register(source, place, record, nominal_us, device_type, sensors)
+        same = record.get("point"), register.dib, register.vib
+        if same[0] and same in sent:
+            hint = "leave one out, or give it another storage, tariff or subunit"
+            raise source.error("{} would be sent twice".format(same[0]), place, "point", hint)
+        sent.add(same)
+        registers.append(register)
         if record.get("clear") and clear_from is None:
             clear_from = len(registers) - 1
         elif clear_from is not None and not record.get("clear"):
@@ -197,8 +205,13 @@ def _with_points(source, table, values, listed, device_type, sensors):
         wanted = points.standard_set(device_type, sensors)
     if not all(isinstance(tag, str) for tag in wanted):
         raise MisuseError("points are names in quotes", None, 'as in ["VM1!", "DT2!D"]')
+    if "points" in values and not wanted:
+        hint = 'write points = "{}" or ["VM1!"], or leave it out'.format(_STANDARD_SET)
+        raise MisuseError("points: no data point is named", None, hint)
     out = []
-    for tag in wanted:
+    for at, tag in enumerate(wanted):
+        if tag in wanted[:at]:
+            raise MisuseError("{} is named twice".format(tag), None, "take one of them out")
         own = [one for one in listed if one[1].get("point") == tag]
         out += own or [(table, {"point": tag})]
     out += [one for one in listed if one[1].get("point") not in wanted]
