@@ -55,8 +55,6 @@ def open_message(message, tpl, afl, address, key_for, accepted=ACCEPTED):
     has_mac = afl is not None and afl.authentication_type() != 0
     if afl is not None and afl.mac and not has_mac:
         raise TransportError("a MAC without a message control field", position=afl.offset)
-    if tpl.mode == 7 and not has_mac:  # also where nothing is encrypted
-        raise TransportError("mode 7 without the MAC that profile B asks for", position=tpl.offset)
     opener(opened, message, tpl, afl if has_mac else None, address, key_for, accepted)
     return opened
 
@@ -64,7 +62,8 @@ def open_message(message, tpl, afl, address, key_for, accepted=ACCEPTED):
 def _plain(opened, message, tpl, afl, address, key_for, accepted):
     if afl is not None:
         opened.counter = afl.counter
-        _verify(opened, message, tpl, afl, _key(opened, address, key_for, tpl), address, accepted)
+        _usable(opened, afl, accepted)
+        _verify(opened, message, tpl, afl, _key(opened, address, key_for, tpl), address)
 
 
 def _mode5(opened, message, tpl, afl, address, key_for, accepted):
@@ -81,9 +80,12 @@ def _mode7(opened, message, tpl, afl, address, key_for, accepted):
 
     opened.encrypted_bytes = length = mode5.encrypted_length(tpl.blocks, len(opened.payload))
     _select(opened, tpl, afl)
-    key = _key(opened, address, key_for, tpl)
     if afl is not None:
-        _verify(opened, message, tpl, afl, key, address, accepted)
+        _usable(opened, afl, accepted)
+    key = _key(opened, address, key_for, tpl)
+    if afl is None:  # also where nothing is encrypted
+        raise TransportError("mode 7 without the MAC that profile B asks for", position=tpl.offset)
+    _verify(opened, message, tpl, afl, key, address)
     if length:
         padded = bool(tpl.configuration_field & 0x08)
         purpose = kdf.ENCRYPTION_DOWN if tpl.direction == DOWN else kdf.ENCRYPTION_UP
@@ -95,13 +97,14 @@ def _mode7(opened, message, tpl, afl, address, key_for, accepted):
 def _mode10(opened, message, tpl, afl, address, key_for, accepted):
     from ..security import kdf, mode10
 
-    if tpl.configuration_extension[1] & 3 != 1:
-        raise UnsupportedSecurityError("mode 10 with a tag of other than 8 bytes", position=tpl.offset)
     end = len(opened.payload) - mode10.TAG_BYTES
     length = tpl.configuration_field & 0xFF
     length = end if length == _ALL_BYTES else length
     if not 0 <= length <= end:
         raise TransportError("mode 10 announces more bytes than there are", position=tpl.payload_offset)
+    if tpl.configuration_extension[1] & 3 != 1:
+        hint = "OMS has tags of 8 bytes, and no other layout is public"
+        raise UnsupportedSecurityError("mode 10 with a tag of other than 8 bytes", tpl.offset, hint)
     _select(opened, tpl, None if afl is None or tpl.configuration_field & 0x2000 else afl)
     key = _key(opened, address, key_for, tpl)
     purpose = kdf.ENCRYPTION_DOWN if tpl.direction == DOWN else kdf.ENCRYPTION_UP
@@ -165,7 +168,7 @@ def _select(opened, tpl, afl):
             opened.key_version = afl.key_information[1]
         if opened.counter is None:
             opened.counter = afl.counter
-    if opened.counter is None:
+    if opened.counter is None and (afl is not None or tpl.mode != 7):
         raise TransportError("mode {} without a message counter".format(tpl.mode), position=tpl.offset)
 
 
@@ -184,11 +187,8 @@ def _key(opened, address, key_for, tpl):
     return key
 
 
-def _verify(opened, message, tpl, afl, key, address, accepted):
-    """The MAC of the AFL: over its covered fields and the whole message. MacError if it is wrong."""
-    from ..security import kdf
-    from ..security.octets import equal
-
+def _usable(opened, afl, accepted):
+    """What can be said of a MAC before there is a key."""
     if afl.authentication_type() not in accepted:
         raise UnsupportedSecurityError(
             "authentication type {} of the AFL is not accepted".format(afl.authentication_type()),
@@ -199,6 +199,13 @@ def _verify(opened, message, tpl, afl, key, address, accepted):
         raise TransportError("the MAC has another length than the MCL says", position=afl.offset)
     if opened.counter is None:
         raise TransportError("a MAC without a message counter", position=afl.offset)
+
+
+def _verify(opened, message, tpl, afl, key, address):
+    """The MAC of the AFL: over its covered fields and the whole message. MacError if it is wrong."""
+    from ..security import kdf
+    from ..security.octets import equal
+
     purpose = kdf.MAC_DOWN if tpl.direction == DOWN else kdf.MAC_UP
     if not equal(mac(kdf.derive(key, purpose, opened.counter, address), afl, message[tpl.offset :]), afl.mac):
         raise MacError("the MAC of the AFL is wrong", position=afl.offset)
