@@ -2,9 +2,9 @@
 
 import json
 
-from omsnode.tools.bench import crypto, decode, radio
+from omsnode.tools.bench import crypto, decode, energy, radio
 
-_BENCHES = {"crypto": crypto, "decode": decode, "radio": radio}
+_BENCHES = {"crypto": crypto, "decode": decode, "energy": energy, "radio": radio}
 
 
 def add_parser(subparsers):
@@ -14,7 +14,8 @@ def add_parser(subparsers):
         "deframer, each beside a floor measured in the same run (the same with C routines alone: digits to bytes, one AES "
         "call, json.dumps), and what each stage takes. crypto: AES back ends beside "
         "each other, per primitive and per telegram of profiles A, B and D. radio: dead time of the CC1101 driver, "
-        "smallest spacing of frames, and the service delay at which loss begins, on the chip model.",
+        "smallest spacing of frames, and the service delay at which loss begins, on the chip model. energy: charge of the radio chip per telegram, both chips, every mode, beside the air "
+        "time alone.",
     )
     parser.add_argument("what", nargs="?", choices=sorted(_BENCHES), default="decode")
     parser.add_argument(
