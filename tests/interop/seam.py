@@ -32,7 +32,11 @@ SOURCE = pathlib.Path(__file__).with_name("seam.c")
 REQUEST = struct.Struct("<IIIIQ")  # op, number, length, unused, value
 REPLY = struct.Struct("<iiII")  # result, errno, length, offset of a descriptor
 OP_IOCTL, OP_READ, OP_WRITE, OP_SPI, OP_CLOSE, OP_FLOCK, OP_WAIT = range(1, 8)
-PACKAGES = {"RPi": "rpi-lgpio"}  # where the package is not named as its module
+PACKAGES = {  # where the package is not named as its module, or must come without what it wants
+    "RPi": "rpi-lgpio",
+    "LoRaRF": "--no-deps LoRaRF",
+    "jetson_sx126x": "--no-deps jetson-SX126X",
+}
 LAP_NS = 1_000_000_000  # the longest single wait, so that signals reach the process
 
 TRANSFER = struct.Struct("<QQIIHBBBBBB")  # struct spi_ioc_transfer

@@ -84,7 +84,10 @@ class Control:
         if self.options.pll_lock_failures > 0:
             self.options.pll_lock_failures -= 1
             return False
-        return self.pll_calibrated
+        return self._pll_usable()
+
+    def _pll_usable(self):
+        return self.pll_calibrated or self.options.uncalibrated_pll == "works"
 
     def _standby(self, mode="STDBY_RC"):
         """Fall back at once: the 32 MHz run already."""
@@ -186,7 +189,7 @@ class Control:
         self.image_asked_mhz = low, high
         if low > high:
             self.violation("CalibrateImage({:02X}, {:02X})".format(*parameters))
-        if clock and self.pll_calibrated:
+        if clock and self._pll_usable():
             self.image_mhz = low, high
         else:
             self.image_mhz = None

@@ -54,6 +54,14 @@ OPTIONS = (
     Option("pll_lock_failures", 0, (0, 1, 3), "so many mode changes from now on end with PLL_LOCK", "9.10"),
     Option("pa_ramp_failures", 0, (0, 1), "so many SetTx from now on end with PA_RAMP", "2"),
     Option(
+        "uncalibrated_pll",
+        "fails",
+        ("fails", "works"),
+        "a TCXO that was set up after the chip had calibrated itself in vain, and no Calibrate since: the synthesizer "
+        "does not lock, or it does",
+        "4.3 (mandatory), but KUS and ports of RLIB are in use without",
+    ),
+    Option(
         "image_loss_db",
         6,
         (0, 6, 20),
