@@ -61,13 +61,15 @@ def numbers(mode, telegram):
 class Witness:
     """Hears every telegram on the air and knows what may not come again.
 
-    lives: how often the meter was started since its last telegram. lost: most counters that one cut has cost.
+    lives: how often the meter was started since its last telegram on the air. made: telegrams made since then. lost: most
+    numbers that one cut has cost.
     """
 
     def __init__(self, mode, before=None):
         self.mode = mode
         self.last = before.last if before else None
         self.lives = before.lives if before else 0
+        self.made = before.made if before else 0
         self.heard = self.lost = 0
 
     def on_air(self, telegram):
@@ -75,8 +77,8 @@ class Witness:
         self.heard += 1
         if self.last is not None:
             was_access, was_counter, was_value = self.last
-            # A cut costs no more than the block that was reserved, and none that was used comes again.
-            most = 1 + BLOCK * self.lives
+            # A cut costs no more than the block that was reserved, a refused slot its number; none comes again.
+            most = self.made + BLOCK * self.lives
             step = (access - was_access) & 0xFF if counter is None else counter - was_counter
             assert 1 <= step <= most, ("numbers", self.last, access, counter)
             if counter is not None:
@@ -86,7 +88,7 @@ class Witness:
             if self.lives == 1:
                 self.lost = max(self.lost, step - 1)
         self.last = (access, counter, value)
-        self.lives = 0
+        self.lives = self.made = 0
 
 
 class AirRadio(WireRadio):
@@ -130,6 +132,7 @@ class Life:
             actions = make(now_us, wall_us)
             self.saves += any(isinstance(one, Persist) for one in actions)
             self.made = actions[-1].telegram if actions else None
+            witness.made += bool(actions)
             return actions
 
         self.role.tick = tick
@@ -316,8 +319,6 @@ def test_a_disk_that_fails(mode, monkeypatch):
             for _ in range(rng.randrange(1, 30)):
                 life.step()
             refused += life.role.counters.get("refused.persist", 0)
-            # A slot that is refused costs its numbers as well.
-            witness.lives += life.role.counters.get("refused.persist", 0)
             disk = disk.left(rng)
         assert refused > 10 and witness.heard > 20
 
