@@ -108,14 +108,15 @@ def _strobe(address, chip):
 
 def _sx1262(tx, chip, state):
     """The same of one command (SX1262 sheet 1.1, 2). state: what it was."""
-    plan: list | None = {
+    plans: dict[int, list] = {
         0x84: [("sleep", None)],
         0xC1: [("synthesizer", None)],
         0x82: [("synthesizer", _SX1262_TO_RX_US), ("rx", None)],
         0x83: [("synthesizer", _SX1262_TO_TX_US), ("tx", None)],
         0x89: [("synthesizer", _SX1262_CALIBRATION_US), ("standby", None)],
         0x98: [("synthesizer", _SX1262_CALIBRATION_US), ("standby", None)],
-    }.get(tx[0])
+    }
+    plan = plans.get(tx[0])
     if plan and tx[0] != 0x84 and state == "standby" and chip["tcxo_us"]:
         plan = [("oscillator", chip["tcxo_us"]), *plan]  # a TCXO has to start
     if tx[0] == 0x97:
