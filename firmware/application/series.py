@@ -112,6 +112,11 @@ class Profiles:
         self._open = []  # records of a message that goes on
         self._descriptors = {}  # (code, storage, tariff, subunit): value
 
+    @property
+    def empty(self):
+        """Whether nothing is kept of what came so far."""
+        return not (self.series or self.undated or self._open or self._descriptors)
+
     def feed(self, records, received=None):
         """Take the records of a decoded telegram (application.telegram.Telegram.records), in the order in which the
         telegrams of one message came. received: ISO 8601 text of its reception (UTC), for profiles whose base time is

@@ -16,7 +16,7 @@ from omsnode.firmware.roles.collector import Collector
 from omsnode.firmware.roles.trust import Trust
 from omsnode.firmware.security import default_keys
 
-from . import output, scene, station, value_handling
+from . import output, profiles, scene, station, value_handling
 
 _MOST_SECONDS = 10**9
 EXAMPLE = """\
@@ -46,7 +46,13 @@ def add_parser(subparsers):
         description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
         "from the configuration. Ends with Ctrl-C; counters go to standard error.",
         epilog="\n".join(
-            (output.FORMATS_HELP, value_handling.HELP, "example of a configuration:\n", EXAMPLE)
+            (
+                output.FORMATS_HELP,
+                value_handling.HELP,
+                profiles.HELP,
+                "example of a configuration:\n",
+                EXAMPLE,
+            )
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -57,6 +63,7 @@ def add_parser(subparsers):
     parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
     output.add_options(parser)
     value_handling.add_options(parser)
+    profiles.add_options(parser)
     parser.add_argument(
         "--seconds", type=float, metavar="N", help="stop after N seconds instead of with Ctrl-C"
     )
@@ -83,7 +90,10 @@ def run(args):
         print(without_keys(about), file=sys.stderr)
     first = radios[0]  # what is stored is stored under its name
     if hats.find(first.hat).platform == hats.VIRTUAL:
-        with value_handling.delivering(args, stored.key_for, settings.state_dir, first.name) as deliver:
+        with (
+            value_handling.delivering(args, stored.key_for, settings.state_dir, first.name) as plain,
+            profiles.behind(args, stored.key_for, plain) as deliver,
+        ):
             return _virtual(settings, radios, deliver, args.seconds, stored.key_for)
     state_dir = settings.state_dir or default_state_dir()
     store = JsonStore(state_dir, "collector-" + first.name)
@@ -101,7 +111,8 @@ def run(args):
         keys=stored.key_for,
     )
     with (
-        value_handling.delivering(args, stored.key_for, state_dir, first.name) as deliver,
+        value_handling.delivering(args, stored.key_for, state_dir, first.name) as plain,
+        profiles.behind(args, stored.key_for, plain) as deliver,
         station.open_all([one.hat for one in radios]) as (board, pairs),
     ):
         if len(pairs) == 1:

@@ -12,20 +12,21 @@ from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.table import complaint, to_table
 from omsnode.firmware.transport.fragmentation import Reassembly
 
-from . import _telegrams, output, value_handling
+from . import _telegrams, output, profiles, value_handling
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "decode",
         description="Decode telegrams, one per line, to one JSON object per line.",
-        epilog="\n".join((output.FORMATS_HELP, value_handling.HELP, _telegrams.HELP)),
+        epilog="\n".join((output.FORMATS_HELP, value_handling.HELP, profiles.HELP, _telegrams.HELP)),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
     _telegrams.add_key_options(parser)
     output.add_options(parser)
     value_handling.add_options(parser)
+    profiles.add_options(parser)
     parser.add_argument("file", nargs="?", default="-", metavar="FILE", help="text file, - is standard input")
     return parser
 
@@ -41,6 +42,7 @@ def run(args):
     handling = value_handling.of(args, store.key_for)
     if handling:
         render, refuse = handling.around(render, refuse)
+    gathered = profiles.of(args, store.key_for)
     live = args.file == "-" or not os.path.isfile(args.file)  # somebody may wait for each line
     refused = False
     for text in _telegrams.input_lines(args.file):
@@ -51,12 +53,16 @@ def run(args):
             line, telegram, error = read
             telegram.error = error
             refused = refused or error is not None
+            if gathered is not None:
+                gathered.feed(telegram, value_handling.instant(line.timestamp))
             out = render(telegram, line)
         except OmsError as error:
             refused = True
             out = refuse(error)
         if out is not None:
             print(out, flush=live)
+    if gathered is not None:
+        gathered.tell()
     return 1 if refused else 0
 
 
