@@ -1,10 +1,13 @@
 """Both radios behind one name each: stations to send and receive, frames from nowhere, and the books of a driver."""
 
+import functools
+
 import support_stations
 import support_sx1262
 from omsnode.board import virtual
 from omsnode.board.virtual import World
 from omsnode.drivers.sx1262 import limits
+from omsnode.firmware.errors import OmsError
 from omsnode.firmware.phy import framing, modes
 from support_stations import chips
 
@@ -38,14 +41,18 @@ def pair(kinds, seed=0, world=None, sender=None, receiver=None):
     )
 
 
+@functools.cache
+def _longest(link):
+    return limits.longest(modes.find(*link[:2]), link[2])
+
+
 def possible(kind, link, length):
     """Can this chip send a frame with this L-field?"""
-    mode, direction, frame_format = link
     try:
-        framing.frame_bytes(length, frame_format)
-    except Exception:
+        framing.frame_bytes(length, link[2])
+    except OmsError:
         return False
-    return kind == "cc1101" or length <= limits.longest(modes.find(mode, direction), frame_format)
+    return kind == "cc1101" or length <= _longest(link)
 
 
 def on_air(world, link, data, at_ns, **more):

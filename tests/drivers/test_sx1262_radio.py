@@ -1,5 +1,5 @@
-"""The driver on the chip model, with the CC1101's as the partner: every mode and length, every setting of what the sheet
-leaves open, late hosts."""
+"""The driver on the chip model, with the CC1101's as the partner: every mode, the lengths that are special, late hosts. All
+lengths and every setting of what the sheet leaves open: tests/scenario/test_every_pairing.py."""
 
 import pytest
 import support_stations
@@ -30,13 +30,6 @@ LENGTHS = (9, 11, 20, 26, 58, 100, 104, 105, 110, 112, 140, 149, 150, 151, 209, 
 
 PAIRS = ((Cc1101, Sx1262), (Sx1262, Cc1101), (Sx1262, Sx1262))
 NAMES = ("cc1101-sx1262", "sx1262-cc1101", "sx1262-sx1262")
-
-UNKNOWNS = [
-    (option.name, choice)
-    for option in sx1262.OPTIONS
-    for choice in option.choices
-    if choice != option.default
-]
 
 
 def pair(classes, seed=0, receiver=None, sender=None, world=None, **board):
@@ -103,47 +96,6 @@ def test_every_mode_and_length(link, classes):
     assert not receiver.faults
     assert not sender.board.chip.violations
     assert not receiver.board.chip.violations
-
-
-@pytest.mark.parametrize("link", (("T1", "up", "A"), ("C1", "up", "B"), ("S2", "up", "A")))
-def test_every_length(link):
-    world, sender, receiver = pair((Cc1101, Sx1262), seed=3)
-    receiver.listen(link[0], link[1])
-    for length in range(9, 256):
-        if fits(sender, link, length):
-            exchange(world, sender, receiver, link, length)
-    assert not receiver.faults
-
-
-# What an option of the model may make the driver count; anything else is a mistake.
-ALLOWED = {
-    "pll_lock_failures": {"pll"},
-    "pa_ramp_failures": {"pa_ramp"},
-}
-
-
-@pytest.mark.parametrize(("name", "choice"), UNKNOWNS)
-@pytest.mark.parametrize("classes", PAIRS, ids=NAMES)
-def test_every_setting_of_the_unknowns(name, choice, classes):
-    world = World(seed=4)
-    made = []
-    for cls, label in zip(classes, ("sender", "receiver"), strict=True):
-        made.append(cls(world, label, **({"options": {name: choice}} if cls is Sx1262 else {})))
-    sender, receiver = made
-    if name == "pa_ramp_failures" and isinstance(sender, Sx1262):
-        sender.send("T1", chips("T1", frame(20)), in_us=20000)  # lost, and told
-        world.run([sender], world.now_us + 60000)
-        assert [(event.kind, event.code) for event in sender.events] == [("fault", "pa_ramp")]
-    for link in (("S2", "up", "A"), ("T1", "up", "A"), ("C1", "up", "B"), ("C2", "down", "A")):
-        receiver.listen(link[0], link[1])
-        for length in (20, 110, 149, 223, 255):
-            if fits(sender, link, length):
-                exchange(world, sender, receiver, link, length)
-    allowed = ALLOWED.get(name, set())
-    assert set(sender.faults) <= allowed
-    assert set(receiver.faults) <= allowed
-    assert not receiver.board.chip.violations
-    assert not sender.board.chip.violations
 
 
 @pytest.mark.parametrize("mode", ("T1", "C1"))
