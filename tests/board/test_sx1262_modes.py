@@ -385,3 +385,13 @@ def test_reset_state_options():
     made = Bench(options={"packet_type_reset": 1, "tx_base_reset": 0x80})
     assert made.get("11", 1) == b"\x01"
     assert made.chip.tx_base == 0x80
+
+
+@pytest.mark.parametrize("option, works", [("fails", False), ("works", True)])
+def test_tcxo_without_a_calibration_since(option, works):
+    made = Bench(options={"uncalibrated_pll": option})
+    made.ready()
+    made.do("97 02 00 01 40", "07 00 00", "98 D7 DB", "8A 00", *T)
+    made.do(RX_FOREVER)
+    assert made.chip.receiver.on == works
+    assert bool(made.errors() & 0x40) != works  # PLL_LOCK
