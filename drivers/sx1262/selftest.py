@@ -9,15 +9,11 @@ from omsnode.firmware.portable import const
 from .. import selftest
 from ..selftest import failed, ok, pause, rose, skipped, warning
 from . import commands, profiles, registers
+from .bare import BOOT_US, PATTERN, ROUNDS, Bare
 from .start import TCXO_MV
 
-_RESET_US = const(400)
-_BOOT_US = const(12000)  # 3.5 ms, up to 9 seen (sheet 4.1: at most 10)
 _CALIBRATION_US = const(25000)  # 3.5 ms, up to 18 seen with a TCXO (sheet 1.1)
-_SETTLE_US = const(300)
-_ROUNDS = const(200)
 _MODE_BITS = const(0x70)  # of the status byte; the others tell of commands
-_PATTERN = b"\x55\xaa\x0f\xf0\x33\xcc\x96\x69"
 _LONG_DELAY_US = const(20000)
 _TIMEOUT_US = const(3000)
 _TOO_LOUD_DBM = const(-80)
@@ -38,7 +34,7 @@ _DUMPED = (
 
 def check(board, hat=None):
     """Generator of selftest.Finding. board: a board of this chip. hat: row of board/hats.py."""
-    bench = _Bench(board)
+    bench = Bare(board)
     during, after = bench.reset()
     alive = bench.standby()
     if not alive:
@@ -50,17 +46,17 @@ def check(board, hat=None):
     if text.startswith("SX126"):
         yield ok("version", text)
     else:
-        yield warning("version", "{!r} is no SX126x".format(text), "is it another chip?")
+        yield warning("version", '"{}" is no SX126x'.format(text), "is it another chip?")
     wrong = bench.wrong_bytes()
     if wrong:
         yield failed(
             "registers",
-            "{} of {} bytes do not read back as written".format(wrong, _ROUNDS * 8),
+            "{} of {} bytes do not read back as written".format(wrong, ROUNDS * 8),
             "shorter leads, ground beside them, a lower spi_hz; is another program using this SPI device?",
             "spi_hz",
         )
         return
-    yield ok("registers", "{} bytes read back as written".format(_ROUNDS * 8))
+    yield ok("registers", "{} bytes read back as written".format(ROUNDS * 8))
     swapped = False
     for finding in _lines(bench):
         swapped = swapped or "busy" in finding.wires and "dio1" in finding.wires
@@ -82,7 +78,7 @@ def check(board, hat=None):
 
 def dump(board):
     """Lines of text: mode, errors, interrupts, then the registers by name."""
-    bench = _Bench(board)
+    bench = Bare(board)
     bench.standby()
     lines = [
         "status = {:02X}".format(bench.status()),
@@ -105,92 +101,6 @@ class _Settings:
         self.tcxo_delay_us = getattr(hat, "tcxo_delay_us", None) or 5000
         self.dcdc = getattr(hat, "dcdc", None) is not False
         self.dio2_rf_switch = getattr(hat, "dio2_rf_switch", None) is not False
-
-
-class _Bench:
-    """Commands without BUSY, and the lines of the host."""
-
-    def __init__(self, board):
-        self.board = board
-        self.busy = board.pins["busy"].read
-        self.dio1 = board.pins["dio1"].read
-        self.reset_pin = board.pins.get("reset")
-        for name in ("txen", "rxen"):
-            if board.pins.get(name):
-                board.pins[name].write(0)
-
-    def reset(self):
-        """Levels (BUSY, DIO1) while NRESET is low, and when the chip must have started."""
-        if not self.reset_pin:
-            return (0, 0), (self.busy(), self.dio1())
-        self.reset_pin.write(0)
-        pause(self.board, _RESET_US)
-        during = self.busy(), self.dio1()
-        self.reset_pin.write(1)
-        pause(self.board, _BOOT_US)
-        return during, (self.busy(), self.dio1())
-
-    def give(self, *data, wait_us=_SETTLE_US):
-        """One command, and time for it. Returns what came back, from the second byte on."""
-        rx = bytearray(len(data))
-        self.board.spi.transfer(bytes(data), rx)
-        pause(self.board, wait_us)
-        return bytes(rx[1:])
-
-    def read(self, address, n):
-        return self.give(commands.READ_REGISTER, address >> 8, address & 0xFF, 0, *bytes(n))[3:]
-
-    def write(self, address, data):
-        self.give(commands.WRITE_REGISTER, address >> 8, address & 0xFF, *data)
-
-    def status(self):
-        return self.give(commands.GET_IRQ_STATUS, 0, 0, 0)[0]
-
-    def mode(self):
-        return self.status() >> 4 & 7
-
-    def irq(self):
-        answer = self.give(commands.GET_IRQ_STATUS, 0, 0, 0)
-        return answer[1] << 8 | answer[2]
-
-    def errors(self):
-        answer = self.give(commands.GET_DEVICE_ERRORS, 0, 0, 0)
-        return answer[1] << 8 | answer[2]
-
-    def clear_errors(self):
-        self.give(commands.CLEAR_DEVICE_ERRORS, 0, 0)
-
-    def standby(self):
-        """To STDBY_RC, from sleep too; True if a register then keeps what is written."""
-        self.give(commands.GET_STATUS, 0, wait_us=4000)  # wakes a chip that sleeps
-        for _ in range(5):  # the first commands after a reset may be refused
-            self.give(commands.SET_STANDBY, commands.STDBY_RC)
-            self.write(registers.SYNC_WORD, _PATTERN)
-            same = 0
-            for a, b in ((i, self.read(registers.SYNC_WORD + i, 1)[0]) for i in range(8)):
-                same += _PATTERN[a] == b
-            if same >= 4:  # not all need to be right: single errors are found later
-                return True
-        return False
-
-    def wrong_bytes(self):
-        wrong = 0
-        for turn in range(_ROUNDS):
-            pattern = bytes([byte ^ (0xFF if turn & 1 else 0) for byte in _PATTERN])
-            self.write(registers.SYNC_WORD, pattern)
-            found = self.read(registers.SYNC_WORD, 8)
-            for i in range(8):
-                wrong += found[i] != pattern[i]
-        return wrong
-
-    def asleep_and_awake(self):
-        """Levels (BUSY, DIO1) of a chip in STDBY_RC, asleep, and awake again."""
-        levels = [(self.busy(), self.dio1())]
-        self.give(commands.SET_SLEEP, commands.WARM_START, wait_us=1000)
-        levels.append((self.busy(), self.dio1()))
-        self.give(commands.GET_STATUS, 0, wait_us=5000)
-        levels.append((self.busy(), self.dio1()))
-        return levels
 
 
 def _no_answer(bench, during, after):
@@ -274,11 +184,11 @@ def _reset_line(bench):
     if not bench.reset_pin:
         yield skipped("reset", "the HAT has no such line")
         return
-    bench.write(registers.SYNC_WORD, _PATTERN)
+    bench.write(registers.SYNC_WORD, PATTERN)
     bench.reset()
     bench.give(commands.SET_STANDBY, commands.STDBY_RC)
     bench.give(commands.SET_STANDBY, commands.STDBY_RC)
-    if bench.read(registers.SYNC_WORD, 8) == _PATTERN:
+    if bench.read(registers.SYNC_WORD, 8) == PATTERN:
         yield failed(
             "reset", "the chip keeps what it was told", "the wire to RESET is open or on another pin", "reset"
         )
@@ -388,7 +298,7 @@ def _radio(bench, settings, swapped):
     bench.give(commands.SET_STANDBY, commands.STDBY_RC)
     if settings.dcdc:
         bench.give(commands.SET_REGULATOR_MODE, 1)
-        bench.give(commands.SET_RX, 0xFF, 0xFF, 0xFF, wait_us=delay_us + _BOOT_US)
+        bench.give(commands.SET_RX, 0xFF, 0xFF, 0xFF, wait_us=delay_us + BOOT_US)
         if bench.read(registers.SYNC_WORD, 8)[:2] != b"\x54\x3d":
             yield failed(
                 "regulator",
