@@ -1,7 +1,7 @@
 """rtl_433 (Debian package rtl-433) reads what the virtual air carried.
 
-The telegrams go through the CC1101 driver and the chip model; carrier, deviation, chip rate and chips of the recording
-come from the model's registers, so an outside program judges the driver's profiles.
+The telegrams go through the driver of a CC1101 or an SX1262 and the chip model; carrier, deviation, chip rate and chips
+of the recording come from the model's registers, so an outside program judges the driver's profiles.
 
 Limits of rtl_433 22.11 (its src/devices/m_bus.c), all of them in its buffers and not in the recording:
 * T and C: at most 64 + 256 * 12 chips from the first edge on: T up to L = 226; C has no limit, but format B needs an
@@ -18,7 +18,9 @@ import shutil
 import subprocess
 
 import pytest
+from omsnode.drivers.sx1262 import limits
 from omsnode.firmware.link import frame_a, frame_b
+from omsnode.firmware.phy import modes
 from omsnode.tools import cli
 from omsnode.tools.iq import render, virtual
 
@@ -30,6 +32,8 @@ CASES = {
     "C-B": ("C1", "B", frame_b.build, range(10, 252), T_AND_C, "C", "classic", 1_200_000),
     "S": ("S1-m", "A", frame_a.build, range(9, 88), S, "S", "minmax", 1_000_000),
 }
+# The largest L that the SX1262 sheet names as safe (7); in C with the sync word of the other frame format too.
+LONGEST = {"T": 149, "C-A": 222, "C-B": 222, "S": 110}
 
 
 @pytest.fixture
@@ -67,11 +71,17 @@ def as_rtl_433_copies_it(telegram, frame_format):
     return bytes(out[1:])
 
 
+@pytest.mark.parametrize("chip", ["cc1101", "sx1262"])
 @pytest.mark.parametrize("name", CASES)
-def test_decodes_every_frame(name, rtl_433, tmp_path):
+def test_decodes_every_frame(name, chip, rtl_433, tmp_path):
+    """Every length that rtl_433 reads and the chip can send (sheet 7.3 of the SX1262: 255 bytes and the sync word)."""
     mode, frame_format, build, lengths, decoder, letter, detector, rate = CASES[name]
     sent = list(telegrams(lengths, name))
-    on_air = virtual.send(mode, [build(telegram) for telegram in sent], frame_format)
+    if chip == "sx1262":
+        longest = limits.longest(modes.find(mode), frame_format)
+        assert longest >= LONGEST[name]
+        sent = [telegram for telegram in sent if build(telegram)[0] <= longest]
+    on_air = virtual.send(mode, [build(telegram) for telegram in sent], frame_format, chip=chip)
     recording = tmp_path / "air.cu8"
     recording.write_bytes(render.render(on_air, rate, gap_ms=2))
     heard = rtl_433(recording, rate, decoder, detector)
@@ -80,14 +90,15 @@ def test_decodes_every_frame(name, rtl_433, tmp_path):
         assert (got["model"], got["mode"], got["M"], got["id"]) == ("Wireless-MBus", letter, "CEN", 12345678)
         whole = as_rtl_433_copies_it(telegram, frame_format)
         assert bytes.fromhex(got["data"])[1:][: len(whole)] == whole
-    print("rtl_433: {} of {} frames in {}".format(len(heard), len(sent), name))
+    print("rtl_433: {} of {} frames in {} of {}".format(len(heard), len(sent), name, chip))
 
 
+@pytest.mark.parametrize("chip", ["cc1101", "sx1262"])
 @pytest.mark.parametrize("name", ["T", "S"])
-def test_decodes_with_noise_and_carrier_error(name, rtl_433, tmp_path):
+def test_decodes_with_noise_and_carrier_error(name, chip, rtl_433, tmp_path):
     mode, frame_format, build, _, decoder, _, detector, rate = CASES[name]
     sent = [build(telegram) for telegram in telegrams(range(20, 60, 5), name)]
-    on_air = virtual.send(mode, sent, frame_format)
+    on_air = virtual.send(mode, sent, frame_format, chip=chip)
     recording = tmp_path / "air.cu8"
     recording.write_bytes(render.render(on_air, rate, ecn0_db=30, offset_hz=-20_000, gap_ms=5))
     assert len(rtl_433(recording, rate, decoder, detector)) == len(sent)

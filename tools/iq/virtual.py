@@ -1,7 +1,9 @@
 """Frames sent by the real driver through the chip model: what the virtual air then carries is what gets recorded."""
 
+from omsnode.board import hats
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
+from omsnode.drivers.sx1262 import Sx1262
 from omsnode.firmware.errors import RadioError
 from omsnode.firmware.phy import framing, modes, radio
 
@@ -9,16 +11,15 @@ _LEAD_US = 20_000  # to load and calibrate the chip before the first chip is due
 _LIMIT_US = 1_000_000  # no frame is on the air for longer
 
 
-def send(mode, frames, frame_format="A", direction=modes.UP):
+def send(mode, frames, frame_format="A", direction=modes.UP, chip="cc1101", **board):
     """-> list of Transmission of the virtual air, one per frame.
 
-    mode: name of a row of `modes`. frames: bytes with link CRCs. Nothing leaves this machine, so the duty cycle is not
-    asked. Raises MisuseError for a frame that the mode cannot send, RadioError if the driver reports anything but that
+    mode: name of a row of `modes`. frames: bytes with link CRCs. chip: "cc1101" or "sx1262"; board: settings of its
+    virtual board. Nothing leaves this machine, so the duty cycle is not asked. Raises MisuseError for a frame that the mode cannot send, RadioError if the driver reports anything but that
     the frame was sent.
     """
     world = World()
-    board = world.add_board(name="sender")
-    driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+    board, driver = _radio(world, chip, board)
     driver.start(board.now_us())
     driver.configure(mode, direction)
     row = modes.find(mode, direction)
@@ -27,6 +28,16 @@ def send(mode, frames, frame_format="A", direction=modes.UP):
         driver.transmit(board.now_us() + _LEAD_US)
         _until_sent(board, driver)
     return list(world.air.log)
+
+
+def _radio(world, chip, settings):
+    if chip == "cc1101":
+        board = world.add_board(name="sender", **settings)
+        return board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+    hat = hats.find("sx1262-spi0")
+    board = world.add_board(hat.name, name="sender", **settings)
+    pins = board.pins
+    return board, Sx1262(board.spi, pins["busy"], pins["dio1"], pins["reset"], hat=hat)
 
 
 def _until_sent(board, driver):
