@@ -12,7 +12,7 @@ from collections import namedtuple
 
 from ..application import error_codes
 from ..application import sitp_blocks as sitp
-from ..errors import MisuseError, OmsError
+from ..errors import MisuseError, OmsError, StoreError
 from ..link import control, extended, frame_a, frame_b
 from ..link import telegram as link_telegram
 from ..phy import modes, radio
@@ -83,8 +83,8 @@ class AnsweringMeter(Meter):
         profile.key = self.keys.key(MASTER)
         # Of the other communication keys, those that were used: one partner, one counter (sheet 10.1).
         self._others = {}
-        for key_id, stored in (state or {}).get("counters", ()):
-            self._others[key_id] = MessageCounter(stored)
+        if state is not None:
+            self._restore_counters(state)
         self._named = False  # KI flag: answers name the key version
         self._response = None  # None is the standard response
         self._response_until_us = 0
@@ -92,6 +92,21 @@ class AnsweringMeter(Meter):
         self._answered_until_us = 0
         self._busy_until_us = None  # an answer is armed until then
         self._before = None  # to go back to if storing fails
+
+    def _restore_counters(self, state):
+        """StoreError if one is missing or is none: it would begin again, and use its keys twice."""
+        try:
+            for key_id, stored in state["counters"]:
+                if not isinstance(key_id, int) or stored is None:
+                    raise ValueError
+                self._others[key_id] = MessageCounter(stored)
+            if state["message_counter"] is None:
+                raise ValueError
+        except (KeyError, TypeError, ValueError):
+            raise StoreError(
+                "the message counters in the stored state cannot be read",
+                hint="bring the state back, or store counters above all that were sent",
+            )
 
     def start(self, now_us):
         """As a Meter; and listen, until the node ends."""

@@ -131,6 +131,9 @@ class KeyChanger:
             self.access_number = state["access_number"] & 0xFF
             self.old.sent, self.old.heard = state["old"]
             self.new.sent, self.new.heard = state["new"]
+            for count in (self.old.sent, self.old.heard, self.new.sent, self.new.heard):
+                if not isinstance(count, int) or not 0 <= count <= LAST:
+                    raise ValueError
             _, self.new.key, key_id, version = sitp.unwrap_key(self.wrapper[2], self._wrapped)
             if self.state not in _SENDS and self.state not in (CHANGED, KEPT):
                 raise ValueError

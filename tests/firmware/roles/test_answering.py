@@ -4,7 +4,7 @@ import json
 
 import pytest
 from omsnode.firmware.application import sitp_blocks as sitp
-from omsnode.firmware.errors import MisuseError
+from omsnode.firmware.errors import MisuseError, OmsError, StoreError
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
@@ -338,6 +338,20 @@ def test_power_cut_behind_storing():
     assert sent(tell(role, command(BREAK, 2800)))[-1] == 0x20
     answer = Answer(sent(tell(role, command(BREAK, 2900, 0x24), 3 * SECOND)))
     assert answer.blocks[0].content == bytes((sitp.SECURITY,)) and answer.tpl.status == 2
+
+
+@pytest.mark.parametrize(
+    "counters", [7, [7], [[8]], [[8, "1"]], [[8, -1]], [["8", 1]], [[8, None]], {"8": 1}]
+)
+def test_damaged_counters_of_the_partners(counters):
+    """One that began again would use its keys twice: the meter does not start."""
+    state = dict(make()._persist(0, 0).state, counters=counters)
+    with pytest.raises(OmsError):
+        make(state=state)
+    state = make()._persist(0, 0).state
+    for name in ("counters", "message_counter"):
+        with pytest.raises(StoreError):
+            make(state={key: value for key, value in state.items() if key != name})
 
 
 def test_no_key_in_what_is_stored_or_shown():

@@ -176,7 +176,19 @@ def test_goes_on_from_every_state(state):
 
 
 @pytest.mark.parametrize(
-    "change", [{"state": "x"}, {"wrapped": "00"}, {"wrapped": 7}, {"old": 1}, {"access_number": None}]
+    "change",
+    [
+        {"state": "x"},
+        {"wrapped": "00"},
+        {"wrapped": 7},
+        {"old": 1},
+        {"access_number": None},
+        {"old": ["1", 0]},
+        {"new": [0, None]},
+        {"new": [-1, 0]},
+        {"old": [0, 1 << 32]},
+        {"old": [1.5, 0]},
+    ],
 )
 def test_damaged_state(change):
     stored = dict(make().export(), **change)
