@@ -268,9 +268,10 @@ class Receiver:
         self._chip.write(registers.RX_TX_PLD_LEN, count % _LAP)
 
     def _read_quality(self):
-        answer = self._chip.command(commands.GET_PACKET_STATUS, 0, 0, 0, 0)
-        if answer[3]:
-            self._rssi_dbm = -(answer[3] >> 1)
+        """Level at the sync word of the packet that comes in; GetPacketStatus would still tell of the one before."""
+        level = self._chip.read(registers.RSSI_SYNC)[0]
+        if level:
+            self._rssi_dbm = -(level >> 1)
 
     # --- the end of a packet ---
 
