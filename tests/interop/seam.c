@@ -484,7 +484,7 @@ static int quiet(void)
 	return !awake && !__atomic_load_n(&in_flight, __ATOMIC_SEQ_CST);
 }
 
-/* lgpio hands an edge on when it is half a millisecond old, and looks every half millisecond: so after an edge virtual
+/* lgpio may keep an edge until it is half a millisecond old, and looks every half millisecond: so after an edge virtual
  * time makes a step of one millisecond, and the others get real time to act on it, before it passes freely. */
 static int wait_virtually(sem_t *sem, const struct timespec *until)
 {

@@ -187,3 +187,30 @@ def test_second_process_finds_the_lock(bench):
     assert run(bench, hold) == ["busy"]
     first.communicate(timeout=60)
     assert run(bench, hold) == ["mine"]
+
+
+def test_threads_of_rpi_gpio_on_virtual_time(bench, require):
+    """lgpio may keep an edge for half a millisecond; until its threads have handed it on, time hardly passes."""
+    needs(require, "RPi")
+    edges = [(1_100_000 + 10_000 * i, 1 - i % 2) for i in range(30)]
+    bench.add_board(RegisterBoard(edges), LINES)
+    environment = bench.environment(RPI_LGPIO_REVISION="c03114", LG_WD=str(bench.root))
+    code = (
+        "import queue, time, RPi.GPIO as GPIO\n"
+        "GPIO.setmode(GPIO.BCM)\n"
+        "GPIO.setup(25, GPIO.IN)\n"
+        "seen = queue.SimpleQueue()\n"
+        "GPIO.add_event_detect(25, GPIO.BOTH, callback=lambda _: seen.put((time.monotonic_ns(), GPIO.input(25))))\n"
+        "for _ in range(30): print(*seen.get(timeout=5))\n"
+        "try: seen.get(timeout=0.25)\n"
+        "except queue.Empty: print(time.monotonic_ns(), 'end')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    *got, end = [line.split() for line in done.stdout.splitlines()]
+    for (at_us, level), (at_ns, seen) in zip(edges, got, strict=True):
+        assert 0 <= int(at_ns) // 1000 - at_us <= 2000
+        assert int(seen) == level
+    assert int(end[0]) == int(got[-1][0]) + 250_000_000

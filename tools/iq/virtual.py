@@ -11,15 +11,15 @@ _LEAD_US = 20_000  # to load and calibrate the chip before the first chip is due
 _LIMIT_US = 1_000_000  # no frame is on the air for longer
 
 
-def send(mode, frames, frame_format="A", direction=modes.UP, chip="cc1101", **board):
+def send(mode, frames, frame_format="A", direction=modes.UP, chip="cc1101", **settings):
     """-> list of Transmission of the virtual air, one per frame.
 
-    mode: name of a row of `modes`. frames: bytes with link CRCs. chip: "cc1101" or "sx1262"; board: settings of its
+    mode: name of a row of `modes`. frames: bytes with link CRCs. chip: "cc1101" or "sx1262"; settings: of its
     virtual board. Nothing leaves this machine, so the duty cycle is not asked. Raises MisuseError for a frame that the mode cannot send, RadioError if the driver reports anything but that
     the frame was sent.
     """
     world = World()
-    board, driver = _radio(world, chip, board)
+    board, driver = _radio(world, chip, settings)
     driver.start(board.now_us())
     driver.configure(mode, direction)
     row = modes.find(mode, direction)
