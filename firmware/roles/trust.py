@@ -40,18 +40,17 @@ class Trust:
             return
         if isinstance(telegram.error, (LinkError, NoKeyError, PhyError, TransportError)):
             return
-        if key is not None and _name(telegram.address, key) in self._last:
-            minimum = "B"
+        known = key is not None and _name(telegram.address, key) in self._last
         if telegram.verdict in _PROVED:
             own = _PROVED[telegram.verdict] if telegram.key != DEFAULT else 0  # a public key proves nothing
         elif tpl.mode == 9 or telegram.afl and telegram.afl.authentication_type():
             own = 2
         else:
             own = _STRENGTH.get(telegram.profile, 0)
-        if own < _STRENGTH[minimum]:
+        if own < max(2 if known else 0, _STRENGTH[minimum]):
             raise DowngradeError(
                 "{} of a meter that is known with authenticated messages".format(_security(tpl.mode))
-                if minimum == "B"
+                if known
                 else "{} of a meter for which profile {} is configured".format(_security(tpl.mode), minimum),
                 position=tpl.offset,
             )

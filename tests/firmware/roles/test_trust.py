@@ -98,6 +98,16 @@ def test_a_configured_profile_counts_from_the_first_telegram_on():
     assert readings(collector("A"), *telegrams(5, 1))[0].verdict == "decrypted"
 
 
+def test_the_message_says_why():
+    """Not that the meter was heard with authentic messages, where only the configuration says so."""
+    for profile in ("A", "B", "D"):
+        (one,) = readings(collector(profile), *telegrams(0, 1))
+        assert "profile {} is configured".format(profile) in one.error.message
+    role = collector("A")
+    *_, one = readings(role, *telegrams(7, 1), *telegrams(0, 1))
+    assert "known with authenticated messages" in one.error.message
+
+
 def test_keys_of_the_key_store_count_as_well():
     """A meter that no [[meter]] names, and one that is named without its key."""
     for meters in ([], [KnownMeter("gas", METER)]):
