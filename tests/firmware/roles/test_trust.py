@@ -14,6 +14,7 @@ from omsnode.firmware.roles.collector import STORE_US, WINDOW_US, Collector, Kno
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.roles.trust import NEW, REPEATED, Trust
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import authentication, sealing
 
 KEY = Key.from_hex(known.KEY_0)
 METER = Address.parse("12345678.M=ELS.V=33.T=03")
@@ -96,6 +97,18 @@ def test_a_configured_profile_counts_from_the_first_telegram_on():
     assert [one.verdict for one in told] == ["downgraded", "authenticated"]
     assert readings(collector("A"), *telegrams(0, 1))[0].verdict == "downgraded"
     assert readings(collector("A"), *telegrams(5, 1))[0].verdict == "decrypted"
+
+
+def test_a_meter_that_speaks_under_another_key_id():
+    """The partner's key has a counter of its own, and what was proved with it counts against plain text as well."""
+    own = Key(bytes(range(1, 17)))
+    role = Collector(keys=lambda address, key_id=0, version=None: own if key_id == 8 else KEY)
+    afl, message = sealing.seal(
+        sealing.Security(7, own, 7, 8), 0x7A, METER, 1, 0, bytes.fromhex("0C1300000000")
+    )
+    data = link_telegram.build(0x44, METER, bytes.fromhex("8C2001") + authentication.build(afl) + message)
+    told = readings(role, data, *telegrams(0, 1), *telegrams(7, 1))
+    assert [one.verdict for one in told] == ["authenticated", "downgraded", "authenticated"]
 
 
 def test_the_message_says_why():
