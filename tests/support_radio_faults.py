@@ -188,6 +188,23 @@ def oscillator_that_does_not_start(trial):
     return trial.world.now_us
 
 
+@fault(LOOK_US + RESET_US, {"silent"})
+def wrong_crystal(trial):
+    """170 to 300 ppm beside what it should be, for seconds: everything looks right, and nothing is heard."""
+    before = trial.chip.xosc_hz
+
+    def tune(xosc_hz):
+        trial.chip.xosc_hz = xosc_hz
+        if trial.kind == "cc1101":
+            trial.chip._modem = None
+            trial.chip.receiver.air_changed()
+        else:
+            trial.chip.retune()
+
+    wrong = before * (1 + trial.rng.choice((-1, 1)) * trial.rng.uniform(170e-6, 300e-6))
+    return trial.during(trial.rng.randrange(2500000, 7500000), lambda: tune(wrong), lambda: tune(before))
+
+
 # --- the state machine ---
 
 
