@@ -104,6 +104,11 @@ class Telegram:
             return self.tpl.access_number
         return self.link.ell.access_number if self.link and self.link.ell else None
 
+    @property
+    def to_meter(self):
+        """Whether it is sent to the meter: what it says is then no reading of it."""
+        return self.tpl is not None and self.tpl.direction == ci.DOWN
+
     def distrust(self, error):
         """It could be read, and is not to be believed: error says why; what was read is dropped."""
         self.error, self.verdict = error, error.code

@@ -212,7 +212,7 @@ def components(telegram, name=None, prefix="omsnode"):
     of a user who comes from that program's add-on. None if the telegram was refused or has no address.
     """
     address = telegram.address
-    if address is None or telegram.error is not None:
+    if address is None or telegram.error is not None or telegram.to_meter:
         return None
     maker = address_text.manufacturer_code(address.manufacturer)
     found = {}

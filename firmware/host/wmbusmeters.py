@@ -55,7 +55,7 @@ def fields(telegram, habits=True):
         maker = address_text.manufacturer_code(telegram.address.manufacturer)
     found: dict[str, Field] = {}
     more = []
-    for record in telegram.records:
+    for record in () if telegram.to_meter else telegram.records:
         names, field = _field(record, letter, maker)
         if names:
             _add(found, field)
@@ -162,7 +162,7 @@ def status(telegram, words=()):
 
     words: of a maker's own flags. "OK" says that no flag is set that is known to be one.
     """
-    if telegram.error is not None:
+    if telegram.error is not None or telegram.to_meter:
         return None
     words = set(words)
     tpl = telegram.tpl

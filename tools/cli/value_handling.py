@@ -144,7 +144,8 @@ class ValueHandling:
         """
         obis.annotate(telegram)
         address = telegram.address
-        meter = None if address is None or telegram.error is not None else address_text.show(address)
+        believed = address is not None and telegram.error is None and not telegram.to_meter
+        meter = address_text.show(address) if believed else None
         rank = 0
         if meter is None:
             findings = []

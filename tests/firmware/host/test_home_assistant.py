@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from omsnode.firmware.application import record as records
 from omsnode.firmware.application import telegram as application
 from omsnode.firmware.host import conversion, home_assistant, wmbusmeters
+from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.link.address_text import manufacturer_number
 from omsnode.firmware.security.keys import Key
@@ -153,6 +154,16 @@ def test_whole_message():
 def test_a_refused_telegram_announces_nothing():
     assert home_assistant.components(application.decode(bytes.fromhex(known.N_2_1))) is None
     assert home_assistant.Announcer().to_json(application.decode(b"\x00")) is None
+
+
+def test_what_is_sent_to_a_meter_is_no_reading_of_it():
+    """A command, played to the receiver of meters: set the volume."""
+    payload = bytes.fromhex("5B785634129315330701000000" + "049300E8030000")
+    meter = Address.parse("12345678.M=ELS.V=33.T=07")
+    telegram = application.decode(link_telegram.build(0x44, meter, payload))
+    assert telegram.records[0].quantity == "volume" and telegram.to_meter and telegram.error is None
+    assert home_assistant.components(telegram) is None
+    assert [field.name for field in wmbusmeters.fields(telegram)] == ["status"]
 
 
 def test_a_meter_is_announced_once_and_again_with_more():
