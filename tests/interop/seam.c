@@ -382,6 +382,8 @@ static int advance(uint64_t deadline_ns)
  * own waits are in real time, so they do not push the clock ahead while the main thread works. */
 static int drives_time(void) { return syscall(SYS_gettid) == getpid(); }
 
+static void let_others_finish(void);
+
 int clock_gettime(clockid_t id, struct timespec *ts)
 {
 	init();
@@ -399,8 +401,10 @@ int clock_nanosleep(clockid_t id, int flags, const struct timespec *duration, st
 	uint64_t deadline = duration->tv_sec * 1000000000ull + duration->tv_nsec;
 	if (!drives_time()) return NEXT(clock_nanosleep)(CLOCK_REALTIME, 0, duration, left);
 	if (!(flags & TIMER_ABSTIME) || id != CLOCK_MONOTONIC) deadline += *now_ns;
-	while (*now_ns < deadline)
+	while (*now_ns < deadline) {
+		let_others_finish();
 		if (advance(deadline) < 0) return ENODEV;
+	}
 	return 0;
 }
 
@@ -437,6 +441,7 @@ int select(int n, fd_set *readable, fd_set *writable, fd_set *strange, struct ti
 #define SLICE_NS 200000
 #define CALM_SLICES 8
 #define SETTLE_SLICES 25000                     /* 5 s: then something is wrong, but time goes on */
+#define UNREAD_SLICES 500                       /* 0.1 s */
 #define STEP_NS 1000000
 
 static struct timespec real_in(uint64_t ns)
@@ -482,6 +487,21 @@ static int quiet(void)
 	for (int fd = 0; fd < MAX_FD; fd++)
 		if (is_device(fd) && !answers_for_itself(fd) && !real_ioctl(fd, FIONREAD, &unread) && unread) return 0;
 	return !awake && !__atomic_load_n(&in_flight, __ATOMIC_SEQ_CST);
+}
+
+/* Before a sleep goes on, the others have dealt with the edges so far. If nobody reads them, that is soon given up: in a
+ * program without callbacks it is the main thread itself that will. */
+static void let_others_finish(void)
+{
+	static uint64_t finished;
+	for (int calm = 0, i = 0; finished != now_ns[1] && i < UNREAD_SLICES; i++) {
+		uint64_t sent = now_ns[1];
+		struct timespec slice = { 0, SLICE_NS };
+		NEXT(clock_nanosleep)(CLOCK_MONOTONIC, 0, &slice, NULL);
+		calm = quiet() ? calm + 1 : 0;
+		if (calm >= CALM_SLICES) finished = sent;
+	}
+	finished = now_ns[1];
 }
 
 /* lgpio may keep an edge until it is half a millisecond old, and looks every half millisecond: so after an edge virtual
