@@ -152,7 +152,7 @@ def brown_out(trial):
     return trial.world.now_us
 
 
-@fault(LOOK_US + RESET_US, {"registers", "no_answer", "busy"})
+@fault(LOOK_US + 2 * RESET_US, {"registers", "no_answer", "busy"})
 def three_brown_outs(trial):
     for _ in range(3):
         trial.chip.brown_out()
@@ -208,7 +208,7 @@ def wrong_crystal(trial):
 # --- the state machine ---
 
 
-@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"stuck", "rx_stalled", "no_answer"})
+@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"stuck", "rx_stalled", "rx_state", "no_answer"})
 def state_machine_stands_still(trial):
     trial.chip.hang(*(() if trial.kind == "cc1101" else (0,)))
     return trial.world.now_us
@@ -262,7 +262,7 @@ def a_register_that_changed(trial):
     return trial.world.now_us
 
 
-@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"silent", "rx_stalled"}, ("sx1262",))
+@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"silent", "rx_stalled", "rx_pointer"}, ("sx1262",))
 def a_setting_that_cannot_be_read(trial):
     trial.chip.forget(trial.rng.choice(("irq", "modulation", "packet")))
     return trial.world.now_us
@@ -287,7 +287,7 @@ def half_configured(trial):
     return trial.world.now_us
 
 
-@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"silent", "symbol"})
+@fault(ANEW_US + 2 * LOOK_US + RESET_US, {"silent", "symbol", "nothing"})
 def deaf_until_restarted(trial):
     trial.chip.go_deaf("rx")
     return trial.world.now_us

@@ -208,19 +208,17 @@ class Receiver:
         self._seen_us = now_us
         self._feed(n)
         if self._result <= 0 and not self._stopped:
-            # The packet goes on, with noise. Hear again first, tell then.
-            told = self._tell(None, now_us)
+            # The packet goes on, with noise.
+            self._tell(None, now_us)
             self._restart(now_us)
-            driver.emit(told)
         elif self._result <= 0:
             self._tries += 1
             driver.due_us = now_us + 2 * byte_us
             if self._tries > _RETRIES:
                 # The stop was passed although it had been set in time.
                 self._health.count("late_stops")
-                told = self._tell(None, now_us)
+                self._tell(None, now_us)
                 self._restart(now_us)
-                driver.emit(told)
         elif self._received > _LONGEST_BYTES:
             self._fail("rx_endless", now_us)
         else:
@@ -296,12 +294,11 @@ class Receiver:
         if self._result > 0:
             self._fail("rx_short", now_us)
             return
-        told = self._tell(end_us, now_us)
+        self._tell(end_us, now_us)
         self._clear()
         self._base = following
         self._anew_us = now_us + driver.anew_us
         driver.due_us = self._next_look_us
-        driver.emit(told)
         if flags & commands.IRQ_SYNC_WORD_VALID:
             # That of this packet, or of one that has begun since.
             self._doubtful = True
@@ -326,7 +323,7 @@ class Receiver:
             rejects[code] = rejects.get(code, 0) + 1
             kind = radio.REJECTED
             end_us = now_us
-        return radio.Event(
+        event = radio.Event(
             kind,
             sync_us,
             end_us,
@@ -338,6 +335,7 @@ class Receiver:
             None,
             deframer.error,
         )
+        driver.emit(event)
 
     # --- what does not happen, and what should not ---
 

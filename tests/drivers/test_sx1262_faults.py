@@ -3,6 +3,7 @@
 import pytest
 import support_stations
 from omsnode.board.virtual import World
+from omsnode.drivers.sx1262.chip import Fault
 from omsnode.firmware.errors import RadioError
 from support_stations import chips, frame
 from support_sx1262 import Station
@@ -266,3 +267,18 @@ def test_busy_that_sticks():
     with pytest.raises(RadioError) as caught:
         station.radio.start(station.board.now_us())
     assert "BUSY" in str(caught.value)
+
+
+def test_what_was_heard_is_told_even_if_the_restart_behind_it_fails():
+    world, sender, receiver = listening()
+
+    def fails(now_us):
+        raise Fault("busy")
+
+    receiver.radio._receiver._restart = fails
+    sender.send("T1", chips("T1", frame(20))[:10] + bytes(10), in_us=5500)  # a sync word, and no frame
+    world.run([sender, receiver], world.now_us + 60000)
+    del receiver.radio._receiver._restart
+    assert [event.kind for event in receiver.events] == ["rejected", "fault"]
+    assert receiver.radio.counters["rejects"] == {"symbol": 1}
+    assert beacons(world, sender, receiver, 90000)
