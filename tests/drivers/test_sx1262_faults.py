@@ -276,7 +276,7 @@ def test_what_was_heard_is_told_even_if_the_restart_behind_it_fails():
         raise Fault("busy")
 
     receiver.radio._receiver._restart = fails
-    sender.send("T1", chips("T1", frame(20))[:10] + bytes(10), in_us=5500)  # a sync word, and no frame
+    sender.send("T1", chips("T1", frame(20))[:6] + bytes(10), in_us=5500)  # a sync word, and no frame
     world.run([sender, receiver], world.now_us + 60000)
     del receiver.radio._receiver._restart
     assert [event.kind for event in receiver.events] == ["rejected", "fault"]
