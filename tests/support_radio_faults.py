@@ -384,7 +384,7 @@ def two_nodes_on_one_bus(trial):
 # --- lines ---
 
 
-@fault(LOOK_US + 2 * RESET_US, {"missed_interrupt"})
+@fault(LOOK_US + 2 * RESET_US, {"missed_interrupt", "nothing"})
 def lost_edges(trial):
     number = trial.rng.randrange(4, 17)
     for line in [pin.name for pin in trial.board.edge_pins]:
@@ -406,7 +406,7 @@ def every_edge_lost(trial):
 
 @fault(LOOK_US + RESET_US, {"spurious_edges"})
 def spurious_edges(trial):
-    for _ in range(trial.rng.randrange(1, 20)):
+    for _ in range(trial.rng.randrange(8, 20)):
         trial.board.false_edge(trial.line)
         trial.run(trial.rng.randrange(100, 9000))
     return trial.world.now_us

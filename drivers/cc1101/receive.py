@@ -340,7 +340,10 @@ class Receiver:
         if altered or code in ("pll", "stuck", "calibration") or self._in_row > 1:
             driver.reset_chip(now_us)
             driver.load(self._block, profiles.RX, now_us)
-        if altered or code == "rx_state":
+        if altered or code in (
+            "rx_state",
+            "calibration",
+        ):  # it may have been the one that was kept that is wrong
             driver.forget_calibration()
         self._deframer.reset()
         self._arm(now_us)

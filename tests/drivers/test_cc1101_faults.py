@@ -352,6 +352,14 @@ def test_calibrations_that_never_agree():
     assert len(beacons(world, sender, receiver, 90000)) == 6
 
 
+def test_a_calibration_that_was_believed_and_is_wrong():
+    """Two readings of a broken bus that agreed, with a bit that the register does not have: forgotten, not loaded for ever."""
+    world, sender, receiver = listening()
+    radio = receiver.radio
+    radio._calibrations[radio._key] = (world.now_us, bytes((0xE9, 0x0A, 0x56)), True)
+    heal(world, sender, receiver, {"calibration"}, HEALTH_US + 20000)
+
+
 def test_no_chip():
     world = World()
     board = world.add_board(name="bare")
