@@ -116,7 +116,6 @@ def test_at_the_same_instant(hats):
     assert sorted(number for _, number, _, _ in house.readings) == list(range(1, 31))
 
 
-
 @pytest.mark.parametrize("hats", PAIRS[:3])
 def test_the_louder_copy_is_told_once(hats):
     house = House([("east", hats[0], "T+C", (0, 0)), ("west", hats[1], "T+C", (100, 0))])

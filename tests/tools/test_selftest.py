@@ -62,12 +62,16 @@ def test_the_right_wire_is_named(name, fault):
 
 @pytest.mark.parametrize(
     ("name", "option", "value"),
-    [("cc1101-spi0", row.name, value) for row in OPTIONS for value in row.choices]
+    # Without version 0, a chip that the driver refuses.
+    [
+        ("cc1101-spi0", row.name, value)
+        for row in OPTIONS
+        for value in row.choices
+        if (row.name, value) != ("version", 0)
+    ]
     + [("meshadv-pi", row.name, value) for row in SX1262_OPTIONS for value in row.choices],
 )
 def test_what_the_sheets_leave_open_is_no_fault(name, option, value):
-    if (option, value) == ("version", 0):
-        pytest.skip("a chip that the driver refuses")
     _, found = examined(name, options={option: value})
     assert failures(found) == []
     warned = {one.step for one in found if one.verdict == findings.WARNING}
