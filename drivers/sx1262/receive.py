@@ -410,9 +410,12 @@ class Receiver:
         it has to move."""
         chip = self._chip
         chip.command(commands.SET_STANDBY, commands.STDBY_XOSC)
-        chip.irq()
+        flags = chip.irq()
         if chip.mode != commands.MODE_STDBY_XOSC:
             raise Fault("stuck")
+        if flags:  # a packet that ends here
+            chip.clear(flags)
+        self._put_off = 0
         chip.load_unreadable(self._profile)
         if self._base != self._told_base:
             self._tell_base()

@@ -280,6 +280,39 @@ def test_configuring_a_silent_receiver_anew_costs_no_frame(mode):
         assert len(receiver.frames) == 1, after_us
 
 
+@pytest.mark.parametrize("silent_us", (0, 31000000))
+def test_nor_does_it_after_a_long_silence(silent_us):
+    """Whoever has waited for carriers in vain, or for none, waits again; and a sync word that was latched just before the
+    receiver is configured anew is no packet."""
+    for after_us in range(-1000, 300, 50):
+        world = World(seed=2)
+        receiver = Sx1262(world, "receiver")
+        receiver.listen("T+C")
+        world.run([receiver], world.now_us + silent_us + 10000)
+        anew_us = receiver.radio._receiver._anew_us
+        looks_at = receiver.radio._receiver._next_look_us
+        while looks_at < anew_us:
+            looks_at += 100000
+        on_air(world, "C1", frame(30), (looks_at + after_us) * 1000)
+        world.run([receiver], looks_at + 300000)
+        assert len(receiver.frames) == 1, after_us
+        assert not receiver.faults
+
+
+def test_a_sync_word_latched_before_the_receiver_is_configured_anew_is_no_packet():
+    world = World(seed=2)
+    receiver = Sx1262(world, "receiver")
+    receiver.listen("T+C")
+    world.run([receiver], world.now_us + 150000)
+    inner = receiver.radio._receiver
+    sent_ns = world.now_ns + 1000000
+    on_air(world, "C1", frame(30), sent_ns)
+    world.advance(sent_ns + 520000)  # 48 chips and 40 us: nobody was told yet
+    inner._begin_anew(world.now_us)
+    world.run([receiver], world.now_us + 50000)
+    assert not receiver.faults
+
+
 @pytest.mark.parametrize("link", LINKS)
 def test_dead_time(link):
     """What a restart takes, with the host in time: from the service that finds no frame to BUSY low behind SetRx. Where
