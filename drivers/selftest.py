@@ -7,6 +7,8 @@ is wrong. Nothing is sent on the air.
 
 from collections import namedtuple
 
+from omsnode.firmware.portable import const
+
 OK = "ok"
 WARNING = "warning"  # works, or cannot be judged; a person should know
 FAILED = "failed"
@@ -19,6 +21,8 @@ Finding = namedtuple("Finding", ("step", "verdict", "found", "wires", "hint"))
 DEAD = "dead"  # nothing but 00 or FF comes back
 ECHO = "echo"  # the same byte whatever is asked: the chip's status, so only its ears are closed
 ANSWERS = "answers"
+
+_TOO_LOUD_DBM = const(-80)
 
 
 def ok(step, found):
@@ -35,6 +39,14 @@ def failed(step, found, hint, *wires):
 
 def skipped(step, found):
     return Finding(step, SKIPPED, found, (), "")
+
+
+def quiet(level_dbm):
+    """Finding of a receiver that hears `level_dbm` while nobody should be sending."""
+    if level_dbm > _TOO_LOUD_DBM:
+        hint = "a strong transmitter, or noise of the host: move the antenna"
+        return warning("receiver", "{} dBm all the time".format(level_dbm), hint)
+    return ok("receiver", "receives; {} dBm without a signal".format(level_dbm))
 
 
 def pause(board, us):

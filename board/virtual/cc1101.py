@@ -10,6 +10,7 @@ from collections import deque
 from . import gdo
 from . import registers as R
 from .air import NEVER
+from .faults import flipped
 from .modem import XOSC_HZ
 from .options import Options
 from .radio import Radio
@@ -137,7 +138,7 @@ class Cc1101(Radio):
             if self.mosi_stuck is not None:
                 data = bytes((self.mosi_stuck,)) * len(data)
             self.slave.select()
-            answer = self.slave.exchange_all(self._flipped(data), byte_ns)
+            answer = self.slave.exchange_all(flipped(data, self.bit_flips, self.rng), byte_ns)
             self.slave.deselect()
         else:
             answer = b"\xff" * len(data)
@@ -145,17 +146,7 @@ class Cc1101(Radio):
         world.advance(world.now_ns + self.transfer_ns // 2)
         if self.miso_stuck is not None:
             return bytes((self.miso_stuck,)) * len(answer)
-        return self._flipped(bytes(answer))
-
-    def _flipped(self, data):
-        """Fault: single wrong bits on the bus."""
-        if not self.bit_flips:
-            return data
-        changed = bytearray(data)
-        for i in range(len(changed)):
-            if self.rng.random() < self.bit_flips:
-                changed[i] ^= 1 << self.rng.randrange(8)
-        return bytes(changed)
+        return flipped(bytes(answer), self.bit_flips, self.rng)
 
     def status_byte(self, read):
         count = len(self.rx_fifo) if read else R.FIFO_BYTES - len(self.tx_fifo)

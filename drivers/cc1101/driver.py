@@ -17,7 +17,7 @@ while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has th
 """
 
 from omsnode.firmware.errors import MisuseError
-from omsnode.firmware.phy import radio
+from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.portable import const
 
 from . import profiles
@@ -123,7 +123,7 @@ class Cc1101:
         if not chips:
             raise MisuseError("nothing to send")
         self._wake(now_us)
-        row = profiles.mode_row(self._wanted[0], self._wanted[1])
+        row = modes.serving(self._wanted[0], self._wanted[1])
         self.state = _SENDING
         self._transmitter.prepare(chips, block, self._patable, row, now_us)
 

@@ -154,22 +154,13 @@ def sync_word(row):
     return (0x5555 << n_chips | sync) & 0xFFFF
 
 
-def mode_row(mode, direction):
-    """The row of the mode table whose registers serve `mode`: that of T for "T+C"."""
-    if mode == modes.T_AND_C:
-        if direction != modes.UP:
-            raise MisuseError("T+C is heard from meters only: direction up")
-        return modes.find("T1", modes.UP)
-    return modes.find(mode, direction)
-
-
 def block(mode, direction, side, crystal_hz=CRYSTAL_HZ, offset_hz=0):
     """The configuration registers 0x00..0x2E, a bytearray of 47.
 
     mode: name of a mode, or "T+C" (receive only). direction: link direction, "up" or "down". side: RX or TX.
     offset_hz: added to the carrier, for a crystal that is known to be off. MisuseError if the chip cannot do it.
     """
-    row = mode_row(mode, direction)
+    row = modes.serving(mode, direction)
     if side == TX and mode == modes.T_AND_C:
         raise MisuseError("T+C can only be received", hint="send T1, T2, C1 or C2")
     filter_hz, deviation_hz, *tuned = _tuning(row.family, direction)

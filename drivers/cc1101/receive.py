@@ -1,9 +1,9 @@
 """Reception: from the threshold of the FIFO to the frame, and back to listening whatever happens (sheet 5, 6.1, 11.3)."""
 
-from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
 from ..health import Health
+from ..outcome import outcome
 from . import profiles
 
 # Header bits and the addresses of the FIFOs (section 10)
@@ -203,32 +203,12 @@ class Receiver:
     def _finish(self, result, sync_us, quality, now_us):
         driver, deframer = self._driver, self._deframer
         self._in_row = 0
+        end_us = now_us
         if result == 0:
             self._health.heard(now_us)
             self._lines(now_us)
-            driver.counters["frames"] += 1
-            kind = radio.FRAME
             end_us = sync_us + profiles.air_time_us(self._block, deframer.total_chips, driver.crystal_hz)
-        else:
-            rejects = driver.counters["rejects"]
-            code = deframer.error.code
-            rejects[code] = rejects.get(code, 0) + 1
-            kind = radio.REJECTED
-            end_us = now_us
-        driver.emit(
-            radio.Event(
-                kind,
-                sync_us,
-                end_us,
-                deframer.frame,
-                deframer.family,
-                deframer.frame_format,
-                quality[0],
-                quality[1],
-                quality[2],
-                deframer.error,
-            )
-        )
+        driver.emit(outcome(driver.counters, deframer, sync_us, end_us, *quality))
 
     def _lines(self, now_us):
         """Each line has an edge per frame; one that has none for a while is named."""

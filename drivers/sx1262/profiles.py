@@ -62,15 +62,6 @@ BUFFER_BYTES = const(255)
 _EXACT_PREAMBLE = const(4)
 
 
-def mode_row(mode, direction):
-    """The row of the mode table whose frequency and rate serve `mode`: that of T for "T+C"."""
-    if mode == modes.T_AND_C:
-        if direction != modes.UP:
-            raise MisuseError("T+C is heard from meters only: direction up")
-        return modes.find("T1", modes.UP)
-    return modes.find(mode, direction)
-
-
 def bit_rate(rate_bps):
     """Word for SetModulationParams, nearest: 32 * 32 MHz / rate."""
     return (1024000000 + rate_bps // 2) // rate_bps
@@ -132,7 +123,7 @@ def _receiver(what, direction):
 def receive(mode, direction, offset_hz=0):
     """Profile of a receiver. mode: name of a mode, or "T+C". offset_hz: added to the carrier, for a crystal that is
     known to be off. MisuseError if the chip cannot do it."""
-    row = mode_row(mode, direction)
+    row = modes.serving(mode, direction)
     what = modes.T_AND_C if mode == modes.T_AND_C else row.family
     bandwidth, sync = _receiver(what, direction)
     given = sync[2:] if what == "C" else b""

@@ -5,10 +5,10 @@ ends a packet when its count, modulo 256, equals the stop. The stop is 255 until
 frame once that is less than a lap away, and ahead of the writer for as long as it is not.
 """
 
-from omsnode.firmware.phy import radio
 from omsnode.firmware.portable import const
 
 from ..health import Health
+from ..outcome import outcome
 from . import commands, profiles, registers
 from .chip import Fault
 from .start import check_errors
@@ -312,30 +312,12 @@ class Receiver:
         if self._result == 0:
             driver.heard_us = now_us
             self._health.heard(now_us)
-            driver.counters["frames"] += 1
-            kind = radio.FRAME
             computed_us = sync_us + profiles.air_time_us(self._profile, deframer.total_chips)
             if end_us is None or abs(end_us - computed_us) > (computed_us - sync_us) // 8 + self._byte_us:
                 end_us = computed_us
         else:
-            rejects = driver.counters["rejects"]
-            code = deframer.error.code
-            rejects[code] = rejects.get(code, 0) + 1
-            kind = radio.REJECTED
             end_us = now_us
-        event = radio.Event(
-            kind,
-            sync_us,
-            end_us,
-            deframer.frame,
-            deframer.family,
-            deframer.frame_format,
-            self._rssi_dbm,
-            None,
-            None,
-            deframer.error,
-        )
-        driver.emit(event)
+        driver.emit(outcome(driver.counters, deframer, sync_us, end_us, self._rssi_dbm))
 
     # --- what does not happen, and what should not ---
 

@@ -30,6 +30,7 @@ from ..errors import StoreError
 from .checks import COUNTERS, RATES, Finding, alone, is_counter
 from .gateway import milliseconds
 from .record import add
+from .stored import integer
 
 METERS = 64
 POINTS = 40
@@ -240,26 +241,26 @@ class Plausibility:
         try:
             if state["version"] != _VERSION:
                 raise ValueError
-            count = _number(state["count"])
+            count = integer(state["count"])
             for key, number, last_ms, clock, points, dues, rank in state["meters"][: self.meters]:
                 one = _Meter()
-                one.rank = _number(rank)
-                one.count = _number(number)
-                one.last_ms = None if last_ms is None else _number(last_ms)
+                one.rank = integer(rank)
+                one.count = integer(number)
+                one.last_ms = None if last_ms is None else integer(last_ms)
                 if clock is not None:
                     a, b, c = clock
-                    one.clock = (_number(a), _number(b), _number(c))
+                    one.clock = (integer(a), integer(b), integer(c))
                 for name, unit, vib, field, mantissa, exponent, at_ms in points[: self.points]:
                     one.points[_text(name)] = (
                         None if unit is None else _text(unit),
                         _text(vib),
-                        _number(field),
-                        _number(mantissa),
+                        integer(field),
+                        integer(mantissa),
                         _small(exponent),
-                        None if at_ms is None else _number(at_ms),
+                        None if at_ms is None else integer(at_ms),
                     )
                 for name, date, mantissa, exponent in dues[: self.points]:
-                    one.dues[_text(name)] = (_text(date), _number(mantissa), _small(exponent))
+                    one.dues[_text(name)] = (_text(date), integer(mantissa), _small(exponent))
                 meters[_text(key)] = one
         except (TypeError, ValueError, KeyError):
             raise StoreError("the stored plausibility state is damaged", hint="it starts afresh")
@@ -284,14 +285,8 @@ class _Meter:
             self.points[key] = self.points[key][:5] + (None,)
 
 
-def _number(value):
-    if not isinstance(value, int) or value is True or value is False:
-        raise ValueError
-    return value
-
-
 def _small(value):
-    if abs(_number(value)) > 200:  # a small real with ten multipliers comes to -124
+    if abs(integer(value)) > 200:  # a small real with ten multipliers comes to -124
         raise ValueError
     return value
 

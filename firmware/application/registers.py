@@ -11,6 +11,7 @@ closed again behind a power cut.
 """
 
 from ..errors import StoreError
+from .stored import integer
 
 MINUTE_MS = 60000
 KEEP = 8  # closed target times that may still be filled; also the missing ones that are told one by one
@@ -152,26 +153,20 @@ class Register:
         """The Register that `export` described; StoreError if that is no such thing."""
         try:
             period_ms, following, now_ms, slots = state
-            result = cls(_number(period_ms), keep)
+            result = cls(integer(period_ms), keep)
             if result.period_ms < 100 or len(slots) > 1000:
                 raise ValueError
-            result.next = None if following is None else _number(following)
-            result.now_ms = None if now_ms is None else _number(now_ms)
+            result.next = None if following is None else integer(following)
+            result.now_ms = None if now_ms is None else integer(now_ms)
             for number, measured, mantissa, exponent, unit, gateway, meter in slots:
                 if unit is not None and not isinstance(unit, str):
                     raise ValueError
                 for one in (number, measured, mantissa, exponent, gateway, meter):
-                    _number(one)
+                    integer(one)
                 result.slots[number] = (measured, mantissa, exponent, unit, gateway, meter)
         except (TypeError, ValueError):
             raise StoreError("the stored state of a register is damaged", hint="it starts afresh")
         return result
-
-
-def _number(value):
-    if not isinstance(value, int) or value is True or value is False:
-        raise ValueError
-    return value
 
 
 class Registers:
@@ -272,7 +267,7 @@ class Registers:
                 raise ValueError
             for row in state["registers"][: self.most]:
                 register = Register.restore(row[2:6])
-                register.rank = _number(row[6])
+                register.rank = integer(row[6])
                 if not isinstance(row[0], str) or not isinstance(row[1], str):
                     raise ValueError
                 rows[(row[0], row[1], register.period_ms)] = register

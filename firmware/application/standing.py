@@ -7,6 +7,7 @@ of plain ones displaces nothing. `export` and `restore` carry it over a restart.
 """
 
 from ..errors import StoreError
+from .stored import integer
 
 WEAKER, EQUAL, STRONGER = -1, 0, 1
 WORDS = ("unprotected", "decrypted", "authenticated")
@@ -51,19 +52,14 @@ class Standing:
         """Take over what `export` gave; StoreError, and nothing changed, if it is something else."""
         meters = {}
         try:
-            if state["version"] != _VERSION or not _is_number(state["count"]):
+            latest = integer(state["count"])
+            if state["version"] != _VERSION:
                 raise ValueError
             for meter, level, count in state["meters"][: self.most]:
-                if not isinstance(meter, str) or not _is_number(count) or not _is_number(level):
+                if not isinstance(meter, str) or not 0 < integer(level) < len(WORDS):
                     raise ValueError
-                if not 0 < level < len(WORDS):
-                    raise ValueError
-                meters[meter] = (level, count)
+                meters[meter] = (level, integer(count))
         except (TypeError, ValueError, KeyError):
             raise StoreError("the stored protection of meters is damaged", hint="it starts afresh")
         self._meters = meters
-        self._count = state["count"]
-
-
-def _is_number(value):
-    return isinstance(value, int) and value is not True and value is not False
+        self._count = latest

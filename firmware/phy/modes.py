@@ -78,6 +78,15 @@ def find(name, direction=UP):
     return _row(_TABLE[at + 1 : _TABLE.find("\n", at + 1)])
 
 
+def serving(name, direction):
+    """The row whose carrier, rate and sync serve `name`: that of T for "T+C", else that of `find`."""
+    if name == T_AND_C:
+        if direction != UP:
+            raise MisuseError("T+C is heard from meters only: direction up")
+        return find("T1")
+    return find(name, direction)
+
+
 def _row(line):
     columns = [int(word) if word.isdigit() else word for word in line.split()]
     return Mode(*columns[:14], _SYNC[columns[2]], (columns[14], columns[15]))

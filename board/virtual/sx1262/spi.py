@@ -1,5 +1,6 @@
 """The SPI slave of the SX1262: one command per chip-select period, BUSY, status byte (sheet section 1)."""
 
+from ..faults import flipped
 from . import commands as C
 
 _SHORTEST_BYTE_NS = 500  # 16 MHz
@@ -20,24 +21,14 @@ class SpiSlave:
         world.advance(world.now_ns + self.transfer_ns // 2)
         if self.selected:
             data = bytes(data) if self.mosi_stuck is None else bytes((self.mosi_stuck,)) * len(data)
-            answer = self._exchange(self._flipped(data), byte_ns)
+            answer = self._exchange(flipped(data, self.bit_flips, self.rng), byte_ns)
         else:
             answer = bytearray(b"\xff" * len(data))
             world.advance(world.now_ns + len(data) * byte_ns)
         world.advance(world.now_ns + self.transfer_ns // 2)
         if self.miso_stuck is not None:
             return bytes((self.miso_stuck,)) * len(answer)
-        return self._flipped(bytes(answer))
-
-    def _flipped(self, data):
-        """Fault: single wrong bits on the bus."""
-        if not self.bit_flips:
-            return data
-        changed = bytearray(data)
-        for i in range(len(changed)):
-            if self.rng.random() < self.bit_flips:
-                changed[i] ^= 1 << self.rng.randrange(8)
-        return bytes(changed)
+        return flipped(bytes(answer), self.bit_flips, self.rng)
 
     def _exchange(self, data, byte_ns):
         world = self.world
