@@ -91,13 +91,16 @@ class Node:
             due_us = self.due_us
             if due_us is None or (until_us is not None and until_us < due_us):
                 due_us = until_us
-            edges, lost = self.board.wait(due_us)
+            edges, lost = self._wait(due_us)
             self.step(edges, lost)
 
     def stop(self):
         """An orderly end: the role stores what it knows."""
         if self._started:
             self._do(self.role.stop())
+
+    def _wait(self, until_us):
+        return self.board.wait(until_us)
 
     def _wall(self, at_us):
         return self.wall(at_us) if self.wall else None
@@ -151,7 +154,7 @@ class Node:
         self.ledger.check(frequency_hz, air_time_us, action.at_us)
         self.radio.configure(action.mode, action.direction)
         self.radio.prepare(action.chips, self.board.now_us())
-        self.radio.transmit(action.at_us)
+        self.radio.transmit(action.at_us, action.until_us)
         self._sending = (frequency_hz, air_time_us, action.at_us)
 
     def _state(self, persist, actions):
@@ -184,11 +187,14 @@ class Node:
                     self._transmit(action)
                 except DutyCycleError as error:
                     refused = radio.Event(REFUSED, error.allowed_at_us, error=error, code=error.code)
-            elif isinstance(action, Persist) and self.store:
+            elif isinstance(action, Persist):
                 try:
-                    self.store.save(self._state(action, actions))
+                    if self.store:
+                        self.store.save(self._state(action, actions))
                 except (OSError, OmsError) as error:
                     refused = radio.Event(REFUSED, self.board.now_us(), error=error, code="persist")
+            else:
+                self.rest()  # two_way.py
             if refused:
                 # The rest of the list relied on this action: it is not done.
                 self._refuse(refused)

@@ -48,7 +48,7 @@ class WireRadio:
     def prepare(self, chips, now_us):
         self._chips = bytes(chips)
 
-    def transmit(self, at_us):
+    def transmit(self, at_us, until_us=None):
         self.calls.append("transmit")
         self._at_us = at_us
 

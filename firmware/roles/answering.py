@@ -198,7 +198,7 @@ class AnsweringMeter(Meter):
         fast = link.ell is not None and link.ell.cc & extended.FAST_RESPONSE
         at_us = end_us + (FAST_US if fast else SLOW_US)
         self._busy_until_us = at_us + LEAD_US
-        return [Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram)]
+        return [Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram, None)]
 
     # --- commands ---
 

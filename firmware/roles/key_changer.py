@@ -350,7 +350,7 @@ class KeyChanger:
     def _transmit(self, now_us):
         self._tries += 1
         chips = framing.chips(modes.find(MODE, modes.DOWN), frame_a.build(self._telegram))
-        return [Transmit(MODE, modes.DOWN, chips, now_us + LEAD_US, self._telegram)]
+        return [Transmit(MODE, modes.DOWN, chips, now_us + LEAD_US, self._telegram, None)]
 
     def _count(self, name):
         self.counters[name] = self.counters.get(name, 0) + 1

@@ -182,7 +182,7 @@ class Meter:
             actions.append(persist)
         telegram = self.telegram(wall_us)
         self._grow()
-        actions.append(Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram))
+        actions.append(Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram, None))
         return actions
 
     def stop(self):

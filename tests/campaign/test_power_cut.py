@@ -98,7 +98,7 @@ class AirRadio(WireRadio):
         super().__init__()
         self.on_air, self.point = on_air, point
 
-    def transmit(self, at_us):
+    def transmit(self, at_us, until_us=None):
         self.point("before arming")
         super().transmit(at_us)
         self.point("armed")
