@@ -127,7 +127,7 @@ class Cc1101:
         self.state = _SENDING
         self._transmitter.prepare(chips, block, self._patable, row, now_us)
 
-    def transmit(self, at_us):
+    def transmit(self, at_us, until_us=None):
         if self.state != _SENDING or self._transmitter.on_air:
             raise MisuseError("nothing is prepared to send")
         self._transmitter.arm(at_us)

@@ -156,7 +156,7 @@ class Sx1262:
         self._transmitter.prepare(profile, payload, self._power)
         self._do(now_us, self._transmitter.begin)
 
-    def transmit(self, at_us):
+    def transmit(self, at_us, until_us=None):
         if self.state != _SENDING or self._transmitter.on_air:
             raise MisuseError("nothing is prepared to send")
         self._transmitter.arm(at_us)
