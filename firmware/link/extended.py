@@ -96,3 +96,16 @@ def build(cc, access_number, receiver=None, sn=None, payload=b""):
         crc = crc16(payload)
         out += bytes([sn & 0xFF, sn >> 8 & 0xFF, sn >> 16 & 0xFF, sn >> 24, crc & 0xFF, crc >> 8])
     return out + payload
+
+
+def seal(key, address, cc, access_number, sn, payload, receiver=None):
+    """As `build` for 8D or 8F, encrypted (AES-128 counter mode; link sheet 7.4): bytes from the CI on.
+
+    key: security Key. address: of the link layer, the sender's. sn: session number, 29 bits; ENC is set here.
+    """
+    from ..security import session  # only few send so
+
+    plain = build(cc, access_number, receiver, sn, payload)
+    start = len(plain) - len(payload) - 2
+    sn |= session.AES_CTR << 29
+    return plain[: start - 4] + sn.to_bytes(4, "little") + session.open(key, address, cc, sn, plain[start:])
