@@ -12,6 +12,7 @@ never move, because a battery receiver predicts them from the last number that i
 from ..application import encode
 from ..application.fields import SIZES
 from ..errors import MisuseError
+from ..link import interval_us
 from ..phy import framing, modes, radio
 from ..portable import const
 from ..security import mode5
@@ -27,14 +28,6 @@ _DATA_SHORT = const(0x7A)
 _DATA_LONG = const(0x72)
 _MICRO = const(1000000)
 _HOUR_US = const(3600000000)
-
-
-def interval_us(nominal_us, access_number):
-    """t_ACC: from the start of the frame with this access number to the start of the next one.
-
-    t_NOM * (1 + (|n - 128| - 64) / 2048), rounded down to whole microseconds (EN 13757-4 12.6.2; link sheet 8.5).
-    """
-    return nominal_us + nominal_us * (abs(access_number - 128) - 64) // 2048
 
 
 class Register:
