@@ -17,7 +17,7 @@ class WireBoard:
     def now_us(self):
         return self.clock.now_us
 
-    def wait(self, until_us):
+    def wait(self, until_us, exact=False):
         assert until_us is not None, "nothing would ever happen again"
         self.clock.now_us = max(self.clock.now_us, until_us)
         return [], 0
