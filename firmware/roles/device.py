@@ -1,0 +1,310 @@
+"""What a meter does with commands, above the transport layer: the application of an AnsweringMeter (OMS Vol.2 8.2.5, 8.10, Annex
+M; sheets oms-requirements 10, 14, en13757-3-application 8).
+
+How the meter uses it, with everything here in the order of one event:
+
+    device.at(now_us, wall_us, values)          first, at every event and tick; values: present mantissas of the registers
+                                                of its profile (None where they are no numbers), which are the first of ours
+    before = device.snapshot()
+    told = device.plain(ci, data, now_us)       a command out of a protected message, or
+    status, apdu = device.respond(...)          for KeyHolder.execute; if a block of the message failed: rollback(before)
+    for place, value in device.take_changes():  registers of the profile that have changed by it: the meter's own values
+    for job in device.take_jobs():              of the image transfer, to be delivered (application/image_meter.py)
+    store device.export(); device.rollback(before) if that fails
+    device.response()                           what a REQ-UD2 gets where no command or error response is held
+    device.alarm(), device.alarm_sent()         for REQ-UD1, and when its answer was transmitted
+    device.clock_us(now_us)                     instead of the wall clock for registers that are CLOCK
+
+Inferred: an application select holds until the next one or a reset, setMM6! and the readout list until 255 s behind the last
+command; alarm data behind CI 74 and 75 are one byte of eight bits; the physical state of a valve that is released is closed.
+"""
+
+from collections import namedtuple
+
+from ..application import clock as clocks
+from ..application import commands, error_codes, select
+from ..application import sitp_blocks as sitp
+from ..errors import ApplicationError, StoreError
+
+RESPONSE_US = 255000000  # a temporary selection ends so long behind the last command (8.2.5)
+CLOCK = "clock"  # value of a Register: the device's own time
+
+# code: application error, or None. ci: (short, long) CI of the response, or None: none of its own, the standard or selected
+# response follows, and whatever response was held is dropped. data: its application bytes, to be protected. busy_us: executing
+# goes on for so long, and until then the status byte says busy (01); 0 where it is done.
+Told = namedtuple("Told", ("code", "ci", "data", "busy_us"))
+
+_DATA_CI = (0x7A, 0x72)
+_ALARM_CI = (0x74, 0x75)
+_IMAGE_CI = (0xC2, 0xC1)
+_FILLER = b"\x2f"  # an empty response
+_SELECTION = b"\xfd\xfd\x00"  # VIB of MM6!
+_CONFORMANCE = b"\xfd\x9f\x1d"  # VIB of CT1!
+_MBUS, _CLOCK, _IMAGE = 1, 4, 6  # protocols of secured application data
+_ADJUST_KEY, _SET_KEY, _IMAGE_KEY, _TEST_KEY = 0x21, 0x22, 0x23, 0x1F
+_ABNORMAL = 3
+
+
+class Device:
+    """registers: list of commands.Register, those of the meter's profile first and in its order; `secured` of one is the KeyID
+    that may change it (True: any). applications: {number: tuple of blocks, each a tuple of places of registers} for
+    application select. clock_allowed: whom the clock obeys (clock.GATEWAY, HEAD_END, both; 0: there is no such protocol).
+    clock_s: device time at the first start in seconds since 1970; None: as the wall clock says when it is first known.
+    limit_bytes: of a response. busy_us: how long it takes to execute a plain command. image: image_meter.Meter or None.
+    state: what `export` gave; StoreError if it cannot be read.
+    """
+
+    def __init__(
+        self,
+        registers,
+        applications=None,
+        clock_allowed=clocks.GATEWAY | clocks.HEAD_END,
+        clock_s=None,
+        valve=None,
+        limit_bytes=190,
+        busy_us=0,
+        image=None,
+        state=None,
+    ):
+        self.registers = registers
+        self.applications = applications or {}
+        self.clock_allowed = clock_allowed
+        self.valve = valve
+        self.limit_bytes = limit_bytes
+        self.busy_us = busy_us
+        self.image = image
+        self.alarms = 0
+        self.clock = None
+        self._clock_s = clock_s
+        self._dated = [place for place in range(len(registers)) if registers[place].value == CLOCK]
+        self._bound = 0  # registers that are the profile's
+        self._now_us = 0
+        self._until_us = None  # end of a temporary selection
+        self._selected = (select.RESET, 0)
+        self._readout = ()
+        self._changes = []
+        self._jobs = []
+        self._stored_clock = None
+        self._wall_us = None
+        if state is not None:
+            self._restore(state)
+
+    # --- doors ---
+
+    def at(self, now_us, wall_us=None, values=()):
+        """The present, before anything else at each event. wall_us: UTC in microseconds since 1970, or None."""
+        self._now_us = now_us
+        self._wall_us = wall_us
+        self._bound = len(values)
+        for place, value in enumerate(values):
+            if value is not None and place not in self._dated:
+                self.registers[place].value = value
+        if self.clock is None:
+            self._start_clock(now_us, wall_us)
+        if self._until_us is not None and now_us >= self._until_us:
+            self._until_us = None
+            self._readout = ()
+
+    def clock_us(self, now_us):
+        """The device's own time in microseconds since 1970; None while it has none."""
+        return None if self.clock is None else clocks.device_us(self.clock, now_us)
+
+    def plain(self, ci, data, now_us, wall_us=None):
+        """Execute a command of a protected message that is no SITP. ci: CI of the header. data: application bytes. Returns Told;
+        with an error nothing has changed."""
+        self._now_us = now_us
+        handler = _PLAIN.get(ci)
+        if handler is None:
+            return Told(error_codes.CI_NOT_IMPLEMENTED, None, b"", 0)
+        return handler(self, bytes(data))
+
+    def respond(self, key_id, protocol, apdu):
+        """Execute secured application data. Returns (status, APDU of the answer); an APDU of None is answered by the status
+        alone. For KeyHolder.execute: with another status than 0 nothing has changed."""
+        if protocol == _CLOCK:
+            return self._adjust(bytes(apdu), clocks.HEAD_END, key_id), None
+        if protocol != _MBUS:
+            return error_codes.NO_FUNCTION, b""
+        code, answers = self._execute(bytes(apdu), key_id)
+        return (sitp.OK, b"".join(answers)) if code is None else (code, b"")
+
+    def response(self):
+        """The records of the selected application, or None: the standard response, which the meter makes."""
+        places = self._readout
+        if not places and self._selected[0] != select.RESET:
+            places = self.applications[self._selected[0]][self._selected[1]]
+        if not places:
+            return None
+        self._date()
+        return b"".join([self.registers[place].record(self.registers[place].value) for place in places])
+
+    def _start_clock(self, now_us, wall_us):
+        """Device time of the first start, or behind a power cut: as far from the wall clock as it was, if that is known."""
+        stored, self._stored_clock = self._stored_clock, None
+        if stored is None:
+            seconds = self._clock_s if self._clock_s is not None else wall_us and wall_us // 1000000
+            if seconds is not None:
+                self.clock = clocks.start(seconds, now_us)
+            return
+        told_us, stored_wall_us, adjust_s, gone_us, spent = stored
+        if wall_us is not None and stored_wall_us is not None:
+            told_us += wall_us - stored_wall_us
+        moved_us = min(gone_us * 1000000 // clocks.PULL_US_PER_S, abs(adjust_s) * 1000000)
+        offset_us = told_us - now_us - (moved_us if adjust_s > 0 else -moved_us)
+        spent = tuple([(now_us - age_us, seconds) for age_us, seconds in spent])
+        self.clock = clocks.Clock(offset_us, adjust_s, now_us - gone_us, spent)
+
+    @property
+    def status(self):
+        """Bits of the status byte of what is no reaction to a command: an alarm is waiting."""
+        return _ABNORMAL if self.alarms else 0
+
+    def raise_alarm(self, bits):
+        """Set alarm bits (0 to FF); they stay until they were transmitted."""
+        self.alarms |= bits & 0xFF
+
+    def alarm(self):
+        """What answers a REQ-UD1: ((short, long) CI, data), or None: no alarm, and an ACK."""
+        return (_ALARM_CI, bytes((self.alarms,))) if self.alarms else None
+
+    def alarm_sent(self, data):
+        """The alarm data were transmitted, which clears them; one that came since then stays."""
+        self.alarms &= ~data[0]
+
+    # --- commands ---
+
+    def _records(self, data):
+        code, answers = self._execute(data, False)
+        if code is not None:
+            return Told(code, None, b"", 0)
+        return Told(None, _DATA_CI, b"".join(answers) or _FILLER, self.busy_us)
+
+    def _execute(self, data, secured):
+        """(application error or None, answer records) of command records; carries them out."""
+        found, code = commands.parse(data)
+        if code is not None:
+            return code, ()
+        self._date()
+        offered = {number: blocks[0] for number, blocks in self.applications.items()}
+        result = commands.execute(
+            found, self.registers, self._readout, secured, self.limit_bytes, offered or None
+        )
+        if result.error is not None:
+            return result.error, ()
+        for place, value in result.writes.items():
+            self.registers[place].value = value
+            if place < self._bound:
+                self._changes.append((place, value))
+        self._readout = result.readout
+        self._until_us = self._now_us + RESPONSE_US
+        return None, result.answers
+
+    def _date(self):
+        """The registers that tell the time tell the present one."""
+        time_us = self.clock_us(self._now_us)
+        for place in self._dated:
+            self.registers[place].value = _dated(self.registers[place].dib[0] & 0x0F, time_us)
+
+    def _synchronise(self, data):
+        return Told(self._adjust(data, clocks.GATEWAY), None, b"", 0)
+
+    def _adjust(self, data, sender, key_id=None):
+        """The application error of a clock command, or None; 0 if it came secured."""
+        if not self.clock_allowed:
+            return error_codes.CI_NOT_IMPLEMENTED
+        try:
+            request = clocks.parse(data)
+        except ApplicationError:
+            return error_codes.PARAMETER
+        if key_id is not None and key_id != (_ADJUST_KEY if 0 < request.tc < 4 else _SET_KEY):
+            return error_codes.TOO_WEAK
+        if self.clock is None and request.tc != clocks.SET:
+            return error_codes.NO_DATA
+        clock = self.clock or clocks.start(0, self._now_us)
+        clock, code = clocks.apply(request, clock, self._now_us, sender, self.clock_allowed)
+        if code is None:
+            self.clock = clock
+        return sitp.OK if code is None and key_id is not None else code
+
+    # --- all or nothing ---
+
+    def snapshot(self):
+        """What `rollback` takes."""
+        values = [one.value for one in self.registers]
+        image = self.image.export() if self.image else None
+        return values, self.clock, self._until_us, self._selected, self._readout, self.alarms, image
+
+    def rollback(self, snapshot):
+        """Everything as it was when `snapshot` was taken."""
+        values, self.clock, self._until_us, self._selected, self._readout, self.alarms, image = snapshot
+        for register, value in zip(self.registers, values):
+            register.value = value
+        if image is not None:
+            self.image.restart(image, self._now_us)
+        self._changes = []
+        self._jobs = []
+
+    def export(self):
+        """Plain data for `state`: what commands have changed, the clock, the selection, alarms that were not heard."""
+        values = [
+            [place, one.value if isinstance(one.value, int) else one.value.hex()]
+            for place, one in enumerate(self.registers)
+            if one.actions and place not in self._dated
+        ]
+        state = {"values": values, "selected": list(self._selected), "alarms": self.alarms, "clock": None}
+        if self.clock is not None:
+            now_us = self._now_us
+            spent = [[now_us - at_us, seconds] for at_us, seconds in self.clock.spent]
+            told_us = clocks.device_us(self.clock, now_us)
+            running = [self.clock.adjust_s, now_us - self.clock.since_us]
+            state["clock"] = [told_us, self._wall_us] + running + [spent]
+        if self.image:
+            state["image"] = self.image.export()
+        return state
+
+    def _restore(self, state):
+        try:
+            for place, value in state["values"]:
+                if isinstance(self.registers[place].value, int) != isinstance(value, int):
+                    raise ValueError
+                self.registers[place].value = value if isinstance(value, int) else bytes.fromhex(value)
+            application, block = state["selected"]
+            if application != select.RESET and block < len(self.applications.get(application, ())):
+                self._selected = (application, block)
+            self.alarms = state["alarms"] & 0xFF
+            if state["clock"] is not None:
+                told_us, wall_us, adjust_s, gone_us, spent = state["clock"]
+                numbers = [told_us, adjust_s, gone_us, 0 if wall_us is None else wall_us]
+                for age_us, seconds in spent:
+                    numbers += [age_us, seconds]
+                if not all([isinstance(one, int) for one in numbers]):
+                    raise ValueError
+                self._stored_clock = state["clock"]
+            if self.image and state.get("image"):
+                self._jobs += self.image.restart(state["image"], 0)
+        except (KeyError, TypeError, ValueError, IndexError):
+            raise StoreError(
+                "the stored state of the device cannot be read",
+                hint="it belongs to another one, or is damaged",
+            )
+
+    def take_changes(self):
+        """[(place, value)] of the profile's registers that commands have changed since the last call."""
+        taken, self._changes = self._changes, []
+        return taken
+
+    def take_jobs(self):
+        """Actions of the image transfer since the last call, see application/image_meter.py."""
+        taken, self._jobs = self._jobs, []
+        return taken
+
+
+def _dated(field, time_us):
+    from ..application import dates
+
+    if time_us is None:
+        return {4: b"\x80\x00\x00\x00", 6: b"\x00\x80\x00\x00\x00\x00"}.get(field, b"\xff\xff")
+    return dates.from_unix(field, time_us // 1000000)
+
+
+_PLAIN = {0x5B: Device._records, 0x5A: Device._records, 0x6C: Device._synchronise, 0x6D: Device._synchronise}
