@@ -17,6 +17,12 @@ class StoreError(OmsError):
     code = "store"
 
 
+class ChannelError(OmsError):
+    """There is no process at the other end of the channel between two of ours, or no longer."""
+
+    code = "channel"
+
+
 # --- link ---
 
 
