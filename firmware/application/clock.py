@@ -183,6 +183,34 @@ def apply(request, clock, now_us, sender=GATEWAY, allowed=GATEWAY | HEAD_END):
     return Clock(settled_us, seconds, now_us, spent + ((now_us, seconds),)), None
 
 
+def export(clock, now_us, wall_us):
+    """Plain data of a Clock for `restore`. wall_us: UTC in microseconds since 1970, or None."""
+    spent = [[now_us - at_us, seconds] for at_us, seconds in clock.spent]
+    return [device_us(clock, now_us), wall_us, clock.adjust_s, now_us - clock.since_us, spent]
+
+
+def check_stored(stored):
+    """ValueError or TypeError if `restore` could not take it."""
+    told_us, wall_us, adjust_s, gone_us, spent = stored
+    numbers = [told_us, adjust_s, gone_us, 0 if wall_us is None else wall_us]
+    for age_us, seconds in spent:
+        numbers += [age_us, seconds]
+    if not all([isinstance(one, int) for one in numbers]):
+        raise ValueError
+
+
+def restore(stored, now_us, wall_us):
+    """The Clock that `export` gave, where `now_us` may have begun anew: it is as far from the wall clock as it was; if that is
+    or was not known, it stood still meanwhile. A running adjustment goes on, and what was spent stays so."""
+    told_us, stored_wall_us, adjust_s, gone_us, spent = stored
+    if wall_us is not None and stored_wall_us is not None:
+        told_us += wall_us - stored_wall_us
+    moved_us = min(gone_us * 1000000 // PULL_US_PER_S, abs(adjust_s) * 1000000)
+    offset_us = told_us - now_us - (moved_us if adjust_s > 0 else -moved_us)
+    entries = tuple([(now_us - age_us, seconds) for age_us, seconds in spent])
+    return Clock(offset_us, adjust_s, now_us - gone_us, entries)
+
+
 def _seconds(time):
     """Seconds since 1970 of a complete type I."""
     year = 2000 + (time[3] >> 5 | (time[4] >> 4) << 3)

@@ -193,17 +193,19 @@ class Register:
     """A data point of a meter that commands may reach (one that is only sent is a roles.meter.Register).
 
     dib, vib: as the meter sends it. value: the raw value, a whole number, or bytes where the data are none (addresses, dates,
-    texts). actions: what may be done besides get, arl and drl. secured: whether changing it needs a secured container.
-    check(old, new): None, or the application error code that refuses the new value.
+    texts). actions: what may be done besides get, arl and drl. secured: the KeyID of the secured container that changing it
+    needs, True if any will do, False if none is needed. check(old, new): None, or the application error code that refuses
+    the new value. becomes(old, new): the value that it then has, None if it cannot be (a valve that is only released).
     """
 
-    def __init__(self, dib, vib, value, actions=(), secured=False, check=None):
+    def __init__(self, dib, vib, value, actions=(), secured=False, check=None, becomes=None):
         self.dib = bytes(dib)
         self.vib = bytes(vib)
         self.value = value
         self.actions = actions
         self.secured = secured
         self.check = check
+        self.becomes = becomes
         self.meaning = vif.resolve(self.vib)
 
     def record(self, value):
@@ -227,8 +229,8 @@ Result = namedtuple("Result", ("answers", "error", "writes", "readout"))
 def execute(commands, registers, readout=(), secured=False, limit_bytes=190, offered=None):
     """What a meter answers to the Commands of a telegram. Nothing is changed here: the caller carries out `writes`.
 
-    registers: list of Register. readout: the readout list as it stands. secured: whether the telegram came in a secured
-    container. limit_bytes: how long the answer may be; more is error 03h, so the readout list is bounded too. offered: places
+    registers: list of Register. readout: the readout list as it stands. secured: the KeyID of the secured container that they
+    came in (True: of any), False for none. limit_bytes: how long the answer may be; more is error 03h, so the readout list is bounded too. offered: places
     of the registers by application number, for setMM6!; an application that is not there is application 0.
     Returns a Result; with an error nothing else is set but the old readout list.
     """
@@ -301,7 +303,7 @@ def _change(command, registers, place, writes, secured):
     register = registers[place]
     if command.action not in register.actions:
         return error_codes.NO_FUNCTION
-    if register.secured and not secured:
+    if register.secured and secured is not True and (not secured or register.secured not in (True, secured)):
         return error_codes.TOO_WEAK
     old = writes.get(place, register.value)
     if command.action == "clr":
@@ -326,6 +328,10 @@ def _change(command, registers, place, writes, secured):
         if command.action not in _ARITHMETIC:
             return error_codes.NO_FUNCTION
         new = _ARITHMETIC[command.action](old, operand)
+    if register.becomes is not None:
+        new = register.becomes(old, new)
+        if new is None:
+            return error_codes.PARAMETER
     try:
         register.record(new)
     except MisuseError:

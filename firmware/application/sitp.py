@@ -61,6 +61,13 @@ def fields(body, ci=None):
     return out
 
 
+def status_name(code):
+    """What the status of an answer (structure 22) means; application error codes stand beside those of its own."""
+    from . import error_codes
+
+    return _STATUS.get(code) or error_codes.name(code)
+
+
 def _block(block):
     function = block[3]
     name = _FUNCTIONS.get(function & ~RESPONSE, "reserved")

@@ -24,10 +24,12 @@ from collections import namedtuple
 from ..application import clock as clocks
 from ..application import commands, error_codes, select
 from ..application import sitp_blocks as sitp
+from ..application import valve as valves
 from ..errors import ApplicationError, StoreError
 
 RESPONSE_US = 255000000  # a temporary selection ends so long behind the last command (8.2.5)
 CLOCK = "clock"  # value of a Register: the device's own time
+_CLOCK_KEYS = {0: 0x22, 1: 0x21, 2: 0x21, 3: 0x21}  # TC: KeyID (UC-04); 22 for the others
 
 # code: application error, or None. ci: (short, long) CI of the response, or None: none of its own, the standard or selected
 # response follows, and whatever response was held is dropped. data: its application bytes, to be protected. busy_us: executing
@@ -39,9 +41,9 @@ _ALARM_CI = (0x74, 0x75)
 _IMAGE_CI = (0xC2, 0xC1)
 _FILLER = b"\x2f"  # an empty response
 _SELECTION = b"\xfd\xfd\x00"  # VIB of MM6!
-_CONFORMANCE = b"\xfd\x9f\x1d"  # VIB of CT1!
+_TEST_VIB = b"\xfd\x9f\x1d"  # of CT1!
 _MBUS, _CLOCK, _IMAGE = 1, 4, 6  # protocols of secured application data
-_ADJUST_KEY, _SET_KEY, _IMAGE_KEY, _TEST_KEY = 0x21, 0x22, 0x23, 0x1F
+_SET_KEY, _IMAGE_KEY = 0x22, 0x23
 _ABNORMAL = 3
 
 
@@ -50,7 +52,7 @@ class Device:
     that may change it (True: any). applications: {number: tuple of blocks, each a tuple of places of registers} for
     application select. clock_allowed: whom the clock obeys (clock.GATEWAY, HEAD_END, both; 0: there is no such protocol).
     clock_s: device time at the first start in seconds since 1970; None: as the wall clock says when it is first known.
-    limit_bytes: of a response. busy_us: how long it takes to execute a plain command. image: image_meter.Meter or None.
+    valve: (type of application/valve.py, place of DC1!, place of DC2! or None) or None. limit_bytes: of a response. busy_us: how long it takes to execute a plain command. image: image_meter.Meter or None.
     state: what `export` gave; StoreError if it cannot be read.
     """
 
@@ -84,8 +86,12 @@ class Device:
         self._readout = ()
         self._changes = []
         self._jobs = []
-        self._stored_clock = None
+        self._stored = {}  # what `at` is to go on with
         self._wall_us = None
+        if valve is not None:
+            registers[valve[1]].becomes = valves.rule(valve[0])
+        found = [place for place in range(len(registers)) if registers[place].vib == _SELECTION]
+        self._selection = found[0] if found else None  # place of MM6!
         if state is not None:
             self._restore(state)
 
@@ -100,7 +106,14 @@ class Device:
             if value is not None and place not in self._dated:
                 self.registers[place].value = value
         if self.clock is None:
-            self._start_clock(now_us, wall_us)
+            stored = self._stored.pop("clock", None)
+            seconds = self._clock_s if self._clock_s is not None else wall_us and wall_us // 1000000
+            if stored is not None:
+                self.clock = clocks.restore(stored, now_us, wall_us)
+            elif seconds is not None:
+                self.clock = clocks.start(seconds, now_us)
+        if "image" in self._stored:
+            self._image_actions(self.image.restart(self._stored.pop("image"), now_us))
         if self._until_us is not None and now_us >= self._until_us:
             self._until_us = None
             self._readout = ()
@@ -123,6 +136,11 @@ class Device:
         alone. For KeyHolder.execute: with another status than 0 nothing has changed."""
         if protocol == _CLOCK:
             return self._adjust(bytes(apdu), clocks.HEAD_END, key_id), None
+        if protocol == _IMAGE and self.image:
+            if key_id != _IMAGE_KEY:
+                return error_codes.TOO_WEAK, b""
+            code, body = self._image_actions(self.image.feed(apdu, self._now_us, True))
+            return (sitp.OK, body) if code is None else (code, b"")
         if protocol != _MBUS:
             return error_codes.NO_FUNCTION, b""
         code, answers = self._execute(bytes(apdu), key_id)
@@ -137,22 +155,6 @@ class Device:
             return None
         self._date()
         return b"".join([self.registers[place].record(self.registers[place].value) for place in places])
-
-    def _start_clock(self, now_us, wall_us):
-        """Device time of the first start, or behind a power cut: as far from the wall clock as it was, if that is known."""
-        stored, self._stored_clock = self._stored_clock, None
-        if stored is None:
-            seconds = self._clock_s if self._clock_s is not None else wall_us and wall_us // 1000000
-            if seconds is not None:
-                self.clock = clocks.start(seconds, now_us)
-            return
-        told_us, stored_wall_us, adjust_s, gone_us, spent = stored
-        if wall_us is not None and stored_wall_us is not None:
-            told_us += wall_us - stored_wall_us
-        moved_us = min(gone_us * 1000000 // clocks.PULL_US_PER_S, abs(adjust_s) * 1000000)
-        offset_us = told_us - now_us - (moved_us if adjust_s > 0 else -moved_us)
-        spent = tuple([(now_us - age_us, seconds) for age_us, seconds in spent])
-        self.clock = clocks.Clock(offset_us, adjust_s, now_us - gone_us, spent)
 
     @property
     def status(self):
@@ -180,10 +182,14 @@ class Device:
         return Told(None, _DATA_CI, b"".join(answers) or _FILLER, self.busy_us)
 
     def _execute(self, data, secured):
-        """(application error or None, answer records) of command records; carries them out."""
+        """(application error or None, answer records) of command records; carries them out. secured: KeyID or False."""
         found, code = commands.parse(data)
         if code is not None:
             return code, ()
+        if [True for one in found if one.vib == _TEST_VIB]:
+            return self._test(found, secured)
+        if not self._lists_allowed(found, secured):
+            return error_codes.TOO_WEAK, ()
         self._date()
         offered = {number: blocks[0] for number, blocks in self.applications.items()}
         result = commands.execute(
@@ -192,12 +198,102 @@ class Device:
         if result.error is not None:
             return result.error, ()
         for place, value in result.writes.items():
-            self.registers[place].value = value
-            if place < self._bound:
-                self._changes.append((place, value))
+            self._set(place, value)
         self._readout = result.readout
         self._until_us = self._now_us + RESPONSE_US
-        return None, result.answers
+        answers = result.answers
+        if self.valve is not None and self.valve[1] in result.writes:
+            answers += self._move()
+        return None, answers
+
+    def _test(self, found, secured):
+        """UC-00: alone in its telegram."""
+        from ..application import conformance
+
+        if len(found) > 1:
+            return error_codes.TOO_MANY_RECORDS, ()
+        if secured not in (False, conformance.KEY):
+            return error_codes.TOO_WEAK, ()
+        code, record = conformance.answer(found[0].dib, found[0].data, self.limit_bytes)
+        return code, (record,)
+
+    def _lists_allowed(self, found, secured):
+        """The readout list belongs to the data selection (UC-14), and is changed under its key."""
+        if self._selection is None or not [True for one in found if one.action in ("arl", "drl")]:
+            return True
+        needed = self.registers[self._selection].secured
+        return not needed or (secured and needed in (True, secured))
+
+    def _set(self, place, value):
+        self.registers[place].value = value
+        if place < self._bound:
+            self._changes.append((place, value))
+
+    def _move(self):
+        """The valve follows its control state; the record of its physical state, if it has one."""
+        _, control, state = self.valve
+        if state is None:
+            return ()
+        register = self.registers[state]
+        self._set(state, valves.physical(self.registers[control].value))
+        return (register.record(register.value),)
+
+    def by_hand(self):
+        """Somebody opens a manual valve that was released; returns whether that could be."""
+        kind, control, _ = self.valve
+        state = valves.TABLE.get((kind, self.registers[control].value, valves.HAND))
+        if state is None:
+            return False
+        self._set(control, state)
+        self._move()
+        return True
+
+    def _choose(self, data):
+        """Application reset and select."""
+        try:
+            selection = select.parse(data)
+        except ApplicationError:
+            return Told(error_codes.PARAMETER, None, b"", 0)
+        offered = {number: len(blocks) for number, blocks in self.applications.items()}
+        offered.setdefault(select.RESET, 1)
+        self._selected = select.choose(selection, offered)
+        self._readout = ()
+        self._until_us = None
+        if self._selection is not None and self._selected[0] < 15 and self._selected[1] < 16:
+            self._set(self._selection, self._selected[0] << 4 | self._selected[1])
+        return Told(None, None, b"", 0)
+
+    def _image(self, data):
+        if self.image is None:
+            return Told(error_codes.CI_NOT_IMPLEMENTED, None, b"", 0)
+        code, body = self._image_actions(self.image.feed(data, self._now_us))
+        return Told(code, None if code is not None else _IMAGE_CI, body, 0)
+
+    def _image_actions(self, actions):
+        """(application error or None, answer) of what the image transfer wants; the rest are jobs for others."""
+        code, body = None, b""
+        for action in actions:
+            if action[0] == "error":
+                code = action[1]
+            elif action[0] == "respond":
+                body = action[1]
+            elif action[0] != "persist":
+                self._jobs.append(action)
+        return code, body
+
+    def image_event(self, event, now_us):
+        """What became of a job of the image transfer, see image_meter.Meter.event; store afterwards."""
+        self._image_actions(self.image.event(event, now_us))
+
+    @property
+    def due_us(self):
+        """When `tick` is to be called: the image transfer has time-outs. Or None."""
+        return self.image.due_us if self.image else None
+
+    def tick(self, now_us):
+        """Time has passed; look at take_jobs, and store if there are some."""
+        if self.image:
+            self._image_actions(self.image.tick(now_us))
 
     def _date(self):
         """The registers that tell the time tell the present one."""
@@ -216,7 +312,7 @@ class Device:
             request = clocks.parse(data)
         except ApplicationError:
             return error_codes.PARAMETER
-        if key_id is not None and key_id != (_ADJUST_KEY if 0 < request.tc < 4 else _SET_KEY):
+        if key_id is not None and key_id != _CLOCK_KEYS.get(request.tc, _SET_KEY):
             return error_codes.TOO_WEAK
         if self.clock is None and request.tc != clocks.SET:
             return error_codes.NO_DATA
@@ -237,7 +333,7 @@ class Device:
     def rollback(self, snapshot):
         """Everything as it was when `snapshot` was taken."""
         values, self.clock, self._until_us, self._selected, self._readout, self.alarms, image = snapshot
-        for register, value in zip(self.registers, values):
+        for register, value in zip(self.registers, values):  # noqa: B905 - MicroPython has no strict
             register.value = value
         if image is not None:
             self.image.restart(image, self._now_us)
@@ -251,15 +347,13 @@ class Device:
             for place, one in enumerate(self.registers)
             if one.actions and place not in self._dated
         ]
-        state = {"values": values, "selected": list(self._selected), "alarms": self.alarms, "clock": None}
+        state = {"values": values, "selected": list(self._selected), "alarms": self.alarms}
         if self.clock is not None:
-            now_us = self._now_us
-            spent = [[now_us - at_us, seconds] for at_us, seconds in self.clock.spent]
-            told_us = clocks.device_us(self.clock, now_us)
-            running = [self.clock.adjust_s, now_us - self.clock.since_us]
-            state["clock"] = [told_us, self._wall_us] + running + [spent]
+            state["clock"] = clocks.export(self.clock, self._now_us, self._wall_us)
         if self.image:
             state["image"] = self.image.export()
+        for name, stored in self._stored.items():  # not yet gone on with
+            state[name] = stored
         return state
 
     def _restore(self, state):
@@ -272,16 +366,11 @@ class Device:
             if application != select.RESET and block < len(self.applications.get(application, ())):
                 self._selected = (application, block)
             self.alarms = state["alarms"] & 0xFF
-            if state["clock"] is not None:
-                told_us, wall_us, adjust_s, gone_us, spent = state["clock"]
-                numbers = [told_us, adjust_s, gone_us, 0 if wall_us is None else wall_us]
-                for age_us, seconds in spent:
-                    numbers += [age_us, seconds]
-                if not all([isinstance(one, int) for one in numbers]):
-                    raise ValueError
-                self._stored_clock = state["clock"]
+            if state.get("clock") is not None:
+                clocks.check_stored(state["clock"])
+                self._stored["clock"] = state["clock"]
             if self.image and state.get("image"):
-                self._jobs += self.image.restart(state["image"], 0)
+                self._stored["image"] = state["image"]
         except (KeyError, TypeError, ValueError, IndexError):
             raise StoreError(
                 "the stored state of the device cannot be read",
@@ -307,4 +396,13 @@ def _dated(field, time_us):
     return dates.from_unix(field, time_us // 1000000)
 
 
-_PLAIN = {0x5B: Device._records, 0x5A: Device._records, 0x6C: Device._synchronise, 0x6D: Device._synchronise}
+_PLAIN = {
+    0x53: Device._choose,
+    0x57: Device._choose,
+    0x5A: Device._records,
+    0x5B: Device._records,
+    0x6C: Device._synchronise,
+    0x6D: Device._synchronise,
+    0xC0: Device._image,
+    0xC7: Device._image,
+}

@@ -112,7 +112,7 @@ class KeyHolder:
         """(answer Blocks, effects) of command Blocks.
 
         respond: function (key id, protocol, APDU) that says what the application would do with authentic application
-        data, and does not do it: (status, APDU of the answer). effects: list of (key id, protocol, APDU) to be done now.
+        data, and does not do it: (status, APDU of the answer; None: answer the status alone). effects: list of (key id, protocol, APDU) to be done now.
         A failed block is answered with its status and the others with "another block failed"; then nothing has changed.
         """
         before = self.snapshot()
@@ -251,6 +251,8 @@ class KeyHolder:
             raise _Refused(status)
         row[2] = data.counter
         effects.append((block.key_id, data.protocol, data.apdu))
+        if apdu is None:
+            return sitp.status(block, sitp.OK)
         answer = sitp.Secured(data.counter, data.target_time, data.protocol, apdu)
         content = sitp.secure(row[1], answer, block.structure)
         return self._list(block, block.structure, content, (block.key_id, block.key_version))
