@@ -5,6 +5,7 @@ from omsnode.firmware.link import extended, frame_a
 from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import radio
+from omsnode.firmware.roles.device import Told
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.transport import authentication, header, protection, sealing
 
@@ -30,9 +31,28 @@ class Breaker:
             return sitp_blocks.PARAMETER, b""
         return (sitp_blocks.OK, apdu) if key_id == 0x20 else (error_codes.TOO_WEAK, b"")
 
-    def refuse(self, ci, data):
+    def plain(self, ci, data, now_us):
         """A protected function outside of a secured container (OMS Vol.2 8.8)."""
-        return error_codes.TOO_WEAK if ci == 0x5B else error_codes.CI_NOT_IMPLEMENTED
+        code = error_codes.TOO_WEAK if ci == 0x5B else error_codes.CI_NOT_IMPLEMENTED
+        return Told(code, None, b"", 0)
+
+    # What else a roles.device.Device has; there is nothing to it here.
+    status = 0
+
+    def at(self, now_us, wall_us=None, values=()):
+        pass
+
+    rollback = alarm_sent = at
+
+    def snapshot(self):
+        pass
+
+    clock_us = alarm = response = export = lambda self, *nothing: None
+
+    def take_changes(self):
+        return []
+
+    take_jobs = take_changes
 
 
 def heard(telegram, end_us):

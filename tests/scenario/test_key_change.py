@@ -79,8 +79,8 @@ class Device:
         return watched
 
     def _armed(self, transmit):
-        def armed(at_us):
-            transmit(at_us)
+        def armed(at_us, until_us=None):
+            transmit(at_us, until_us)
             self.sent.append(self.offered)
             self._at("armed")
 

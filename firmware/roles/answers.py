@@ -1,0 +1,140 @@
+"""What a meter says to a partner: acknowledgements and responses (sheets oms-requirements 4.2, 9, 10.1; en13757-7-security 3.3)."""
+
+from collections import namedtuple
+
+from ..application import error_codes
+from ..application import sitp_blocks as sitp
+from ..link import control, extended
+from ..portable import const
+from ..transport import authentication, compose, sealing
+from .key_holder import MASTER
+from .meter import BLOCK, Meter
+
+ALWAYS = const(0x84)  # B and A of the ELL
+BUSY = const(0x01)  # status: the application has not finished (Table 17)
+
+_ERROR_CI = (0x6E, 0x6F)
+_DATA_CI = (0x7A, 0x72)
+_EMPTY_CI = (0x8A, 0x8B)
+ANSWER_CI = (sitp.ANSWER_SHORT, sitp.ANSWER_LONG)
+_FILLER = b"\x2f"
+
+# A frame for this meter. kind: name of its C-field, None if that is unknown. raw: bytes without link CRCs. link, afl, tpl: its
+# layers. number: the access number that counts. at_us, end_us: of its sync word and of its last chip.
+Asked = namedtuple("Asked", ("kind", "raw", "link", "afl", "tpl", "number", "at_us", "end_us"))
+
+
+def who(asked):
+    """Whose datagram it is: the same pair is the same datagram (OMS Vol.2 7.2.2.1)."""
+    return asked.link.address.link_bytes(), asked.number
+
+
+class Response:
+    """What the next RSP-UD says. code: application error, or None. ci: of the answer as (short, long), None for the standard
+    or selected response. status: application bits. key_id: of the communication key. done_us: until then it is busy."""
+
+    def __init__(self, code=None, codes=None, data=b"", status=0, key_id=MASTER, done_us=0):
+        self.code = code
+        self.ci = codes
+        self.data = data
+        self.status = error_codes.STATUS if code is not None else status
+        self.key_id = key_id
+        self.done_us = done_us
+
+
+class Answers(Meter):
+    """The part of CommandedMeter that speaks."""
+
+    def _bits(self):
+        """CC field of an answer."""
+        return ALWAYS
+
+    def _link(self, c_field, asked):
+        """Link layers of an answer: they name the partner where he named us."""
+        out = bytearray((0, c_field)) + self.profile.address.link_bytes()
+        if asked.link.ell:
+            receiver = asked.link.address if asked.link.ell.receiver else None
+            out += extended.build(self._bits(), asked.number, receiver)
+        return out
+
+    def _head(self, codes, access_number, status):
+        """Header of a message in clear."""
+        long = self.profile.header == "long"
+        address = self.profile.meter_address if long else None
+        return compose.build(codes[long], access_number, status | self.profile.status & 0xFC, 0, address)
+
+    def _refuse(self, asked):
+        """NACK: no transport layer."""
+        return finished(self._link(control.NACK, asked))
+
+    def _acknowledge(self, asked):
+        out = self._link(control.ACK, asked)
+        if asked.tpl and asked.tpl.access_number is not None:
+            status = 0
+            if asked.kind == "SND-UD":
+                status = BUSY if self._response.done_us > self._now_us else self._response.status
+            out += self._head(_EMPTY_CI, asked.tpl.access_number, status)
+        return finished(out)
+
+    def _answer(self, asked, wall_us, alarm=None):
+        """(RSP-UD, Persist or None that it needs), or None at the end of the message counter. alarm: what is to be told
+        instead of the response, as ((short, long) CI, data)."""
+        response = self._response
+        tpl = asked.tpl
+        access_number = asked.number if tpl is None or tpl.access_number is None else tpl.access_number
+        out = self._link(control.RSP_UD, asked)
+        if alarm:
+            response = Response(None, alarm[0], alarm[1])
+        elif response and response.code is not None:
+            out += self._head(_ERROR_CI, access_number, error_codes.STATUS) + bytes((response.code,))
+            return finished(out), None
+        codes, status, secret, clear, key_id = self._content(response, wall_us)
+        counter = self._counter(key_id) if self.profile.security_mode > 5 else None
+        if counter and not counter.take():
+            self._count("exhausted")
+            return None
+        persist = None
+        if self._covered <= 0 or counter and not counter.covered():
+            persist = self._persist(BLOCK, BLOCK)
+            self._covered = BLOCK - 1
+        security = sealing.Security(
+            self.profile.security_mode,
+            self.keys.key(key_id),
+            counter and counter.value,
+            key_id,
+            self.keys.active(key_id) if self._named else None,
+        )
+        security.padded = codes is ANSWER_CI and sitp.padded(secret)
+        long = self.profile.header == "long"
+        address = self.profile.meter_address
+        afl, message = sealing.seal(
+            security, codes[long], address, access_number, status, secret, clear, long
+        )
+        out += (authentication.build(afl) if afl else b"") + message
+        return finished(out), persist
+
+    def _content(self, response, wall_us):
+        """(CI codes, status, bytes to be encrypted, bytes in clear, key id) of a response that is no error."""
+        profile = self.profile
+        if response is None:
+            alarm = self.device.status if self.device else 0
+            status, key_id = profile.status | alarm, MASTER
+        else:
+            busy = response.done_us > self._now_us
+            status = (BUSY if busy else response.status) | profile.status & 0xFC
+            key_id = response.key_id
+            if busy:
+                return _DATA_CI, status, _FILLER, b"", key_id
+            if response.ci:
+                return response.ci, status, response.data, b"", key_id
+        selected = self.device.response() if self.device else None
+        if selected is not None:
+            return _DATA_CI, status, selected, b"", key_id
+        secret, clear = self._records(wall_us)
+        return _DATA_CI, status, secret, clear, key_id
+
+
+def finished(telegram):
+    """A telegram whose L-field is not set yet."""
+    telegram[0] = len(telegram) - 1
+    return bytes(telegram)
