@@ -43,6 +43,7 @@ Heard = namedtuple("Heard", ("kind", "status", "telegram"))
 MORE, DONE, FAILED = "more", "done", "failed"
 
 _PADDED = (0x53, 0x55, 0xC0, 0xC3)
+_ONCE = ("add", "sub", "xor")
 _BUSY = 1  # application bits of the status byte
 
 # Word: (module, class). The classes are loaded when one is asked for.
@@ -56,9 +57,9 @@ _KINDS = {
     "xor": ("data", "Write"),
     "not": ("data", "Write"),
     "clear": ("data", "Write"),
-    "valve": ("data", "Valve"),
+    "valve": ("secured", "Valve"),
     "clock-read": ("clock", "ClockRead"),
-    "clock-set": ("clock", "ClockSet"),
+    "clock-set": ("clock_set", "ClockSet"),
     "clock-adjust": ("clock", "ClockAdjust"),
     "reset": ("states", "Reset"),
     "select": ("states", "Select"),
@@ -83,7 +84,6 @@ class Order:
     """
 
     wants = True
-    once = False
     new_key = None
     adopted = None
     under_new = False
@@ -98,6 +98,10 @@ class Order:
         self.result = None
         self.reason = None
         self.code = None
+
+    @property
+    def once(self):
+        return self.words[0] in _ONCE
 
     # --- for the session ---
 
@@ -199,10 +203,16 @@ def restore(stored, keys=None):
 
 def _load(words):
     module, name = _KINDS.get(words[0] if words else None, (None, None))
+    if module == "data" and "--secured" in words:
+        module, name = "secured", "SecuredWrite"
     if module == "data":
         from . import orders_data as found
+    elif module == "secured":
+        from . import orders_secured as found
     elif module == "clock":
         from . import orders_clock as found
+    elif module == "clock_set":
+        from . import orders_clock_set as found
     elif module == "states":
         from . import orders_states as found
     elif module == "keys":

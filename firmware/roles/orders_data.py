@@ -1,10 +1,15 @@
 """Orders about data points: read, and what changes one (OMS Vol.2 B.2.4, Annex M; sheet en13757-3-application 8.5)."""
 
-from ..application import commands
+from ..application import commands, record, vif
+from ..errors import MisuseError
 from .orders import Exchange, Order, plain_record
-from .orders_points import resolve
+from .orders_points import resolve, value, widened
 
 DATA_CI = 0x5B
+
+_ACTIONS = {"write": "set", "clear": "clr"}  # others have the word of the action
+# Data points whose commands have no action, for historical reasons: DC1! and CT1!.
+_BARE = (b"\xfd\x1f", b"\xfd\x9f\x1d")
 
 
 class Read(Order):
@@ -52,18 +57,71 @@ class Read(Order):
         )
 
 
+class Write(Order):
+    """write, add, sub, bor, and, xor, not, clear. Result: records: the point as the meter answered it; confirmed: whether it did
+    (its answer may be another one, OMS Vol.2 M.1.5), and after write, with the value that was written."""
+
+    def _plan(self, known):
+        understand(self, known, self.words[1:])
+
+    def _exchange(self, wall_us):
+        return Exchange("SND-UD2", DATA_CI, bytes.fromhex(self.state["data"]))
+
+    def _answer(self, heard, wall_us):
+        records = [] if heard.telegram is None else heard.telegram.records
+        return self._done(confirmed(self, records, heard.status))
+
+
+def understand(order, known, words):
+    """POINT [VALUE] of an order that changes a point: the record of the command is in its state."""
+    word = order.words[0]
+    count = 1 if word == "clear" else 2
+    if len(words) != count:
+        raise MisuseError(
+            word + " takes " + ("a point" if count == 1 else "a point and a value"),
+            None,
+            "for instance: " + word + " VM1!" + (" 12.345" if count == 2 else ""),
+        )
+    device_type = None if order.meter is None else order.meter.device_type
+    dib, vib = resolve(words[0], device_type, known)
+    number, exponent = value(words[1]) if count == 2 else (None, None)
+    dib, vib = widened(dib, vib, number, exponent)
+    action = None if vib in _BARE and word == "write" else _ACTIONS.get(word, word)
+    order.state["dib"], order.state["vib"] = dib.hex(), vib.hex()
+    order.state["data"] = commands.build(dib, vib, action, number, exponent).hex()
+
+
+def confirmed(order, records, status):
+    """The result of such an order from the Records of the answer."""
+    place = match(records, bytes.fromhex(order.state["dib"]), bytes.fromhex(order.state["vib"]))
+    if place is None:
+        return {"status": status, "records": [], "confirmed": False}
+    told = records[place]
+    wanted = record.decode(bytes.fromhex(order.state["data"]), True)[0][0]
+    good = order.words[0] != "write" or _means(told) == _means(wanted)
+    return {"status": status, "records": [plain_record(told)], "confirmed": good}
+
+
+def _means(told):
+    """What a record says as value, however it says it."""
+    mantissa, exponent = told.mantissa, told.exponent
+    if mantissa is None:
+        return told.text, told.data if told.text is None else None
+    while mantissa and mantissa % 10 == 0:
+        mantissa //= 10
+        exponent += 1
+    return mantissa, exponent if mantissa else 0
+
+
 def match(records, dib, vib):
     """The place of the Record that tells a point, whatever its data field and resolution; or None."""
-    registers = [Stated(one) for one in records]
-    return commands.find(registers, Stated(None, dib, vib))
+    return commands.find([_Point(one.dib, one.vib) for one in records if one.vib], _Point(dib, vib))
 
 
-class Stated:
-    """A Record in the shape in which commands.find compares."""
+class _Point:
+    """In the shape in which commands.find compares."""
 
-    def __init__(self, record, dib=None, vib=None):
-        from ..application import vif
-
-        self.dib = record.dib if record else dib
-        self.vib = record.vib if record else vib
-        self.meaning = vif.resolve(self.vib) if self.vib else None
+    def __init__(self, dib, vib):
+        self.dib = dib
+        self.vib = vib
+        self.meaning = vif.resolve(vib)

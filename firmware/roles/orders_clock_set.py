@@ -1,0 +1,57 @@
+"""clock-set: date and time of the meter, for the head-end (OMS Vol.2 Annex M UC-04b and c: TC 00 under KeyID 22)."""
+
+from ..application import clock, dates
+from ..errors import MisuseError
+from .orders_clock import split_zone
+from .orders_secured import Secured
+
+_SET_KEY = 0x22
+_US_PER_DAY = 86400000000
+
+
+class ClockSet(Secured):
+    """clock-set [ISO] [--zone +01:00]. Without a time ours, in this zone (UTC), at the moment of sending. A time that was given
+    goes on from when it is first sent. Result: time, as it was set."""
+
+    protocol = 4
+
+    def _plan(self, known):
+        words, zone_s = split_zone(self.words[1:])
+        if len(words) > 1:
+            raise MisuseError("clock-set takes one time", None, "for instance 2026-03-01T12:00:00")
+        self.state["zone_s"] = zone_s or 0
+        self.state["at_us"] = _parsed_us(words[0]) if words else None
+        self._need(_SET_KEY)
+
+    def _apdu(self, wall_us):
+        at_us = self.state["at_us"]
+        if wall_us is None and at_us is None:
+            self._fail("our own time is not known")
+            return None
+        if at_us is None:
+            at_us = wall_us + self.state["zone_s"] * 1000000
+        elif wall_us is not None:
+            lead_us = self.state.setdefault("lead_us", at_us - wall_us)
+            at_us = wall_us + lead_us
+        time = dates.from_unix(6, at_us // 1000000)
+        self.state["time"] = at_us // 1000000
+        return bytes((clock.SET,)) + time
+
+    def _told(self, apdu, heard):
+        from ..application import types
+
+        text = types.date_i(dates.from_unix(6, self.state["time"]))[0]
+        return self._done({"status": heard.status, "time": text})
+
+
+def _parsed_us(text):
+    """Microseconds since 1970 of an ISO date and time."""
+    try:
+        day, time = text.split("T")
+        year, month, date = [int(part) for part in day.split("-")]
+        hour, minute, second = [int(part) for part in (time + ":00").split(":")[:3]]
+        dates.date_time_seconds(year, month, date, hour, minute, second)  # its range
+    except (ValueError, MisuseError):
+        raise MisuseError("no date and time: " + text, None, "for instance 2026-03-01T12:00:00")
+    days = dates.to_days(year, month, date) - dates.to_days(1970, 1, 1)
+    return days * _US_PER_DAY + (hour * 3600 + minute * 60 + second) * 1000000

@@ -1,0 +1,204 @@
+"""Orders in a secured container: SITP, application data with a CMAC (ASP10) under the KeyID of their purpose (sheets
+en13757-7-security 10.2, 10.3, oms-requirements 14.9, 14.10, 14.13).
+
+The key counter is asked for first (BCF 09), so nothing of it has to be kept here; and where an answer was lost it tells
+whether the command was executed. A meter that does not tell its counters gets the time in seconds since 1970: it rises.
+Inferred: that such a meter takes any counter above its own, and that a counter which has not risen means not executed.
+"""
+
+from ..application import commands, error_codes, record, sitp
+from ..application import sitp_blocks as blocks
+from ..errors import MisuseError, OmsError
+from .orders import Exchange, Order, body, plain_record
+from .orders_data import confirmed, understand
+
+SITP_CI = 0xC3
+_MBUS = 1
+
+# First bytes of a VIB: KeyID that changing it needs (UC-03, 06, 12, 14, 20).
+_KEY_IDS = {
+    b"\xfd\x1f": 0x20,
+    b"\xfd\x17": 0x24,
+    b"\xfd\x97": 0x24,
+    b"\xfd\xfd": 0x25,
+    b"\xfd\x11": 0x26,
+    b"\xec\x7e": 0x26,
+    b"\x6c": 0x26,
+    b"\xfd\x9f": 0x1F,
+}
+_OTHERS = 0x27  # adapter: its address, its index
+_VALVE = {"close": 0, "open": 1, "release": 2}
+
+
+class Secured(Order):
+    """What a container carries: subclasses say its KeyID (state "key_id"), `protocol` and `_apdu`."""
+
+    protocol = _MBUS
+
+    def _need(self, key_id):
+        self.state["key_id"] = key_id
+        self._key()
+
+    def _key(self, version=None):
+        """(version, Key); MisuseError if there is none."""
+        key_id = self.state["key_id"]
+        found = self.keys(key_id, version) if self.keys else None
+        if found is None:
+            raise MisuseError(
+                "no key with KeyID {:02X} for this meter".format(key_id),
+                None,
+                "such a command comes from whoever holds this application key: add it to the key store",
+            )
+        return found
+
+    def _exchange(self, wall_us):
+        if self.state.get("counter") is None:
+            block = blocks.block(blocks.KEY_COUNTERS, blocks.EMPTY, blocks.UNUSED, blocks.UNUSED)
+            return Exchange("SND-UD2", SITP_CI, blocks.build([block]))
+        try:
+            version, key = self._key(self.state.get("version"))
+        except MisuseError as error:
+            self._fail(error.message)
+            return None
+        apdu = self._apdu(wall_us)
+        if apdu is None:
+            return None
+        secured = blocks.Secured(self.state["counter"], blocks.AT_ONCE, self.protocol, apdu)
+        content = blocks.secure(key, secured)
+        block = blocks.block(blocks.SECURED, blocks.CMAC_8, self.state["key_id"], version, content)
+        return Exchange("SND-UD2", SITP_CI, blocks.build([block]))
+
+    def _answer(self, heard, wall_us):
+        try:
+            block = blocks.read(body(heard.telegram))[0] if heard.telegram is not None else None
+        except OmsError:
+            block = None
+        counter = self.state.get("counter")
+        wanted = blocks.KEY_COUNTERS if counter is None else blocks.SECURED
+        if block is None or block.function != wanted | blocks.RESPONSE:
+            return self._unknown("the answer is none to this command") if counter else self._guess(wall_us)
+        if counter is None:
+            return self._counters(block, wall_us)
+        return self._executed(block, heard, counter)
+
+    def _counters(self, block, wall_us):
+        """The meter told its key counters: go on with the next one."""
+        if block.structure != blocks.COUNTERS:
+            return self._guess(wall_us)
+        try:
+            rows = [row for row in blocks.read_counters(block.content) if row[0] == self.state["key_id"]]
+        except OmsError:
+            return self._guess(wall_us)
+        if not rows:
+            return self._fail("the meter has no key with KeyID {:02X}".format(self.state["key_id"]))
+        doubt = self.state.pop("doubt", None)
+        if doubt is not None and rows[0][2] >= doubt:
+            return self._done({"status": None, "records": [], "confirmed": False, "executed": "key counter"})
+        if rows[0][2] == 0xFFFFFFFF:
+            return self._fail("the key counter is at its end: the meter needs a new key")
+        self.state["version"], self.state["counter"] = rows[0][1], rows[0][2] + 1
+        return self.outcome
+
+    def _guess(self, wall_us):
+        """The meter does not tell its counters."""
+        if self.state.pop("doubt", None) is not None:
+            return self._unknown("no answer, and the meter does not tell its key counters")
+        if wall_us is None:
+            return self._fail("the meter does not tell its key counters, and the time is not known")
+        self.state["counter"] = wall_us // 1000000
+        return self.outcome
+
+    def _executed(self, block, heard, counter):
+        if block.structure == blocks.STATUS:
+            code = block.content[0] if block.content else blocks.PARAMETER
+            if code == blocks.OK:
+                return self._told(b"", heard)
+            if code == blocks.SECURITY and not self.state.get("again"):
+                self.state["again"] = True  # somebody else has used the key meanwhile
+                self.state["counter"] = None
+                return self.outcome
+            self.code = code
+            return self._fail("{} (status {:02X}h)".format(sitp.status_name(code), code))
+        try:
+            told = blocks.verify(self._key(self.state.get("version"))[1], block.content, block.structure)
+        except OmsError as error:
+            return self._unknown(error.message)
+        if told.counter != counter or told.protocol != self.protocol:
+            return self._unknown("the answer is to another command")
+        return self._told(told.apdu, heard)
+
+    def _told(self, apdu, heard):
+        """It was executed; apdu: of the answer."""
+        records = record.decode(apdu)[0]
+        return self._done(
+            {"status": heard.status, "records": [plain_record(one) for one in records], "confirmed": True}
+        )
+
+    def _error(self, code, wall_us):
+        if code == error_codes.NO_FUNCTION and self.state.get("counter") is None:
+            return self._guess(wall_us)
+        return self._refused(code)
+
+    def _silence(self, wall_us):
+        counter = self.state.get("counter")
+        if counter is not None:
+            self.state["counter"] = None
+            if self.once:
+                self.state["doubt"] = counter
+        return self.outcome
+
+
+class SecuredWrite(Secured):
+    """write ... --secured [KEYID]."""
+
+    def _plan(self, known):
+        words = self.words[1:]
+        at = words.index("--secured")
+        understand(self, known, words[:at])
+        key_id = _KEY_IDS.get(bytes.fromhex(self.state["vib"])[:2], _OTHERS)
+        if len(words) > at + 1:
+            key_id = _number(words[at + 1])
+        self._need(key_id)
+
+    def _apdu(self, wall_us):
+        return bytes.fromhex(self.state["data"])
+
+    def _told(self, apdu, heard):
+        return self._done(confirmed(self, record.decode(apdu)[0], heard.status))
+
+
+def _number(word):
+    try:
+        number = int(word, 16)
+    except ValueError:
+        number = -1
+    if not 0x18 <= number <= 0x2F:
+        raise MisuseError("no KeyID of an application key: " + word, None, "two hex digits, 18 to 2F")
+    return number
+
+
+class Valve(SecuredWrite):
+    """valve open|close|release. Result: state (DC1!) as the meter confirms it, and physical (DC2!) if it tells it."""
+
+    def _plan(self, known):
+        command = _VALVE.get(self.words[1] if len(self.words) == 2 else None)
+        if command is None:
+            raise MisuseError("valve takes one word", None, "valve open, valve close or valve release")
+        own = [one.dib for one in known if one.vib == b"\xfd\x1f" and one.storage == 0]
+        dib = own[0] if own else b"\x01"
+        self.state["dib"], self.state["vib"] = dib.hex(), "fd1f"
+        self.state["data"] = commands.build(dib, b"\xfd\x1f", None, command).hex()
+        self._need(_KEY_IDS[b"\xfd\x1f"])
+
+    def _told(self, apdu, heard):
+        found = {}
+        for one in record.decode(apdu)[0]:
+            found[one.vib] = one.mantissa
+        return self._done(
+            {
+                "status": heard.status,
+                "state": found.get(b"\xfd\x1f"),
+                "physical": found.get(b"\xfd\x1a"),
+                "confirmed": b"\xfd\x1f" in found,
+            }
+        )
