@@ -1,13 +1,7 @@
-"""The gateway changes a key of a meter: transfer wrapped, activate, verify, destroy the old one (OMS Vol.2 Annex M UC-08, M.A;
-sheets en13757-7-security 10.3 and oms-requirements 14.11). For meters that always receive (B A = 11).
-
-For the master key (KeyID 0) the old and the new key are both held until an authentic message of the meter came under the new
-one: then its message counters begin anew, and the new key is delivered. Silence says nothing: the meter may have changed its
-key and lost its voice. So the new key is tried, then the old one again, in turns; an application error is in clear and
-counts as silence. Every other key goes the same way under the master key.
+"""The gateway changes a key of a meter that always receives (B A = 11): the steps of key_steps.py, with a radio of its own.
 
 What `export` gives is plain and has no key in clear (the new one is in it as the meter gets it, wrapped), and with it a new
-object goes on behind a power cut at any instant: each message counter is stored before it is used.
+object goes on behind a power cut at any instant: each message counter is stored before it is used. The new key is delivered.
 """
 
 from collections import namedtuple
@@ -20,36 +14,7 @@ from ..phy import framing, modes, radio
 from ..security.counters import LAST
 from ..transport import authentication, ci, compose, header, protection, sealing
 from .actions import REFUSED, Deliver, Listen, Persist, Transmit
-
-MASTER = 0x00
-TRANSFER, ACTIVATE, FETCH, PROBE, DESTROY = "transfer", "activate", "fetch", "probe", "destroy"
-CHANGED, KEPT = "changed", "kept"
-
-# (state, event): (next state, what to do). Events: "ok" and "refused" are authentic; "changed" is authentic and under the
-# new key; "acknowledged", "error" (an application error) and "silence" are not. What is missing is ignored.
-TABLE = {
-    (TRANSFER, "ok"): (ACTIVATE, "send"),
-    (TRANSFER, "refused"): (KEPT, "end"),
-    (TRANSFER, "error"): (TRANSFER, "again"),
-    (TRANSFER, "silence"): (TRANSFER, "again"),
-    (TRANSFER, "changed"): (DESTROY, "adopt"),
-    (ACTIVATE, "acknowledged"): (FETCH, "send"),
-    (ACTIVATE, "error"): (PROBE, "send"),
-    (ACTIVATE, "silence"): (PROBE, "send"),
-    (ACTIVATE, "changed"): (DESTROY, "adopt"),
-    (FETCH, "ok"): (PROBE, "send"),
-    (FETCH, "refused"): (KEPT, "end"),
-    (FETCH, "error"): (PROBE, "send"),
-    (FETCH, "silence"): (PROBE, "send"),
-    (FETCH, "changed"): (DESTROY, "adopt"),
-    (PROBE, "error"): (ACTIVATE, "again"),
-    (PROBE, "silence"): (ACTIVATE, "again"),
-    (PROBE, "changed"): (DESTROY, "adopt"),
-    (DESTROY, "ok"): (CHANGED, "end"),
-    (DESTROY, "refused"): (CHANGED, "end"),  # it is not there any more
-    (DESTROY, "error"): (DESTROY, "again"),
-    (DESTROY, "silence"): (DESTROY, "again"),
-}
+from .key_steps import CHANGED, DESTROY, KEPT, MASTER, PROBE, SENDS, TABLE, TRANSFER, block, meaning
 
 MODE = "C2"
 LEAD_US = 200000  # a telegram is made and loaded so long before it is sent
@@ -135,7 +100,7 @@ class KeyChanger:
                 if not isinstance(count, int) or not 0 <= count <= LAST:
                     raise ValueError
             _, self.new.key, key_id, version = sitp.unwrap_key(self.wrapper[2], self._wrapped)
-            if self.state not in _SENDS and self.state not in (CHANGED, KEPT):
+            if self.state not in SENDS and self.state not in (CHANGED, KEPT):
                 raise ValueError
             if (key_id, version) != (self.key_id, self.new.version):
                 raise ValueError
@@ -160,7 +125,7 @@ class KeyChanger:
     def start(self, now_us):
         """Begin, or go on where `state` was. What was told behind that is told again: nobody knows whether it was heard."""
         actions = [Listen(MODE, modes.UP)]
-        if self.state in _SENDS:
+        if self.state in SENDS:
             self.due_us = now_us
         if self.state in (DESTROY, CHANGED, KEPT):
             actions.append(Deliver(self._told(self.state != DESTROY)))
@@ -237,7 +202,7 @@ class KeyChanger:
             return self._event("changed", now_us)
         if ours:
             return self._answer(tpl, opened, now_us)
-        if self.state in _SENDS and self._telegram is None and self.due_us is None:
+        if self.state in SENDS and self._telegram is None and self.due_us is None:
             self._rounds = 0  # it waited for a sign of life
             return self._send(now_us)
         return []
@@ -261,18 +226,8 @@ class KeyChanger:
         if tpl.ci not in (sitp.ANSWER_SHORT, sitp.ANSWER_LONG):
             return self._event("error", now_us)
         start = 2 if tpl.mode == 7 else 0
-        block = sitp.read(opened.payload[start : len(opened.payload) - opened.padding])[0]
-        function = sitp.COMBINED if self.state == FETCH else _SENDS[self.state][1]
-        if block.function != function | sitp.RESPONSE:
-            return self._event("error", now_us)
-        if self.state == PROBE:
-            found = block.structure == sitp.NAMES and sitp.read_names(block.content)
-            told = "changed" if found and (self.key_id, self.new.version) in found else "error"
-        else:
-            told = "ok" if block.structure == sitp.STATUS and block.content == b"\x00" else "refused"
-            if told == "ok" and self.state == FETCH and self.key_id != MASTER:
-                told = "changed"
-        return self._event(told, now_us)
+        body = opened.payload[start : len(opened.payload) - opened.padding]
+        return self._event(meaning(self.state, body, self.key_id, self.new.version), now_us)
 
     # --- the machine ---
 
@@ -303,7 +258,7 @@ class KeyChanger:
 
     def _send(self, now_us):
         """A new datagram for the present state: its numbers are stored first."""
-        c_field, function, whose, named = _SENDS[self.state]
+        c_field, function, whose, named = SENDS[self.state]
         side = self.new if whose and self.key_id == MASTER else self.old
         if function is not None:
             side.sent += STEP if self._rounds or self.state == PROBE else FIRST_STEP
@@ -324,7 +279,8 @@ class KeyChanger:
         return [Persist(self.export(), TRIES)] + self._transmit(now_us)
 
     def _sealed(self, function, side, named):
-        body = sitp.build([self._block(function)])
+        made = block(function, self.wrapper, self._wrapped, self.key_id, self.new.version, self.old_version)
+        body = sitp.build([made])
         version = side.version if named else None
         security = sealing.Security(self.mode, side.key, side.sent, MASTER, version)
         security.padded = self.mode == 7 and sitp.padded(body)
@@ -333,20 +289,6 @@ class KeyChanger:
         )
         return (authentication.build(afl) if afl else b"") + message
 
-    def _block(self, function):
-        wrapper_id, wrapper_version, wrapper = self.wrapper
-        new = (self.key_id, self.new.version)
-        old = (self.key_id, sitp.UNUSED if self.old_version is None else self.old_version)
-        if function == sitp.ACTIVE_KEYS:
-            return sitp.block(function, sitp.EMPTY, sitp.UNUSED, sitp.UNUSED)
-        if function == sitp.TRANSFER:
-            structure, content = sitp.WRAPPED_KEY, self._wrapped
-        elif function == sitp.COMBINED:
-            structure, content = sitp.WRAPPED_CHANGE, sitp.wrap_change(wrapper, new, old)
-        else:
-            structure, content = sitp.WRAPPED_NAME, sitp.wrap_name(wrapper, *old)
-        return sitp.block(function, structure, wrapper_id, wrapper_version, content)
-
     def _transmit(self, now_us):
         self._tries += 1
         chips = framing.chips(modes.find(MODE, modes.DOWN), frame_a.build(self._telegram))
@@ -354,16 +296,6 @@ class KeyChanger:
 
     def _count(self, name):
         self.counters[name] = self.counters.get(name, 0) + 1
-
-
-# What is sent in a state: C-field, BCF (None: a request), whether under the new key, whether the key version is named.
-_SENDS = {
-    TRANSFER: (control.SND_UD2, sitp.TRANSFER, False, False),
-    ACTIVATE: (control.SND_UD, sitp.COMBINED, False, True),
-    FETCH: (control.REQ_UD2, None, False, False),
-    PROBE: (control.SND_UD2, sitp.ACTIVE_KEYS, True, True),
-    DESTROY: (control.SND_UD2, sitp.DESTROY, True, False),
-}
 
 
 def _only(side):

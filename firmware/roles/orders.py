@@ -44,7 +44,7 @@ MORE, DONE, FAILED = "more", "done", "failed"
 
 _PADDED = (0x53, 0x55, 0xC0, 0xC3)
 _ONCE = ("add", "sub", "xor")
-_BUSY = 1  # application bits of the status byte
+_BUSY, _ERROR = 1, 2  # application bits of the status byte
 
 # Word: (module, class). The classes are loaded when one is asked for.
 _KINDS = {
@@ -77,10 +77,9 @@ class Order:
     or SITP status that the reason is about, or None. wants: an RSP-UD is wanted even if an ACK says "done". once: it must
     not be repeated when nobody knows whether it was executed (add, sub, xor; an adjustment of the clock).
 
-    For the change of the master key only: new_key: None, or (KeyID, version, Key) under which the meter may already speak: try
-    it besides its present one on whatever comes from the meter, with counters of its own, and call `changed` for
-    the first authentic one. adopted: (KeyID, version, Key) that holds from then on. under_new: the exchange is to be protected with
-    new_key. named: it names its key version (AFL.KI, or CFE).
+    For the change of the master key only, see orders_keys.py: new_key: None, or (KeyID, version, Key) under which the meter may
+    already speak. adopted: the one that holds from then on. under_new: the exchange is to be protected with new_key. named:
+    it names its key version (AFL.KI, or CFE). binding: it must come to its end, and neither expires nor is cancelled.
     """
 
     wants = True
@@ -88,6 +87,7 @@ class Order:
     adopted = None
     under_new = False
     named = False
+    binding = False
 
     def __init__(self, words, meter, keys, state=None):
         self.words = list(words)
@@ -121,8 +121,11 @@ class Order:
         code = error_code(heard)
         if code is not None:
             return self._error(code, wall_us)
-        if heard.status is not None and heard.status & 3 == _BUSY:
+        state = 0 if heard.status is None else heard.status & 3
+        if state == _BUSY:
             return self._unknown("the meter is still busy with it")
+        if state == _ERROR and heard.telegram is None:
+            return self._unknown("the meter reports an error and does not say which")
         return self._answer(heard, wall_us)
 
     def silence(self, wall_us):
