@@ -7,9 +7,11 @@
     pins[name].write(level)
                       of a line that the host drives: "reset", "txen", "rxen", where the HAT has them; with `read` it
                       is what was written last
-    wait(until_us)    sleep until an edge or that instant (None: as long as it takes); returns (edges, lost): edges is a
-                      list of (line, level, at_us) in order of time since the last call, lost how many went missing;
-                      "busy" is only looked at and has none
+    wait(until_us, exact=False)
+                      sleep until an edge or that instant (None: as long as it takes); with `exact` only until shortly
+                      before it, polling edges and the clock from then on; returns (edges, lost): edges is a list of
+                      (line, level, at_us) in order of time since the last call, lost how many went missing; "busy" is
+                      only looked at and has none
     close()           gives the devices back (the virtual board has none)
 
 Edges are requested at the first `wait`: by then the driver has programmed what its pins show. Misuse raises MisuseError,

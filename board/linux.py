@@ -26,6 +26,7 @@ HEADER_LABELS = ("pinctrl-rp1", "pinctrl-bcm2711", "pinctrl-bcm2835")
 HEADER_LINE = "GPIO24"  # other boards name their header lines as the Pi does
 MAX_CHIPS = 64
 _POLL_S = 0.001  # how often the degraded back end looks, if several are waited for
+LEAD_US = 2000  # the latest wake-up that was measured was 1.6 ms late (host-seams sheet 5)
 EVENT_BUFFER = 256  # edges the kernel keeps for us; the default of 16 per line fills in one stalled frame
 
 PI_LIBRARIES = "in the folder of omsnode: .venv/bin/pip install --editable '.[pi]'"
@@ -109,17 +110,20 @@ class LinuxBoard:
             now_us = self.now_us()
             return [(name, 1, now_us) for name in self.gpio.lines.edges if self.gpio.read(name)]
 
-    def wait(self, until_us):
-        """Sleep until an edge or `until_us` (None: as long as it takes), whichever is first.
+    def wait(self, until_us, exact=False):
+        """Sleep until an edge or `until_us` (None: as long as it takes), whichever is first. exact: the last LEAD_US before
+        `until_us` are spent polling, because a wake-up may come as late as that.
 
         Returns (edges, lost): edges is a list of (line, level, at_us) since the last call, in order of time; lost is
         how many edges went missing since then."""
         edges = self.arm()
         if edges:
             return edges, 0
-        seconds = None if until_us is None else max(0, until_us - self.now_us()) / 1e6
         with _GpioErrors():
-            return self.gpio.wait(seconds)
+            edges, lost = self.gpio.wait(_seconds(self.now_us(), until_us, exact))
+            while exact and not edges and self.now_us() < until_us:
+                edges, lost = self.gpio.wait(0)
+        return edges, lost
 
     def close(self):
         self.gpio.close()
@@ -142,29 +146,38 @@ class Joined:
         self.active = list(range(len(boards)))
         self.now_us = boards[0].now_us
 
-    def wait(self, until_us):
+    def wait(self, until_us, exact=False):
         """As LinuxBoard.wait, for all that are active."""
         several: list = [([], 0) for _ in self._boards]
         for i in self.active:
             several[i] = (self._boards[i].arm(), 0)
         if not any(edges for edges, _ in several):
-            seconds = None if until_us is None else max(0, until_us - self.now_us()) / 1e6
+            gpios = [self._boards[i].gpio for i in self.active]
             with _GpioErrors():
-                _wait_for_any([self._boards[i].gpio for i in self.active], seconds)
+                found = _wait_for_any(gpios, _seconds(self.now_us(), until_us, exact))
+                while exact and not found and self.now_us() < until_us:
+                    found = _wait_for_any(gpios, 0)
             for i in self.active:
                 several[i] = self._boards[i].wait(0)
         return several, 0
 
 
+def _seconds(now_us, until_us, exact):
+    """How long to sleep."""
+    if until_us is None:
+        return None
+    return max(0, until_us - now_us - (LEAD_US if exact else 0)) / 1e6
+
+
 def _wait_for_any(gpios, seconds):
-    """Until one of them has an edge."""
+    """Until one of them has an edge: true if so."""
     descriptors = [gpio.fd for gpio in gpios]
     if None not in descriptors:
-        select.select(descriptors, [], [], seconds)
-        return
+        return select.select(descriptors, [], [], seconds)[0]
     end = None if seconds is None else time.monotonic() + seconds
-    while not any(gpio.waiting() for gpio in gpios) and (end is None or time.monotonic() < end):
+    while not (found := any(gpio.waiting() for gpio in gpios)) and (end is None or time.monotonic() < end):
         time.sleep(_POLL_S)
+    return found
 
 
 class _Spi:

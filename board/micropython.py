@@ -96,8 +96,9 @@ class MicroPythonBoard:
 
         return on_edge
 
-    def wait(self, until_us):
-        """Idle until an edge or `until_us` (None: as long as it takes), whichever is first.
+    def wait(self, until_us, exact=False):
+        """Idle until an edge or `until_us` (None: as long as it takes), whichever is first. The last tick before `until_us`
+        is spent polling in any case, so that `exact` changes nothing.
 
         Returns (edges, lost): edges is a list of (line, level, at_us) in order of time; lost counts those that found no
         room here. What the port's own interrupt queue drops is not seen: the driver looks at levels and FIFO counts."""

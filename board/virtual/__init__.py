@@ -4,11 +4,14 @@
     meter, gateway = world.add_board(name="meter"), world.add_board(name="gateway", crystal_ppm=-8)
     meter.spi.transfer(tx, rx); meter.pins["gdo0"].read(); meter.now_us(); edges, lost = meter.wait(until_us)
     world.run(nodes, until_us, stop=None, delay_us=world.delay(0, 2000))
+    meter.stalls = world.stalls(mean_us=30e6, length_us=5000, name="meter"); world.run(..., delay_us=world.linux_delay())
 
 World(seed): `now_ns`, `now_us`, `air`, `boards`, `add_board(hat, name, position, chip, **settings)`, `advance(to_ns)`,
-    `advance_us(us)`, `at(us, call)`, `wait(board, until_ns)`, `run(...)`, `delay(low_us, high_us)`.
+    `advance_us(us)`, `at(us, call)`, `wait(board, until_ns)`, `run(...)`, `delay(low_us, high_us)`, `linux_delay()`,
+    `stalls(mean_us, length_us, name)`.
+Stalls(intervals): when a host stands still: (start_us, length_us) of world time; `overlap(start_us, end_us)`.
 VirtualBoard: `now_us()`, `spi.transfer(tx, rx)`, `pins["gdo0"|"gdo2"]` (`read()`), `wait(until_us)`, `take_edges()`,
-    `chip`, faults `lose_edges(n, line)`, `false_edge(line)`, `swap(line, line)`, `pins[...].stuck` (0/1/None).
+    `chip`, `stalls`, faults `lose_edges(n, line)`, `false_edge(line)`, `swap(line, line)`, `pins[...].stuck` (0/1/None).
     With an SX1262: `pins["dio1"]` (edges), `pins["busy"]`, `pins["dio2"]` (`read()`), `pins["reset"]` and, where the board has
     them, `pins["txen"]`, `pins["rxen"]` (`write(level)`).
 Joined(boards): several boards of one host with one `wait`, for firmware.radios.
@@ -31,6 +34,7 @@ from .air import Air, Transmission, pack, unpack
 from .board import Joined, VirtualBoard
 from .cc1101 import Cc1101
 from .options import OPTIONS, Options
+from .stalls import Stalls
 from .sx1262 import Sx1262
 from .world import World
 
@@ -40,6 +44,7 @@ __all__ = [
     "Cc1101",
     "Joined",
     "Options",
+    "Stalls",
     "Sx1262",
     "Transmission",
     "VirtualBoard",

@@ -94,7 +94,17 @@ class Spi:
     def transfer(self, tx, rx=None):
         if rx is not None and len(rx) != len(tx):
             raise MisuseError("SPI transfer of {} bytes into {}".format(len(tx), len(rx)))
-        answer = self.board.chip.transfer(tx, self.hz)
+        board = self.board
+        if board.stalls:  # also one that begins between the call and the chip select
+            board.stand_still()
+            while (
+                board.stalls.next_ns(board.world.now_ns) <= board.world.now_ns + board.chip.transfer_ns // 2
+            ):
+                board.world.advance(board.stalls.next_ns(board.world.now_ns))
+                board.stand_still()
+        answer = board.chip.transfer(tx, self.hz)
+        if board.stalls:
+            board.stand_still()
         if rx is not None:
             rx[:] = answer
         return answer
@@ -116,12 +126,14 @@ class VirtualBoard:
         queue_depth=16,
         options=None,
         chip="cc1101",
+        stalls=None,
         **wiring,
     ):
         self.world = world
         self.name = name
         self.clock_ppm = clock_ppm
         self.clock_offset_us = clock_offset_us
+        self.stalls = stalls  # stalls.Stalls of its host
         self.chip_name = chip
         make, lines, default_hz = _CHIPS[chip]
         spi_hz = spi_hz or default_hz
@@ -147,7 +159,13 @@ class VirtualBoard:
         return ns
 
     def now_us(self):
+        if self.stalls:
+            self.stand_still()
         return self.to_us(self.world.now_ns)
+
+    def stand_still(self):
+        """Let a stall of the host pass that is going on."""
+        self.world.advance(self.stalls.running_ns(self.world.now_ns))
 
     # --- edges ---
 
@@ -173,9 +191,11 @@ class VirtualBoard:
         edges.sort(key=lambda edge: edge[2])
         return [(line, level, self.to_us(at_ns)) for line, level, at_ns in edges], lost
 
-    def wait(self, until_us=None):
-        """Let time pass until an edge comes or the clock shows until_us; returns take_edges()."""
+    def wait(self, until_us=None, exact=False):
+        """Let time pass until an edge comes or the clock shows until_us; returns take_edges(). Here it is exact anyway."""
         self.world.wait(self, None if until_us is None else self.to_ns(until_us))
+        if self.stalls:
+            self.stand_still()
         return self.take_edges()
 
     # --- faults of the wiring ---
@@ -210,6 +230,10 @@ class Joined:
         self.to_ns = self.boards[0].to_ns
 
     @property
+    def stalls(self):
+        return self.boards[0].stalls
+
+    @property
     def edge_pins(self):
         return [pin for i in self.active for pin in self.boards[i].edge_pins]
 
@@ -221,9 +245,11 @@ class Joined:
         several = [board.take_edges() for board in self.boards]
         return [several[i] if i in self.active else ([], 0) for i in range(len(several))], 0
 
-    def wait(self, until_us=None):
+    def wait(self, until_us=None, exact=False):
         """Let time pass until an edge comes or the clock shows until_us; returns take_edges()."""
         self.world.wait(self, None if until_us is None else self.to_ns(until_us))
+        if self.stalls:
+            self.boards[0].stand_still()
         return self.take_edges()
 
 

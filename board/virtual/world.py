@@ -6,9 +6,12 @@ boards share it: while one node talks to its chip, the others wait (their chips 
 
 import random
 
-from . import sx1262
+from . import stalls, sx1262
 from .air import NEVER, Air
 from .board import VirtualBoard
+
+LEAD_US = 2000  # a host that has to be exact sleeps until so long before, and polls from then on
+_POLL_US = 10  # each look takes up to so long
 
 
 class World:
@@ -32,7 +35,7 @@ class World:
     def add_board(self, hat="virtual", name="", position=None, chip=None, **settings):
         """A board with its chip. hat: its name tells the chip and the wiring (cc1101..., or as in sx1262.BOARDS); with
         "virtual" the chip is `chip`, by default a CC1101. position: metres, (x, y) or (x, y, z).
-        settings: crystal_ppm, clock_ppm, clock_offset_us, spi_hz, spi_overhead_us, queue_depth, options (a dict, see
+        settings: crystal_ppm, clock_ppm, clock_offset_us, spi_hz, spi_overhead_us, queue_depth, stalls, options (a dict, see
         options.py, sx1262/options.py); with an SX1262 also rf_switch, tcxo_mv, gain_db, inductor, reset_level, enable
         (sx1262/wiring.py)."""
         known = "sx1262" if sx1262.is_hat(hat) else "cc1101" if hat.startswith("cc1101") else None
@@ -108,15 +111,28 @@ class World:
         """A service delay for `run`: uniform between the two, from this world's seed."""
         return lambda node: self.rng.uniform(low_us, high_us)
 
-    def run(self, nodes, until_us, stop=None, delay_us=None):
+    def linux_delay(self):
+        """A service delay for `run` as measured on Linux (stalls.LINUX), from this world's seed: the share is drawn evenly,
+        and the delay is what that share of the services does not exceed."""
+        return lambda node: stalls.quantile(stalls.LINUX, self.rng.random())
+
+    def stalls(self, mean_us=30_000_000, length_us=5000, name="host"):
+        """Stalls of a host with this name, for `add_board` or `board.stalls`: a Poisson process from this world's seed. Hand
+        the same to all boards of one host."""
+        rng = random.Random("{}/stalls/{}".format(self.seed, name))
+        return stalls.Stalls(stalls.poisson(rng, mean_us, length_us))
+
+    def run(self, nodes, until_us, stop=None, delay_us=None, lead_us=LEAD_US):
         """Serve `nodes` until world time until_us, or until stop() is true.
 
         A node has .board, .due_us (board clock, or None) and .step(edges, lost). It is served when an edge waits at its
-        board or its due_us has come, delay_us(node) microseconds later (default: at once). Nodes that are ready at the
-        same instant are served in the order of the list. Returns the world time in microseconds.
+        board or its due_us has come, delay_us(node) microseconds later (default: at once). If its `exact` is true (default:
+        no) it is woken lead_us before its due_us and polls its clock until then: what delays it is used up by that lead.
+        A board that has `stalls` is served in none. Nodes that are ready at the same instant are served in the order of
+        the list. Returns the world time in microseconds.
         """
         until_ns = int(until_us * 1000)
-        services = [_Service(node, self, delay_us) for node in nodes]
+        services = [_Service(node, self, delay_us, int(lead_us * 1000)) for node in nodes]
         boards = [node.board for node in nodes]
         while self.now_ns < until_ns:
             if stop is not None and stop():
@@ -133,11 +149,13 @@ class World:
 class _Service:
     """When a node is served next, and the service itself."""
 
-    def __init__(self, node, world, delay_us):
+    def __init__(self, node, world, delay_us, lead_ns):
         self.node = node
         self.world = world
         self.delay_us = delay_us
+        self.lead_ns = lead_ns
         self.earliest_ns = 0
+        self.poll_ns = 0
         self._draw()
 
     def _draw(self):
@@ -147,18 +165,33 @@ class _Service:
         board = self.node.board
         ready = board.first_edge_ns()
         due = self.node.due_us
+        wake_ns = NEVER
         if due is not None:
             due = board.to_ns(due)
-            if ready is None or due < ready:
+            if getattr(self.node, "exact", False):
+                wake_ns = max(self._polled_ns(due), self.earliest_ns)
+            elif ready is None or due < ready:
                 ready = due
-        if ready is None:
-            return NEVER
-        return max(ready + self.delay_ns, self.earliest_ns)
+        if ready is not None:
+            wake_ns = min(wake_ns, max(ready + self.delay_ns, self.earliest_ns))
+        stalls = getattr(board, "stalls", None)
+        if wake_ns < NEVER and stalls:
+            wake_ns = stalls.running_ns(wake_ns)
+        return wake_ns
+
+    def _polled_ns(self, due):
+        """When a host sees its clock show `due`: it sleeps, is woken with delay, then polls."""
+        if self.earliest_ns < due - self.lead_ns:
+            due = max(due, due - self.lead_ns + self.delay_ns)
+        if self.delay_us is not None and not self.poll_ns:
+            self.poll_ns = 1 + int(self.world.rng.uniform(0, _POLL_US * 1000))
+        return due + self.poll_ns
 
     def serve(self):
         edges, lost = self.node.board.take_edges()
         self.node.step(edges, lost)
         self.earliest_ns = self.world.now_ns + self.world.step_ns
+        self.poll_ns = 0
         self._draw()
 
 

@@ -75,6 +75,9 @@ class Cc1101:
         # thirds of it are always left (a transmission is prepared for half as much again).
         self.late_us = 250
         self.armed_late = False  # the next service may be due in the past, not by the fault of the host
+        self.exact = False
+        self.clock = None
+        self.expected = ()  # blocks of the transmissions that are to be possible at short notice
         self._events = []
         self._blocks = {}
         self._calibrations = {}  # by side and carrier: (when, FSCAL3 to 1, False if a newer one failed)
@@ -104,8 +107,7 @@ class Cc1101:
             from . import start
 
             start.read_back(self.chip, address, self.counters)
-        self.state = _STANDBY
-        self.due_us = None
+        self.rest()
         self._key = None
 
     def configure(self, mode, direction, channel=0, offset_hz=0, power_dbm=None):
@@ -123,6 +125,7 @@ class Cc1101:
         if not chips:
             raise MisuseError("nothing to send")
         self._wake(now_us)
+        self.exact = False
         row = modes.serving(self._wanted[0], self._wanted[1])
         self.state = _SENDING
         self._transmitter.prepare(chips, block, self._patable, row, now_us)
@@ -130,7 +133,7 @@ class Cc1101:
     def transmit(self, at_us, until_us=None):
         if self.state != _SENDING or self._transmitter.on_air:
             raise MisuseError("nothing is prepared to send")
-        self._transmitter.arm(at_us)
+        self._transmitter.arm(at_us, until_us)
 
     def listen(self, deframer, now_us):
         self._idle_for("listen")
@@ -139,10 +142,19 @@ class Cc1101:
             from .receive import Receiver
 
             self._receiver = Receiver(self)
+        self.exact = False
         self.state = _LISTENING
         self._receiver.listen(
             deframer, self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.RX), now_us
         )
+
+    def expect(self, mode, direction):
+        """See the contract. Here it is the calibration of the carrier."""
+        self.expected += (self._block(mode, direction, 0, profiles.TX),)
+
+    @property
+    def receiving(self):
+        return self.state == _LISTENING and self._receiver.receiving
 
     def standby(self, now_us):
         """IDLE; ends reception, and a transmission even if it is on the air."""
@@ -160,7 +172,7 @@ class Cc1101:
 
     def service(self, now_us, edges=()):
         wanted_us = edges[0][2] if edges else self.due_us
-        if wanted_us is not None and now_us >= wanted_us and not self.armed_late:
+        if wanted_us is not None and now_us >= wanted_us and not (self.armed_late or self.exact):
             self.late_us = max(min(now_us - wanted_us, 5000), self.late_us - (self.late_us >> 7))
         self.armed_late = False
         if self.state == _LISTENING:
@@ -181,12 +193,21 @@ class Cc1101:
 
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
-        self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 3]))
+        self._key = _key(block, side)
         self._doubted = None
         self._doubts = 0
         known = self._calibrations.get(self._key)
         self.chip.load(block, known and known[1])
         return self.stale(now_us)
+
+    def known(self):
+        """True if there is a calibration of this carrier, however old."""
+        return self._key in self._calibrations
+
+    def aged(self, block, now_us):
+        """True if the carrier of a transmission has no calibration, or one that is going to be outdated soon."""
+        known = self._calibrations.get(_key(block, profiles.TX))
+        return known is None or now_us - known[0] >= self._limit_us() // 2
 
     def stale(self, now_us):
         """True if by the policy the next start of the synthesizer has to calibrate it."""
@@ -194,8 +215,7 @@ class Cc1101:
 
     def outdated(self, now_us):
         known = self._calibrations.get(self._key)
-        limit_us = INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
-        return known is None or now_us - known[0] >= limit_us
+        return known is None or now_us - known[0] >= self._limit_us()
 
     def keep_calibration(self, now_us, hurry=False):
         """After a calibration: None, and its result is kept for this carrier; "odd" if it has to be done once more;
@@ -236,6 +256,7 @@ class Cc1101:
 
     def rest(self):
         """The chip is idle, and nobody asks it for anything."""
+        self.exact = False
         self.state = _STANDBY
         self.due_us = None
 
@@ -256,6 +277,9 @@ class Cc1101:
 
     # --- inside ---
 
+    def _limit_us(self):
+        return INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
+
     def _block(self, mode, direction, offset_hz, side):
         key = (mode, direction, offset_hz, side)
         block = self._blocks.get(key)
@@ -274,3 +298,8 @@ class Cc1101:
             self.state = _STANDBY
             if not self.chip.wait_ready():
                 self.fault("no_answer", now_us)
+
+
+def _key(block, side):
+    """Of a calibration: side and carrier."""
+    return side, bytes(block[_FREQ2 : _FREQ2 + 3])

@@ -4,7 +4,7 @@ from omsnode.firmware.portable import const
 
 from ..health import Health
 from ..outcome import outcome
-from . import profiles
+from . import profiles, window
 
 # Header bits and the addresses of the FIFOs (section 10)
 _FIFO_BYTES = const(64)
@@ -56,6 +56,10 @@ class Receiver:
         self._seen = 0  # lines that had an edge since the last frame
         self._quiet_gdo0 = self._quiet_gdo2 = 0  # frames since the last edge
         self._clear()
+
+    @property
+    def receiving(self):
+        return self._received > 0 or self._sync_us is not None or bool(self._driver.gdo2.read())
 
     def _clear(self):
         self._checked = False
@@ -273,7 +277,7 @@ class Receiver:
                 return
             self._in_row = 0
             self._next_look_us = now_us + driver.health_us
-            if now_us >= self._restart_us or driver.outdated(now_us):
+            if now_us >= self._restart_us or driver.outdated(now_us) or window.outdated(driver, now_us):
                 self._restart(now_us)
                 return
         driver.due_us = self._next_look_us
@@ -301,6 +305,9 @@ class Receiver:
             driver.due_us = self._next_look_us
             return
         if chip.idle():
+            if driver.expected:
+                window.calibrate(driver, now_us)
+                driver.load(self._block, profiles.RX, now_us)
             self._arm(now_us)
         else:
             self.fail("stuck", now_us)

@@ -47,7 +47,8 @@ _SLACK_US = const(20)
 _PROBING_US = const(100000)
 _PROBE_US = const(4000)
 _RETRIES = const(4)
-_END_TRIES = const(16)
+_END_US = const(50)  # behind the last chip the chip goes to IDLE, within a quarter of one
+_END_TRIES = const(64)
 
 
 def guarded(chips, row):
@@ -67,6 +68,7 @@ class Transmitter:
         self.on_air = False
         self._stream = None
         self._by_length = False  # a long packet is measured by moving PKTLEN, not by the packet mode
+        self._before = self._before_instant
 
     def prepare(self, chips, block, patable, row, now_us):
         driver = self._driver
@@ -84,7 +86,7 @@ class Transmitter:
 
     def _load(self, now_us):
         driver, chip, total = self._driver, self._chip, self._total
-        stale = driver.load(self._block, profiles.TX, now_us)
+        self._stale = driver.load(self._block, profiles.TX, now_us)
         chip.strobe(_SFTX)
         chip.write(_PATABLE, self._patable)
         chip.set_threshold(driver.threshold_bytes)
@@ -98,20 +100,29 @@ class Transmitter:
                 chip.write(_PKTCTRL0, _INFINITE)
         self._written = min(total, _FIFO_BYTES)
         chip.write_fifo(self._stream, 0, self._written)
-        self._checked = False
-        self._calibrating = False
-        if stale:
-            self._calibrate(now_us)
+        self._checked = self._calibrating = False
+        if self._stale:
+            driver.due_us = now_us
+            driver.armed_late = True
 
     def _calibrate(self, now_us):
         self._chip.strobe(_SCAL)
+        self._stale = False
         self._calibrating = True
         self._driver.due_us = now_us + _CALIBRATE_US
 
-    def arm(self, at_us):
+    def arm(self, at_us, until_us):
         self._at_us = at_us
-        if not self._calibrating:
-            self._driver.due_us = self._strobe_us() - _CHECK_US - _PROBING_US
+        self._before = self._before_instant
+        strobe_us = self._strobe_us() - _PROBING_US
+        if until_us is not None:
+            from .window import Window
+
+            window = Window(self, self._driver, at_us, until_us)
+            self._before = window.before
+            strobe_us = window.strobe_us
+        if not (self._stale or self._calibrating):
+            self._driver.due_us = strobe_us - _CHECK_US
             self._driver.armed_late = True
 
     def _strobe_us(self):
@@ -126,29 +137,27 @@ class Transmitter:
         elif driver.due_us is not None and now_us >= driver.due_us:
             self._before(now_us)
 
-    def _before(self, now_us):
+    def _before_instant(self, now_us):
         """Between `prepare` and the strobe: calibrate, wait, see that the chip still is as it was left, wait, strobe.
         One step per service, because each takes time on the SPI and only the next service knows what time it is."""
-        driver, chip = self._driver, self._chip
+        driver = self._driver
         driver.due_us = None
         if self._calibrating and not self._calibrated(now_us):
+            return
+        if self._stale:
+            self._calibrate(now_us)
             return
         if self._at_us is None:
             return
         if now_us + self._start_us > self._at_us:
-            driver.counters["too_late"] += 1
-            driver.emit(radio.Event(radio.TOO_LATE, self._at_us))
-            driver.rest()
+            self._too_late()
             return
         strobe_us = self._strobe_us()
         if not self._checked:
             check_us = strobe_us - _CHECK_US
             if now_us < check_us:
                 driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
-            elif chip.mismatch() is not None or chip.stable(_TXBYTES) != self._written:
-                self._reload(now_us)
-            else:
-                self._checked = True
+            elif self._kept(now_us):
                 driver.due_us = max(now_us, strobe_us)
                 if driver.outdated(now_us):
                     self._calibrate(now_us)
@@ -156,6 +165,21 @@ class Transmitter:
             driver.due_us = strobe_us
         else:
             self._strobe(now_us)
+
+    def _kept(self, now_us):
+        """True if the chip still is as it was left."""
+        chip = self._chip
+        if chip.mismatch() is not None or chip.stable(_TXBYTES) != self._written:
+            self._reload(now_us)
+        else:
+            self._checked = True
+        return self._checked
+
+    def _too_late(self):
+        driver = self._driver
+        driver.counters["too_late"] += 1
+        driver.emit(radio.Event(radio.TOO_LATE, self._at_us))
+        driver.rest()
 
     def _calibrated(self, now_us):
         """True once the calibration has ended with a locked synthesizer."""
@@ -197,16 +221,19 @@ class Transmitter:
         self._load(now_us)
 
     def _strobe(self, now_us):
-        driver = self._driver
         if self._chip.strobe(_STX) & 0xF0:
             self._fail("tx_state", now_us)
-            return
+        else:
+            self._started(now_us)
+
+    def _started(self, now_us):
+        driver = self._driver
         self.on_air = True
         self._edge = False
         self._at_us = now_us + self._start_us
         self._end_us = self._at_us + self._air_us
         if self._written == self._total:
-            driver.due_us = self._end_us + self._byte_us
+            driver.due_us = self._end_us + _END_US
         else:
             driver.due_us = self._at_us + (driver.threshold_bytes + 2) * self._byte_us
 
@@ -245,7 +272,7 @@ class Transmitter:
         if not self._final:
             self._lead_to_end(sent)
         if self._written == self._total:
-            driver.due_us = self._end_us + byte_us
+            driver.due_us = self._end_us + _END_US
         else:
             driver.due_us = now_us + (driver.threshold_bytes + 2) * byte_us
             self._edge = not driver.gdo0.read()
@@ -277,7 +304,7 @@ class Transmitter:
             self._fail("tx_underflow", now_us)
         else:
             self._tries += 1
-            driver.due_us = now_us + 2 * self._byte_us
+            driver.due_us = now_us + _END_US
             if self._tries > _END_TRIES:
                 self._fail("tx_stuck", now_us)
 

@@ -31,6 +31,7 @@ class Chip:
         tx, rx, zeros = bytearray(_LONGEST), bytearray(_LONGEST), bytearray(_LONGEST)
         self._tx, self._rx, self._zeros = memoryview(tx), memoryview(rx), memoryview(zeros)
         self._views = [None] * _COMMAND_BYTES
+        self.loaded = False  # a profile was written, and nothing was lost since that anybody knows of
         self.mode = None
         self.version = b""
         self.frequency_readable = False
@@ -144,6 +145,20 @@ class Chip:
 
     # --- configuration ---
 
+    def retune(self, profile):
+        """Another profile behind one that was loaded, with what differs between them. In standby. Takes half the time of
+        `load`; `kept` tells whether it can have worked."""
+        self.send(profile.frequency)
+        self.send(profile.modulation)
+        self.send(profile.packet)
+        self.write(registers.SYNC_WORD, *profile.sync)
+        self.command(commands.SET_BUFFER_BASE_ADDRESS, 0, 0)
+        self.command(commands.CLEAR_IRQ_STATUS, 0xFF, 0xFF)
+        self.expected = [one for one in self.expected if one[0] != registers.OCP]
+        self.expected[0] = (registers.SYNC_WORD, profile.sync, 0xFF)
+        if self.frequency_readable:
+            self.expected[-1] = (registers.RF_FREQUENCY, profile.frequency[1:], 0xFF)
+
     def load(self, profile):
         """Write a profile, to be read back by `mismatch`. In standby."""
         self.command(
@@ -169,6 +184,7 @@ class Chip:
         self.frequency_readable = bytes(self.read(registers.RF_FREQUENCY, 4)) == word
         if self.frequency_readable:
             self.expected.append((registers.RF_FREQUENCY, word, 0xFF))
+        self.loaded = True
 
     def unmask(self):
         """The interrupts that the driver wants, on DIO1."""

@@ -99,6 +99,8 @@ class Sx1262:
         # How late service comes on this host: a maximum, forgotten slowly (drivers/cc1101/driver.py says why).
         self.late_us = 250
         self.armed_late = False  # the next service may be due in the past, not by the fault of the host
+        self.exact = False
+        self.clock = None
         self.in_row = 0  # faults since the last sign of health
         self.heard_us = self._calibrated_us = 0
         self._healing = None  # steps that bring the chip up again
@@ -118,7 +120,7 @@ class Sx1262:
         """Reset, configure and calibrate the chip; standby follows. RadioError with a hint if there is no SX1262 that
         answers, or its oscillator does not run."""
         self._healing = None
-        self._asleep = False
+        self._asleep = self.chip.loaded = False
         try:
             for pause_us in bring_up(self):
                 if pause_us >= 0:
@@ -152,14 +154,17 @@ class Sx1262:
 
             self._transmitter = Transmitter(self)
         self.due_us = None
+        # From reception to a window there is no time for all of it.
+        quick = self.state == _LISTENING and self.chip.loaded
+        self.exact = False
         self.state = _SENDING
-        self._transmitter.prepare(profile, payload, self._power)
+        self._transmitter.prepare(profile, payload, self._power, quick)
         self._do(now_us, self._transmitter.begin)
 
     def transmit(self, at_us, until_us=None):
         if self.state != _SENDING or self._transmitter.on_air:
             raise MisuseError("nothing is prepared to send")
-        self._transmitter.arm(at_us)
+        self._transmitter.arm(at_us, until_us)
 
     def listen(self, deframer, now_us):
         self._idle_for("listen")
@@ -168,9 +173,17 @@ class Sx1262:
             from .receive import Receiver
 
             self._receiver = Receiver(self)
+        self.exact = False
         self.state = _LISTENING
         self._receiver.listen(deframer, profile, now_us)
         self._do(now_us, self._receiver.begin)
+
+    def expect(self, mode, direction):
+        """See the contract. On this chip nothing depends on the carrier."""
+
+    @property
+    def receiving(self):
+        return self.state == _LISTENING and not self._healing and self._receiver.receiving
 
     def standby(self, now_us):
         """The oscillator off; ends reception, and a transmission even if it is on the air."""
@@ -189,7 +202,7 @@ class Sx1262:
     def service(self, now_us, edges=()):
         dio1 = [edge for edge in edges if edge[0] == "dio1"]
         wanted_us = dio1[0][2] if dio1 else self.due_us
-        if wanted_us is not None and now_us >= wanted_us and not self.armed_late:
+        if wanted_us is not None and now_us >= wanted_us and not (self.armed_late or self.exact):
             self.late_us = max(min(now_us - wanted_us, 5000), self.late_us - (self.late_us >> 7))
         self.armed_late = False
         try:
@@ -226,6 +239,10 @@ class Sx1262:
         self._oscillator = True
         return self.tcxo_delay_us
 
+    def runs(self):
+        """True if the oscillator does."""
+        return self._oscillator
+
     def look_at_mode(self):
         """In STDBY_RC the oscillator does not run, however the chip got there."""
         if self.chip.mode == commands.MODE_STDBY_RC:
@@ -241,6 +258,7 @@ class Sx1262:
     def rest(self):
         """The chip is in standby, and nobody asks it for anything."""
         self.antenna(False, False)
+        self.exact = False
         self.state = _STANDBY
         self.due_us = None
 
@@ -257,7 +275,7 @@ class Sx1262:
         self.fault(code, now_us)
         self.in_row += 1
         self._healing = bring_up(self)
-        self._asleep = False
+        self._asleep = self.chip.loaded = self.exact = False
         self._busy_until_us = None
         if self.state == _SENDING and self._transmitter.on_air:
             self._transmitter.on_air = False
@@ -307,6 +325,7 @@ class Sx1262:
         self._slept_us = now_us + self.tcxo_delay_us + _TALK_US
         self.chip.command(commands.SET_SLEEP, commands.WARM_START)
         self._asleep = True
+        self.chip.loaded = False
 
     def _idle_for(self, what):
         if self._wanted is None:

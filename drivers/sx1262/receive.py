@@ -38,12 +38,18 @@ class Receiver:
         self._chip = driver.chip
         self.floor_dbm = None
         self._profile = self._health = None
+        self._in_packet = False
+
+    @property
+    def receiving(self):
+        return self._in_packet or bool(self._driver.dio1.read())
 
     def listen(self, deframer, profile, now_us):
         if self._health is None or profile != self._profile:
             self._health = Health(self._driver.counters)
         self._health.begin(now_us)
         self._deframer = deframer
+        self._in_packet = False
         self._profile = profile
         self._byte_us = profiles.air_time_us(profile, 8)
 

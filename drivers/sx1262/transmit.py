@@ -9,6 +9,7 @@ from .start import check_errors
 
 _FS_TO_TX_US = const(76)  # BUSY falls when the amplifier has ramped up and the first chip leaves (sheet 1.1)
 _SLACK_US = const(20)
+_TRANSFER_US = const(40)
 _TO_XOSC_US = const(100)  # 31 (sheet 1.1), and the next command
 # Before the strobe: time to look at the chip and to lock the synthesizer.
 _CHECK_US = const(2500)
@@ -33,13 +34,14 @@ class Transmitter:
         self._chip = driver.chip
         self.on_air = False
 
-    def prepare(self, profile, payload, power):
+    def prepare(self, profile, payload, power, quick):
+        self._quick = quick
         self._profile = profile
         self._payload = payload
         self._power = power
         self._air_us = profiles.air_time_us(profile, profiles.on_air_chips(profile, payload))
         self.on_air = False
-        self._at_us = None
+        self._at_us = self._until_us = None
         self._step = _LOADED
         self._looked = False
 
@@ -48,7 +50,11 @@ class Transmitter:
         driver, chip = self._driver, self._chip
         driver.enter_standby()
         driver.antenna(False, False)
-        chip.load(self._profile)
+        if self._quick:
+            chip.retune(self._profile)
+        else:
+            chip.load(self._profile)
+        self._quick = False  # if it has to be done once more there was a fault
         pa_config, tx_params = self._power
         chip.send(pa_config)
         chip.write(registers.OCP, registers.OCP_140_MA)  # behind SetPaConfig, which overwrites it (sheet 3)
@@ -62,11 +68,14 @@ class Transmitter:
         if self._at_us is not None:
             driver.due_us = now_us
 
-    def arm(self, at_us):
+    def arm(self, at_us, until_us):
         self._at_us = at_us
+        self._until_us = until_us
         driver = self._driver
         if driver.due_us is None:
-            driver.due_us = self._strobe_us() - self._check_us() - _PROBING_US
+            driver.due_us = self._strobe_us() - self._check_us()
+            if until_us is None:
+                driver.due_us -= _PROBING_US
             driver.armed_late = True
 
     def _start_us(self):
@@ -75,7 +84,10 @@ class Transmitter:
         return _FS_TO_TX_US + profiles.RAMP_US
 
     def _strobe_us(self):
-        """When to ask for the service that strobes: as much before as service tends to come late here."""
+        """When to ask for the service that strobes: as much before as service tends to come late here; in a window as if it
+        came in time."""
+        if self._until_us is not None:
+            return (self._at_us + self._until_us) // 2 - self._start_us()
         late_us = self._driver.late_us
         return self._at_us - self._start_us() - late_us - (late_us >> 1) - _SLACK_US
 
@@ -94,11 +106,15 @@ class Transmitter:
         """Up to the strobe, one step per service: each takes time, and only the next service knows what time it is."""
         driver, chip = self._driver, self._chip
         driver.due_us = None
-        if now_us + self._start_us() > self._at_us:
+        driver.exact = False
+        if now_us > self._last_us():
             self._too_late()
             return
         strobe_us = self._strobe_us()
         if self._step == _LOADED:
+            if self._until_us is not None and driver.runs() and now_us >= strobe_us - _CHECK_US:
+                self._at_once(strobe_us)
+                return
             if not self._looked:
                 self._look(commands.MODE_STDBY_RC, commands.MODE_STDBY_XOSC)
                 self._looked = True
@@ -106,7 +122,9 @@ class Transmitter:
                 raise Fault("registers")
             check_us = strobe_us - self._check_us()
             if now_us < check_us:
-                driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
+                driver.due_us = check_us
+                if self._until_us is None:
+                    driver.due_us = min(max(now_us + _PROBE_US, check_us - _PROBING_US), check_us)
                 return
             self._oscillate(now_us)
         elif self._step == _OSCILLATING:
@@ -118,9 +136,31 @@ class Transmitter:
         elif self._step == _LOCKING:
             self._locked(strobe_us, now_us)
         elif now_us < strobe_us:
-            driver.due_us = strobe_us
+            self._aim(strobe_us)
         else:
             self._strobe(now_us)
+
+    def _last_us(self):
+        """The last instant for the strobe."""
+        if self._until_us is None:
+            return self._at_us - self._start_us()
+        return self._until_us - self._start_us() - _TRANSFER_US
+
+    def _aim(self, strobe_us):
+        self._driver.due_us = strobe_us
+        self._driver.exact = self._until_us is not None
+
+    def _at_once(self, strobe_us):
+        """For a window that is near, from reception: the oscillator runs, and the next service is the strobe."""
+        driver, chip = self._driver, self._chip
+        chip.command(commands.SET_FS)
+        driver.antenna(True, False)
+        chip.irq()
+        check_errors(chip)
+        if chip.mode != commands.MODE_FS or not chip.kept():
+            raise Fault("tx_state")
+        self._step = _READY
+        self._aim(strobe_us)
 
     def _oscillate(self, now_us):
         driver = self._driver
@@ -143,7 +183,7 @@ class Transmitter:
         check_errors(chip)
         if chip.mode != commands.MODE_FS:
             raise Fault("tx_state")
-        driver.due_us = max(now_us, strobe_us)
+        self._aim(max(now_us, strobe_us))
         self._step = _READY
 
     def _too_late(self):
@@ -165,7 +205,18 @@ class Transmitter:
     def _strobe(self, now_us):
         driver, chip = self._driver, self._chip
         timeout = (self._air_us + _TIMEOUT_US) * 64 // 1000
+        clock = driver.clock if self._until_us is not None else None
+        if clock:
+            now_us = clock()
+            if now_us > self._last_us():
+                self._too_late()
+                return
         chip.command(commands.SET_TX, timeout >> 16, timeout >> 8 & 0xFF, timeout & 0xFF)
+        if clock and clock() > self._until_us - self._start_us():
+            # The host stood still in between. BUSY is high until the first chip: what leaves are a few chips at most.
+            driver.counters["aborted"] = driver.counters.get("aborted", 0) + 1
+            self._too_late()
+            return
         self.on_air = True
         self._edge_us = None
         self._tries = 0

@@ -1,7 +1,7 @@
 """The contract every radio driver fulfils, and the events it returns.
 
-A driver is handed its SPI and pins, never a clock: every method that needs the time takes `now_us`, an integer of
-microseconds on the board's monotonic clock. It never sleeps.
+A driver is handed its SPI and pins: every method that needs the time takes `now_us`, an integer of microseconds on the
+board's monotonic clock. It never sleeps.
 
     start(now_us)
         reset and configure the chip; standby follows. RadioError with a hint if it does not answer.
@@ -11,10 +11,19 @@ microseconds on the board's monotonic clock. It never sleeps.
     prepare(chips, now_us)
         load a transmission. `chips` is the complete stream on air (preamble, sync, data, trailer), packed, first
         chip in the most significant bit of the first byte, whole bytes. Slow, any time before `transmit`.
-    transmit(at_us)
+    transmit(at_us, until_us=None)
         arm: the driver strobes in `service` at its `due_us`, so that the first chip leaves at `at_us`,
         or earlier by as much as the driver knows its host to be late: SENT tells the instant achieved. Call it 0.1 s
         ahead. It never sends late: a missed instant is a TOO_LATE event and nothing is sent.
+        With `until_us` it is a window, and not the host's usual lateness but `exact` is what brings it about: the first
+        chip leaves in [at_us, until_us], as near to its middle as the host lets it. Call it 1.2 ms before the middle or
+        earlier, `prepare` included; a reception that is going on is given up by `prepare`.
+    expect(mode, direction)
+        windows in this mode are going to be asked for, perhaps at short notice: whatever takes long about it is done
+        ahead, now and then, while the driver listens and nobody is heard.
+    clock
+        None, or the board's `now_us`. With it the time is looked at just before and just after the strobe of a window,
+        and a host that stood still in between sends nothing; without, that is only as good as service's `now_us`.
     listen(deframer, now_us)
         receive with the deframer (`deframer.Deframer`) until told otherwise; after each frame the driver re-arms.
     standby(now_us), sleep(now_us)
@@ -22,13 +31,17 @@ microseconds on the board's monotonic clock. It never sleeps.
         call on an edge or at `due_us`. `edges` are (line, level, at_us) as `board.wait` returned them.
     due_us
         the next instant the driver wants `service`, or None.
+    exact
+        True while `due_us` is the strobe of a window: the board may burn time to meet it.
+    receiving
+        True from the sync word of a frame to its last chip.
     counters
         dict of counted things: frames, rejects by code, faults by code, and what else a driver counts.
 """
 
 FRAME = "frame"  # a whole frame left the deframer
 REJECTED = "rejected"  # sync was seen, but the chips behind it were no frame: `error` says why
-SENT = "sent"  # the last chip has left; at_us = instant of the first chip, end_us = of the last
+SENT = "sent"  # the last chip left at most 0.2 ms ago; at_us = instant of the first chip, end_us = end of the last
 TOO_LATE = "too_late"  # the instant was missed, nothing was sent
 FAULT = "fault"  # the chip misbehaved and was healed: `code` names it
 
