@@ -2,7 +2,8 @@
 
 A role may have `reply(event, now_us)`: it is asked first about each frame, and what it returns, a Transmit that was
 prepared before or None, is armed before anybody looks closer at the frame. The frame is fed to the role once that was
-sent or missed: decoding takes longer than the 2 ms of mode T2.
+sent or missed: decoding takes longer than the 2 ms of mode T2. A role that is going to answer may have `answers_in`:
+(mode, direction) of those answers, so that the radio has their carriers ready.
 """
 
 from .node import Node
@@ -16,6 +17,9 @@ class TwoWay(Node):
     def __init__(self, *arguments, **named):
         super().__init__(*arguments, **named)
         self._reply = getattr(self.role, "reply", None)
+        self.radio.clock = self.board.now_us
+        for mode, direction in getattr(self.role, "answers_in", ()):
+            self.radio.expect(mode, direction)
         self._held = None  # frame that was answered before it was looked at
         self._resting = False
 
