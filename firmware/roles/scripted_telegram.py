@@ -2,7 +2,7 @@
 meter wants it: all that is not changed stays as it was, and MACs, encryption and lengths fit again."""
 
 from ..application import error_codes
-from ..errors import NoKeyError
+from ..errors import NoKeyError, OmsError
 from ..link import control, extended
 from ..link import telegram as link_telegram
 from ..transport import authentication, compose, header, protection, sealing
@@ -161,3 +161,15 @@ def _security(tpl, afl, opened):
     if tpl.mode == 10 and field & 0xFF != opened.encrypted_bytes:
         security.n = field & 0xFF
     return security
+
+
+def is_for(telegram, profile):
+    """Whether a frame of a gateway is for the meter with this profile: it names it, or names nobody."""
+    try:
+        link = link_telegram.parse(telegram)
+        if link.ell is not None and link.ell.receiver is not None:
+            return link.ell.receiver.link_bytes() == profile.address.link_bytes()
+        tpl = _header(telegram, link.offset)[0]
+    except OmsError:
+        return False
+    return tpl is None or tpl.address is None or tpl.address.tpl_bytes() == profile.meter_address.tpl_bytes()
