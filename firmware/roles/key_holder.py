@@ -111,9 +111,10 @@ class KeyHolder:
     def execute(self, blocks, respond):
         """(answer Blocks, effects) of command Blocks.
 
-        respond: function (key id, protocol, APDU) that says what the application would do with authentic application
-        data, and does not do it: (status, APDU of the answer; None: answer the status alone). effects: list of (key id, protocol, APDU) to be done now.
-        A failed block is answered with its status and the others with "another block failed"; then nothing has changed.
+        respond: function (key id, protocol, APDU) that says what the application does with authentic application data:
+        (status, APDU of the answer; None: answer the status alone). What it has done it can undo, if another block fails.
+        effects: list of (key id, protocol, APDU) to be done now. A failed block is answered with its status and the others
+        with "another block failed"; then nothing has changed here.
         """
         before = self.snapshot()
         self.reset = False
