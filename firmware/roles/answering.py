@@ -67,14 +67,14 @@ class AnsweringMeter(CommandedMeter):
             out[11] |= ALWAYS
         return bytes(out)
 
-    def _asked(self, event, now_us):
+    def _asked(self, event, now_us, counted=True):
         """The frame, if it is whole and for this meter, as Asked; None is counted."""
         try:
             strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
             asked = self._read(strip(event.frame), event.at_us, event.end_us or now_us)
         except OmsError:
             asked = None
-        if asked is None:
+        if asked is None and counted:
             self._count("ignored")
         return asked
 

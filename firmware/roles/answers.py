@@ -14,8 +14,8 @@ ALWAYS = const(0x84)  # B and A of the ELL
 BUSY = const(0x01)  # status: the application has not finished (Table 17)
 
 _ERROR_CI = (0x6E, 0x6F)
-_DATA_CI = (0x7A, 0x72)
-_EMPTY_CI = (0x8A, 0x8B)
+DATA_CI = (0x7A, 0x72)
+EMPTY_CI = (0x8A, 0x8B)
 ANSWER_CI = (sitp.ANSWER_SHORT, sitp.ANSWER_LONG)
 _FILLER = b"\x2f"
 
@@ -73,7 +73,7 @@ class Answers(Meter):
             status = 0
             if asked.kind == "SND-UD":
                 status = BUSY if self._response.done_us > self._now_us else self._response.status
-            out += self._head(_EMPTY_CI, asked.tpl.access_number, status)
+            out += self._head(EMPTY_CI, asked.tpl.access_number, status)
         return finished(out)
 
     def _answer(self, asked, wall_us, alarm=None):
@@ -89,6 +89,11 @@ class Answers(Meter):
             out += self._head(_ERROR_CI, access_number, error_codes.STATUS) + bytes((response.code,))
             return finished(out), None
         codes, status, secret, clear, key_id = self._content(response, wall_us)
+        return self._protected(out, codes, access_number, status, secret, clear, key_id)
+
+    def _protected(self, out, codes, access_number, status, secret, clear, key_id=MASTER, content=0):
+        """(telegram, Persist or None that it needs) of link layers `out` and a message in the meter's profile; None at the end
+        of the message counter. secret, clear: application bytes. content: bits CC of the configuration field."""
         counter = self._counter(key_id) if self.profile.security_mode > 5 else None
         if counter and not counter.take():
             self._count("exhausted")
@@ -105,6 +110,7 @@ class Answers(Meter):
             self.keys.active(key_id) if self._named else None,
         )
         security.padded = codes is ANSWER_CI and sitp.padded(secret)
+        security.content = content
         long = self.profile.header == "long"
         address = self.profile.meter_address
         afl, message = sealing.seal(
@@ -124,14 +130,14 @@ class Answers(Meter):
             status = (BUSY if busy else response.status) | profile.status & 0xFC
             key_id = response.key_id
             if busy:
-                return _DATA_CI, status, _FILLER, b"", key_id
+                return DATA_CI, status, _FILLER, b"", key_id
             if response.ci:
                 return response.ci, status, response.data, b"", key_id
         selected = self.device.response() if self.device else None
         if selected is not None:
-            return _DATA_CI, status, selected, b"", key_id
+            return DATA_CI, status, selected, b"", key_id
         secret, clear = self._records(wall_us)
-        return _DATA_CI, status, secret, clear, key_id
+        return DATA_CI, status, secret, clear, key_id
 
 
 def finished(telegram):

@@ -1,0 +1,103 @@
+"""Credits: what a bidirectional meter may be asked to do, so that its battery lasts (OMS Vol.2 4.3.4; link sheet 8.8;
+oms-requirements sheet 5.5)."""
+
+from ..errors import MisuseError
+from . import timing
+
+# Cost of a datagram with the own address, by name of its C-field; None: unknown. What is missing costs nothing.
+RECEIVED = {
+    "SND-UD": 2,
+    "SND-UD2": 2,
+    None: 2,
+    "REQ-UD1": 1,
+    "REQ-UD2": 1,
+    "SND-NKE": 1,
+    "CNF-IR": 1,
+}
+SENT = {"RSP-UD": 5, "ACK": 1, "NACK": 1}
+
+MOST = 4000  # a counter stores as many, at least
+GAIN_US = 720000000  # for one credit: 10 in 2 h, at least
+PAUSE_CREDITS = 240  # a meter may pause when so many were spent
+PAUSE_US = 43200000000  # in so long
+LEAST = 7  # a command and its response: with less nobody is invited
+_REOPEN = 40  # credits that make it worth while to begin again
+_AHEAD = 60  # credits that may be spent between two writes to the store
+
+
+class Credits:
+    """stored: what `export` gave, or None at the first start. most: how many are kept. gain_us: time for one more. pause:
+    whether to pause after 240 credits in 12 h.
+
+    count: credits at present. held: while a firmware transfer runs, access does not end (4.3.4).
+    """
+
+    def __init__(self, stored=None, most=MOST, gain_us=GAIN_US, pause=False):
+        if most < LEAST or gain_us <= 0:
+            raise MisuseError("no such credits")
+        if stored is not None and (not isinstance(stored, int) or stored < 0):
+            raise MisuseError(
+                "the stored credits are damaged", None, "remove them: the meter begins with none"
+            )
+        self.most = most
+        self.gain_us = gain_us
+        self.pause = pause
+        self.held = False
+        self.count = most if stored is None else min(stored, most)
+        self._stored = self.count  # what a restart would find, at least
+        self._gained_us = None
+        self._closed_us = None  # since when there is no access
+        self._until_us = None  # not before
+        self._since_us = None  # of the present 12 h
+        self._spent = 0
+
+    def spend(self, cost, now_us):
+        """Whether there is enough; then it is spent. Before the datagram is sent, or behind its reception."""
+        self._gain(now_us)
+        if cost > self.count and not self.held:
+            return False
+        self.count = max(0, self.count - cost)
+        self._spent += cost
+        return True
+
+    def access(self, now_us, interval_us):
+        """Whether the frame that is sent now may offer access. interval_us: at most so long until the next one."""
+        self._gain(now_us)
+        if self.held:
+            self._closed_us = None
+        elif self._closed_us is None:
+            if self.count < LEAST or (self.pause and self._spent >= PAUSE_CREDITS):
+                self._closed_us = now_us
+        elif now_us + interval_us > self._closed_us + timing.NO_ACCESS_US or (
+            self.count >= min(_REOPEN, self.most)
+            and not (self.pause and self._spent >= PAUSE_CREDITS)
+            and (self._until_us is None or now_us >= self._until_us)
+        ):
+            self._closed_us = self._until_us = None
+        return self._closed_us is None
+
+    def close(self, now_us, until_us):
+        """The duty cycle is used up: no access before until_us."""
+        if self._closed_us is None:
+            self._closed_us = now_us
+        self._until_us = until_us
+
+    def covered(self):
+        """Whether a restart would not find more than there are."""
+        return self.count >= self._stored
+
+    def export(self):
+        """What is to be stored: an integer, lower than the present count, so that the next ones may be spent."""
+        self._stored = max(0, self.count - _AHEAD)
+        return self._stored
+
+    def _gain(self, now_us):
+        if self._gained_us is None:
+            self._gained_us = self._since_us = now_us
+        gained = (now_us - self._gained_us) // self.gain_us
+        if gained > 0:
+            self.count = min(self.most, self.count + gained)
+            self._gained_us += gained * self.gain_us
+        if now_us - self._since_us >= PAUSE_US:
+            self._since_us = now_us
+            self._spent = 0

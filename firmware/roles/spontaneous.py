@@ -1,0 +1,149 @@
+"""What a bidirectional meter sends by itself: SND-NR, ACC-NR and ACC-DMD in its slots, SND-IR and ACC-DMD beside them
+(OMS Vol.2 4.3.2, 5.2.4; Annex N.7, N.10; link sheet 8.4, 8.7, 9.5, 9.6)."""
+
+from collections import namedtuple
+
+from ..link import access as windows
+from ..link import control, extended, timing
+from ..portable import const
+from ..transport import ci
+from .answering import AnsweringMeter
+from .answers import DATA_CI, EMPTY_CI, finished
+from .key_holder import MASTER
+from .meter import Meter
+
+LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
+_SECOND = const(1000000)
+_ROOM_US = 3000000  # between an asynchronous frame and the next slot
+_DEMAND_US = 60000000  # an access demand is repeated
+_STATIC = 2  # content bits of the configuration field
+
+OWN = "own"
+# What is to be sent, or was handed to the radio. what: OWN or another word of window_meter. cc: CC field; without an ELL, the
+# bits B and A.
+Frame = namedtuple("Frame", ("what", "telegram", "at_us", "until_us", "cc"))
+
+
+class Spontaneous(AnsweringMeter):
+    """The part of WindowMeter that speaks without being asked."""
+
+    def __init__(self, profile, entropy, keys, storage_key, device, state, fillers, registration):
+        super().__init__(profile, entropy, keys, storage_key, device, state)
+        self.fillers = fillers
+        self.registration = registration
+        self._turn = fillers  # slots since the last SND-NR
+        self._installing = None  # [when the next SND-IR is due, end, how many were sent]
+        self._demand_us = None  # when the next ACC-DMD is due
+        self._number = 0  # TPL access number of the last SND-IR
+
+    def install(self, now_us):
+        """The button: SND-IR from now on, until a CNF-IR comes or an hour is over (link sheet 8.7)."""
+        self._installing = [
+            now_us + timing.INSTALLATION_FIRST_US // 60,
+            now_us + timing.INSTALLATION_END_US,
+            0,
+        ]
+
+    def telegram(self, wall_us=None):
+        """What goes into the slot: SND-NR, or ACC-NR between two of them; ACC-DMD while an alarm waits."""
+        profile = self.profile
+        self._turn = self._turn + 1 if self._turn < self.fillers else 0
+        wants = self._alarmed() and (self._turn or not profile.with_ell)
+        if self._turn or wants:
+            return self._empty(control.ACC_DMD if wants else control.ACC_NR, True)
+        status = profile.status
+        profile.status |= self.device.status if self.device else 0
+        try:
+            return Meter.telegram(self, wall_us)
+        finally:
+            profile.status = status
+
+    def _empty(self, c_field, synchronous):
+        """ACC-NR and ACC-DMD. The one has a TPL only where nothing else names access number or meter (Table 28)."""
+        profile = self.profile
+        out = bytearray((0, c_field)) + profile.address.link_bytes()
+        bit = extended.SYNCHRONOUS if synchronous else 0
+        if profile.with_ell:
+            out += extended.build(bit, self.access_number)
+        if c_field == control.ACC_DMD or profile.header == "long" or not profile.with_ell:
+            status = self.device.status if self.device else profile.status & 3
+            out += self._head(EMPTY_CI, self.access_number, status)
+            if not profile.with_ell:
+                out[-1] |= bit
+        return finished(out)
+
+    def _alarmed(self):
+        return self.rights and self.device is not None and self.device.alarm() is not None
+
+    def _own_us(self):
+        """When the next frame beside the slots is due, or None. It needs room: its window is closed before the next slot."""
+        if self.access.state not in (windows.REST, windows.ALWAYS) or self._pending:
+            return None
+        due_us = self._installing[0] if self._installing else None
+        if not self._alarmed():
+            self._demand_us = None
+        elif self.profile.with_ell:
+            at_us = self._now_us if self._demand_us is None else self._demand_us
+            due_us = at_us if due_us is None else min(due_us, at_us)
+        if due_us is None:
+            return None
+        slot_us = self._slot.at_us if self._slot else self._slot_us
+        if slot_us is not None and slot_us - _ROOM_US < max(due_us, self._now_us):
+            return slot_us + _ROOM_US
+        return due_us
+
+    def _own(self, wall_us):
+        """(Frame or None, actions that come before it) at `_own_us`."""
+        at_us = self._now_us + LEAD_US
+        if self._alarmed() and (self._demand_us is None or self._now_us >= self._demand_us):
+            self._demand_us = self._now_us + _DEMAND_US
+            return Frame(OWN, self._empty(control.ACC_DMD, False), at_us, None, 0), []
+        installing = self._installing
+        if self._now_us >= installing[1]:
+            self._installing = None
+            return None, []
+        installing[2] += 1
+        installing[0] = at_us + _wait_us(self.profile.address, installing[2])
+        told = self._installation(wall_us)
+        if told is None:
+            return None, []
+        telegram, persist = told
+        return Frame(OWN, telegram, at_us, None, 0), [persist] if persist else []
+
+    def _installation(self, wall_us):
+        """SND-IR (Annex N.7): with an ELL, a TPL access number of its own."""
+        profile = self.profile
+        out = bytearray((0, control.SND_IR)) + profile.address.link_bytes()
+        number = self.access_number
+        if profile.with_ell:
+            out += extended.build(0, number)
+            number = self._number = (self._number + 1) & 0xFF
+        secret, clear, content = self.registration, b"", _STATIC
+        if secret is None:
+            secret, clear = self._records(wall_us)
+            content = 0
+        return self._protected(out, DATA_CI, number, profile.status, secret, clear, MASTER, content)
+
+
+def _wait_us(address, count):
+    """From SND-IR number `count` to the next one: 30 to 60 s, another time for each, and for each meter."""
+    least, most = timing.INSTALLATION_REPEAT_US
+    spread = sum(address.link_bytes()) * 37 + count * 101 & 0xFF
+    return least + _SECOND + (most - least - 2 * _SECOND) * spread // 256
+
+
+def marked(telegram, cc, repeated=False):
+    """A telegram with these bits B, A and D in its CC field, or where it has none, B and A in the configuration field of its
+    header. repeated: bit S is cleared."""
+    if len(telegram) == 10:
+        return telegram
+    out = bytearray(telegram)
+    at, mask = 11, 0xC4
+    if not 0x8C <= telegram[10] <= 0x8F:
+        kind = ci.row(telegram[10])[0]
+        if kind == ci.NONE:
+            return telegram
+        at, mask = 22 if kind == ci.LONG else 14, 0xC0
+        cc = cc & 0x80 | (cc & extended.ACCESSIBLE) << 4
+    out[at] = out[at] & ~mask & (0xDF if repeated else 0xFF) | cc
+    return bytes(out)
