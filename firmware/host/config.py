@@ -10,6 +10,7 @@ import tomllib
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
+from ..link.address import Address
 from ..phy import modes
 from ..roles.collector import KnownMeter
 from . import device, key_store
@@ -19,10 +20,12 @@ ROLES = ("collector", "meter")
 RECEIVE_MODES = tuple(sorted({row.name for row in modes.every()})) + (modes.T_AND_C,)
 
 # Per table: {key: type}. A tuple of strings means one of these words.
-_TOP = {"node": dict, "radio": dict, "meter": list}
+_TOP = {"node": dict, "radio": dict, "gateway": dict, "meter": list}
 _NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
 _RADIO = {"hat": str, "mode": RECEIVE_MODES}
-_KNOWN = {"name": str, "id": str, "key": str, "profile": ("A", "B", "D")}
+_GATEWAY = {"id": str, "install": ("none", "known")}
+_KNOWN = {"name": str, "id": str, "key": str, "profile": ("A", "B", "D"), "commands": bool}
+_CONTROLLER = 0x31  # device type of a communication controller
 
 
 @dataclass
@@ -33,6 +36,15 @@ class Radio:
     name: str = "main"
     hat: str | None = None
     mode: str | None = None
+
+
+@dataclass
+class Gateway:
+    """The [gateway] table: the collector also sends. address: its own. install: whose installation it confirms, nobody's
+    ("none") or that of the meters in the configuration ("known")."""
+
+    address: Address
+    install: str = "none"
 
 
 @dataclass
@@ -47,30 +59,13 @@ class Config:
     default_keys: bool = False  # try the publicly known ones where a meter has none
     radios: list = field(default_factory=list)
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
+    gateway: Gateway | None = None  # None: receive only
+    partners: list = field(default_factory=list)  # of the meters those that take commands
 
 
 def load(path, role=None):
     """Read and check the file. role: what the caller needs ("meter", "collector"); another one is refused."""
-    path = pathlib.Path(path)
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        option = "" if role == "meter" else " with --config"
-        raise ConfigError(
-            "{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option
-        ) from None
-    except UnicodeDecodeError:
-        raise ConfigError("{}: not UTF-8 text".format(path)) from None
-    try:
-        document = tomllib.loads(text, parse_float=decimal.Decimal)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"at line (\d+)", str(error))
-        where = "{}:{}".format(path, line[1]) if line else str(path)
-        raise ConfigError(
-            "{}: not valid TOML: {}".format(where, error), hint='texts need quotes, as in name = "kitchen"'
-        ) from None
-    except RecursionError:
-        raise ConfigError("{}: not valid TOML: nested too deeply".format(path)) from None
+    path, text, document = _read(path, role)
     source = Source(path, text)
     source.check("", document, _TOP)
     node = document.get("node", {})
@@ -95,10 +90,74 @@ def load(path, role=None):
         if config.role == "meter":
             config.meters.append(device.device(source, table, values))
         else:
-            config.meters.append(_known(source, table, values))
+            meter = _known(source, table, values)
+            config.meters.append(meter)
+            if values.get("commands"):
+                config.partners.append(meter)
+    if "gateway" in document:
+        if config.role == "meter":
+            raise source.error("a meter is no gateway", "gateway", None, "[gateway] is for a collector")
+        config.gateway = _gateway(source, document["gateway"])
+    elif config.partners:
+        raise source.error(
+            "commands = true needs a [gateway]",
+            "meter",
+            None,
+            'add [gateway] with id = "12345678.M=OMS.V=01.T=31"',
+        )
     if config.role == "meter" and len(config.meters) != 1:
         raise source.error("a meter file describes one [[meter]], this one has {}".format(len(config.meters)))
     return config
+
+
+def _read(path, role):
+    """(path, text, document) of a TOML file."""
+    path = pathlib.Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        option = "" if role == "meter" else " with --config"
+        raise ConfigError(
+            "{}: {}".format(path, error.strerror), hint="give the path of a TOML file" + option
+        ) from None
+    except UnicodeDecodeError:
+        raise ConfigError("{}: not UTF-8 text".format(path)) from None
+    try:
+        document = tomllib.loads(text, parse_float=decimal.Decimal)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"at line (\d+)", str(error))
+        where = "{}:{}".format(path, line[1]) if line else str(path)
+        raise ConfigError(
+            "{}: not valid TOML: {}".format(where, error), hint='texts need quotes, as in name = "kitchen"'
+        ) from None
+    except RecursionError:
+        raise ConfigError("{}: not valid TOML: nested too deeply".format(path)) from None
+    return path, text, document
+
+
+def state_dir(path):
+    """Where the collector of this file has its state, None if it does not say so: for who wants nothing else of it, and may
+    not read its keys."""
+    path, text, document = _read(path, "collector")
+    source = Source(path, text)
+    source.check("", document, _TOP)
+    source.check("node", document.get("node", {}), _NODE)
+    name = document.get("node", {}).get("state_dir")
+    return None if name is None else path.parent / name
+
+
+def _gateway(source, values):
+    source.check("gateway", values, _GATEWAY)
+    source.require("gateway", values, ("id",))
+    own = source.address("gateway", values)
+    if None in (own.manufacturer, own.version, own.device_type) or own.device_type != _CONTROLLER:
+        raise source.error(
+            "a gateway has a whole address of device type 31",
+            "gateway",
+            "id",
+            'such as "12345678.M=OMS.V=01.T=31": eight digits and version of your own choice',
+        )
+    return Gateway(own, values.get("install", "none"))
 
 
 def _known(source, table, values):

@@ -13,7 +13,7 @@ from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
-from . import point_values
+from . import access, point_values
 
 _DEVICE = {
     "name": str,
@@ -30,6 +30,7 @@ _DEVICE = {
     "points": (str, list),
     "sensors": list,
     "record": list,
+    **access.SCHEMA,
 }
 _STANDARD_SET = "OMS standard set"
 _ANY_SENSOR = 0x1F  # device type of sensors that say themselves what they are
@@ -47,6 +48,7 @@ _RECORD = {
     "subunit": int,
     "qualifiers": list,
     "clear": bool,
+    "writable": bool,
     "dib": str,
     "vib": str,
     "data": str,
@@ -83,10 +85,13 @@ _ANY_TIME_US = 1767225600000000  # in 2026: type G does not know 1970
 
 @dataclass
 class Device:
-    """name: what the user calls it. profile: for the meter role."""
+    """name: what the user calls it. profile: for the meter role. listens: None for a meter that only sends. warnings: what is
+    not as OMS wants it."""
 
     name: str
     profile: Profile
+    listens: access.Access | None = None
+    warnings: tuple = ()
 
 
 def device(source, table, values):
@@ -155,6 +160,8 @@ def device(source, table, values):
         )
     if not 0 <= values.get("status", 0) <= 255:
         raise wrong("status is a byte", "status")
+    writable = tuple(index for index, (_, record) in enumerate(listed) if record.get("writable"))
+    listens = access.of(source, table, values, mode, key, writable)
     try:
         profile = Profile(
             own,
@@ -167,13 +174,16 @@ def device(source, table, values):
             clear_from=clear_from,
             header=values.get("header", "long" if other else "short"),
             meter_address=other,
-            with_ell=values.get("ell", family == "C"),
+            with_ell=values.get("ell", family == "C" or listens is not None),
             status=values.get("status", 0),
         )
         Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
+        if listens:
+            listens.device(profile)
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
-    return Device(values.get("name", own.ident), profile)
+    slow = access.too_slow(profile, listens.fillers if listens else 0)
+    return Device(values.get("name", own.ident), profile, listens, (slow,) if slow else ())
 
 
 def _records(source, table, values):

@@ -2,8 +2,9 @@
 
 One key per line, `id key`, and behind them what is needed: `key_id=1`, `version=2`, `name=kitchen`, `prepared`. id is the
 eight digits or a whole address such as 12345678.M=KAM.V=1b.T=16, key is 32 hex digits. A row without `key_id` or `version`
-stands for any of them: the MAC shows whether it was the right one. `prepared` is a key that was handed to the meter and is
-not yet in use. Blank lines and `#` comments are kept. A list of `id key` of one's own is the same file.
+stands for any of them: the MAC shows whether it was the right one; but keys of applications, from `key_id=0x10` on, have
+rows of their own. `prepared` is a key that was handed to the meter and is not yet in use. Blank lines and `#` comments are
+kept. A list of `id key` of one's own is the same file.
 
 Nothing here quotes a key, or a line that may hold one.
 """
@@ -24,7 +25,8 @@ from .store import default_state_dir, sync_directory
 FILE_NAME = "key_store"
 MASTER_KEY = 0  # KeyID of the key that a meter is delivered with (security sheet 10.2)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_MOST_KEY_ID, _MOST_VERSION = 15, 255  # what transport layer and AFL can name (sheet 10.2)
+_APPLICATIONS = 0x10  # keys of communication have lower KeyIDs (sheet 10.2)
+_MOST_KEY_ID, _MOST_VERSION = 0x2F, 255
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
@@ -76,13 +78,13 @@ class Row:
     def called(self):
         """What a message calls it."""
         text = str(self.pattern)
-        text += "" if self.key_id is None else " KeyID {}".format(self.key_id)
+        text += "" if self.key_id is None else " KeyID " + key_id_text(self.key_id)
         return text + ("" if self.version is None else " version {}".format(self.version))
 
     def line(self):
         """With the key: for the file only."""
         words = [str(self.pattern), written(self.key)]
-        words += [] if self.key_id is None else ["key_id={}".format(self.key_id)]
+        words += [] if self.key_id is None else ["key_id=" + key_id_text(self.key_id)]
         words += [] if self.version is None else ["version={}".format(self.version)]
         words += [] if self.name is None else ["name=" + self.name]
         words += [] if self.active else ["prepared"]
@@ -134,7 +136,8 @@ class KeyStore:
         KeyID and version rather than any, and of several the last, which is the newest."""
         best, rank = None, (False, False)
         for row in self._by_ident.get(address.ident, ()):
-            if row.key_id not in (None, key_id) or not row.pattern.matches(address):
+            fits = row.key_id == key_id or row.key_id is None and key_id < _APPLICATIONS
+            if not fits or not row.pattern.matches(address):
                 continue
             if row.version not in (None, key_version) if key_version is not None else not row.active:
                 continue
@@ -250,6 +253,18 @@ def address(text):
         raise MisuseError("the first word is no id: write 12345678 or 12345678.M=KAM.V=1b.T=16") from None
 
 
+def key_id_text(number):
+    """A KeyID as it is written in the store."""
+    return str(number) if number < _APPLICATIONS else "0x{:02X}".format(number)
+
+
+def number_of(text):
+    """A short number, decimal or 0x and hex as OMS writes KeyIDs; None if it is none."""
+    if re.fullmatch(r"0[xX][0-9A-Fa-f]{1,2}", text):
+        return int(text, 16)
+    return int(text) if re.fullmatch(r"[0-9]{1,3}", text) else None
+
+
 def row_of(text, comment=""):
     """The Row of a line without its comment. MisuseError that does not quote it."""
     words = text.split()
@@ -261,9 +276,10 @@ def row_of(text, comment=""):
         if field in found:
             raise MisuseError("{} stands twice".format(field))
         if field in ("key_id", "version"):
-            if not (value.isascii() and value.isdecimal() and len(value) <= 3):
+            number = number_of(value)
+            if number is None:
                 raise MisuseError("{} is a number".format(field))
-            found[field] = int(value)
+            found[field] = number
         elif field in ("name", "prepared"):
             found[field] = value
         else:

@@ -11,6 +11,8 @@ import socket
 QUIET_US = 1000000  # so long without a fault: drivers look at an idle receiver every 0.1 s
 FAULTS_IN_A_ROW = 3
 LOOK_US = 500000
+OTHERS_US = 100000  # so often a program that has more to do than the radio gets its turn
+CALM_US = 20000  # not so shortly before the radio or the role want to do something to the instant
 
 
 class Systemd:
@@ -84,27 +86,43 @@ class Pulse:
         return text
 
 
-def serve(node, listens, until_us=None, done=None, systemd=None):
+def calm(node):
+    """Whether there is time for something else: nothing is being received, or about to be sent."""
+    radio, soon_us = node.radio, node.board.now_us() + CALM_US
+    role_us = node.role.due_us
+    if radio.receiving or role_us is not None and role_us < soon_us:
+        return False
+    return not radio.exact or radio.due_us is None or radio.due_us >= soon_us
+
+
+def serve(node, listens, until_us=None, done=None, systemd=None, others=None):
     """Run a node, and tell systemd how it is.
 
     node: firmware.node.Node. listens: it hears all the time. until_us: instant of the board's clock, or None. done: called
-    after each slice, True ends. systemd: a Systemd (default: as the environment says)."""
+    after each slice, True ends. systemd: a Systemd (default: as the environment says). others: function that does what else
+    there is to do, quickly and without waiting; called when the radio has time."""
     systemd = systemd or Systemd()
     board, counters = node.board, node.radio.counters
     node.step()
     systemd.tell("READY=1", wait_s=5)
     pulse = Pulse(counters, listens, board.now_us())
     told = None
-    slice_us = systemd.look_us or (LOOK_US if done else None)
+    look_us = board.now_us() + (systemd.look_us or 0)
+    slice_us = OTHERS_US if others else systemd.look_us or (LOOK_US if done else None)
     while (until_us is None or board.now_us() < until_us) and not (done and done()):
         end_us = until_us
         if slice_us and (until_us is None or board.now_us() + slice_us < until_us):
             end_us = board.now_us() + slice_us
         node.run(end_us)
+        if others and calm(node):
+            others()
+        if not systemd.look_us or board.now_us() < look_us:
+            continue
+        look_us = board.now_us() + systemd.look_us
         alive = pulse.look(board.now_us())
         status = pulse.status()
         lines = (["STATUS=" + status] if status != told else []) + (["WATCHDOG=1"] if alive else [])
-        if systemd.look_us and lines:
+        if lines:
             systemd.tell(*lines)
             told = status
     systemd.tell("STOPPING=1", wait_s=1)

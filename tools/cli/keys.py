@@ -22,7 +22,7 @@ _HELP = """\
 The store is a file of mode 0600 (--store); one that others can read is refused. One key per line:
     id key [key_id=N] [version=N] [name=WORD] [prepared]     # comment
 id: the 8 digits, or 12345678.M=KAM.V=1b.T=16. Without key_id and version a key is tried wherever one
-is asked for. Of several versions the last one that is not `prepared` is in use (marked * in the list);
+is asked for, but for the keys of applications (key_id=0x22: the clock) and their wrappers (0x12). Of several versions the last one that is not `prepared` is in use (marked * in the list);
 a telegram that names a version gets that one.
 
 A configuration finds key = "@kitchen" as the name of a row here, else as a file beside it, else as a
@@ -103,8 +103,15 @@ def add_parser(subparsers):
 
 def _add_place(parser):
     parser.add_argument("id", metavar="ID", help="12345678 or 12345678.M=KAM.V=1b.T=16")
-    parser.add_argument("--key-id", type=int, metavar="N", help="0 to 15 (default: any)")
-    parser.add_argument("--version", type=int, metavar="N", help="key version, 0 to 255 (default: any)")
+    parser.add_argument("--key-id", type=_number, metavar="N", help="0 to 0x2F (default: any up to 15)")
+    parser.add_argument("--version", type=_number, metavar="N", help="key version, 0 to 255 (default: any)")
+
+
+def _number(text):
+    number = key_store.number_of(text)
+    if number is None:
+        raise argparse.ArgumentTypeError("a number, or 0x and hex digits")
+    return number
 
 
 def run(args):
@@ -132,7 +139,7 @@ def _list(args, path):
         table.append(
             (
                 str(row.pattern),
-                "any" if row.key_id is None else str(row.key_id),
+                "any" if row.key_id is None else key_store.key_id_text(row.key_id),
                 "any" if row.version is None else str(row.version),
                 "*" if in_use else "",
                 row.key.fingerprint(),

@@ -64,6 +64,15 @@ def test_versions(tmp_path, which, key):
     assert found == (key and Key.from_hex(key))
 
 
+def test_a_key_of_an_application_is_taken_by_its_own_number_only(tmp_path):
+    found = store(tmp_path, "12345678 {}\n12345678 {} key_id=0x22 version=1\n".format(ONE, TWO))
+    address = Address.parse("12345678.M=KAM.V=1b.T=16")
+    assert found.row_for(address, 0x22).key == Key.from_hex(TWO)
+    assert found.row_for(address, 0x0F).key == Key.from_hex(ONE)
+    assert found.row_for(address, 0x20) is None
+    assert found.row_for(address, 0x22).line().endswith(" key_id=0x22 version=1")
+
+
 def test_a_row_without_key_id_serves_any_and_a_row_with_it_comes_first(tmp_path):
     found = store(tmp_path, "12345678 {} key_id=1 version=4\n12345678 {}\n".format(ONE, TWO))
     assert found.key_for(METER) == Key.from_hex(TWO)
@@ -89,7 +98,8 @@ SWAPPED = "{} 12345678\n".format(ONE)
         (SWAPPED, 1, "no id"),
         ("12345678.M={} {}\n".format(ONE, TWO), 1, "no id"),
         ("12345678 {}\n".format(ONE[:-1] + "x"), 1, "character 32"),
-        ("12345678 {} key_id=16\n".format(ONE), 1, "KeyID"),
+        ("12345678 {} key_id=48\n".format(ONE), 1, "KeyID"),
+        ("12345678 {} key_id=0x022\n".format(ONE), 1, "number"),
         ("12345678 {} key_id={}\n".format(ONE, TWO), 1, "number"),
         ("12345678 {} version=256\n".format(ONE), 1, "version"),
         ("12345678 {} version=1 version=2\n".format(ONE), 1, "twice"),
