@@ -62,7 +62,11 @@ class Meter:
 
     def answer(self, exchange, wants=True):
         self.exchanges.append(exchange)
+        told = self._answer(exchange, wants)
         self.now_us += 5 * S
+        return told
+
+    def _answer(self, exchange, wants):
         device = self.device
         device.at(self.now_us, self.wall_us(), self.values)
         if exchange.kind == "REQ-UD2":

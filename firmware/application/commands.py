@@ -67,7 +67,8 @@ def command_vib(vib, action):
     if places is None:
         raise MisuseError("behind a manufacturer specific VIF or VIFE no action has a meaning")
     codes = [vib[i] for i in places]
-    profile = len(codes) > 1 and codes[-1] in vif.PROFILES and not _second_of_fc(codes, len(codes) - 1)
+    last = len(codes) - 1
+    profile = last >= _heads(codes) and codes[-1] in vif.PROFILES and not _second_of_fc(codes, last)
     at = len(codes) - 1 if profile else len(codes)
     codes = codes[:at] + [code] + codes[at:]
     made = bytes([byte | 0x80 for byte in codes[:-1]] + [codes[-1] & 0x7F]) + vib[text_at:text_end]

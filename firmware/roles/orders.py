@@ -29,7 +29,7 @@ How a session drives one:
 
 from collections import namedtuple
 
-from ..errors import MisuseError, StoreError
+from ..errors import MisuseError, OmsError, StoreError
 from ..link.address import Address
 
 # kind: "SND-UD", "SND-UD2", "REQ-UD1" or "REQ-UD2". ci: CI of the application data, in its long form, or None (CI 80, no data).
@@ -75,7 +75,8 @@ class Order:
 
     outcome: MORE, DONE or FAILED. result: plain dict, when it is DONE. reason: text, when it FAILED. code: application error
     or SITP status that the reason is about, or None. wants: an RSP-UD is wanted even if an ACK says "done". once: it must
-    not be repeated when nobody knows whether it was executed (add, sub, xor; an adjustment of the clock).
+    not be repeated when nobody knows whether it was executed (add, sub, xor; an adjustment of the clock). timed: the next
+    exchange tells the time at which it is sent.
 
     For the change of the master key only, see orders_keys.py: new_key: None, or (KeyID, version, Key) under which the meter may
     already speak. adopted: the one that holds from then on. under_new: the exchange is to be protected with new_key. named:
@@ -83,6 +84,7 @@ class Order:
     """
 
     wants = True
+    timed = False
     new_key = None
     adopted = None
     under_new = False
@@ -106,7 +108,8 @@ class Order:
     # --- for the session ---
 
     def exchange(self, wall_us):
-        """The next Exchange. wall_us: UTC in microseconds since 1970, or None; an order that needs it then fails (the
+        """The next Exchange; it may be asked for again, and is the same. wall_us: when it will be sent, UTC in microseconds since
+        1970; if that changes ask again, as far as it is `timed`. None: not known; an order that needs it then fails (the
         outcome changes, and the return value is None)."""
         made = self._exchange(wall_us)
         if made is not None:
@@ -198,7 +201,7 @@ def restore(stored, keys=None):
         meter = None if meter is None else Address.from_tpl(bytes.fromhex(meter))
         order = _load(words)(words, meter, keys, state)
         order.outcome, order.result, order.reason = outcome, stored["result"], stored["reason"]
-    except (KeyError, TypeError, ValueError, MisuseError):
+    except (KeyError, TypeError, ValueError, OmsError):
         raise StoreError("a stored order cannot be read", hint="it is damaged: ask again")
     order.silence(None)
     return order

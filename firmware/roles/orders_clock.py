@@ -69,6 +69,10 @@ class ClockAdjust(Order):
     def wants(self):
         return self.state["step"] == "read"
 
+    @property
+    def timed(self):
+        return self.state["step"] == "correct"
+
     def _exchange(self, wall_us):
         step = self.state["step"]
         if step == "read":

@@ -14,6 +14,7 @@ class ClockSet(Secured):
     goes on from when it is first sent. Result: time, as it was set."""
 
     protocol = 4
+    timed = True
 
     def _plan(self, known):
         words, zone_s = split_zone(self.words[1:])

@@ -18,7 +18,7 @@ class Read(Order):
     def _plan(self, known):
         device_type = None if self.meter is None else self.meter.device_type
         self.state["points"] = [
-            [part.hex() for part in resolve(word, device_type, known)] for word in self.words[1:]
+            [part.hex() for part in resolve(word, device_type, known)[:2]] for word in self.words[1:]
         ]
 
     def _points(self):
@@ -83,9 +83,9 @@ def understand(order, known, words):
             "for instance: " + word + " VM1!" + (" 12.345" if count == 2 else ""),
         )
     device_type = None if order.meter is None else order.meter.device_type
-    dib, vib = resolve(words[0], device_type, known)
+    dib, vib, fields = resolve(words[0], device_type, known)
     number, exponent = value(words[1]) if count == 2 else (None, None)
-    dib, vib = widened(dib, vib, number, exponent)
+    dib, vib = widened(dib, vib, number, exponent, fields)
     action = None if vib in _BARE and word == "write" else _ACTIONS.get(word, word)
     order.state["dib"], order.state["vib"] = dib.hex(), vib.hex()
     order.state["data"] = commands.build(dib, vib, action, number, exponent).hex()

@@ -11,11 +11,12 @@ _HEX = "0123456789ABCDEFabcdef"
 # Exponents of ten that a row of the tables may be raised to: VIF bits n.
 _MOST_N = 7
 # Data fields for a new value, the widest number first: int48, int32, bcd8, ... (codes of dib.FIELDS)
+_TEXT = (2, 3, 4, 6, 13)  # dates, times, text
 _WIDE = (6, 4, 12, 14, 3, 2, 11, 10, 1, 9, 7)
 
 
 def resolve(word, device_type, known=()):
-    """(DIB, VIB) of a POINT. device_type: of the meter, or None. known: Records that the meter sends. MisuseError, its hint says
+    """(DIB, VIB, data fields that it may have as hex digits, or None) of a POINT. device_type: of the meter, or None. known: Records that the meter sends. MisuseError, its hint says
     what there is."""
     head, _, tail = word.partition(":")
     if tail and not head.strip(_HEX) and not tail.strip(_HEX) and len(head) % 2 == 0 and len(tail) % 2 == 0:
@@ -31,12 +32,12 @@ def resolve(word, device_type, known=()):
         key=lambda one: (one.function != "instantaneous", one.tariff, one.subunit, len(one.qualifiers))
     )
     if found:
-        return found[0].dib, found[0].vib
+        return found[0].dib, found[0].vib, None
     from ..application.reverse import codings
 
     for _unit, _exponent, vib, _text in codings(quantity):
         if vib != b"\x7c":
-            return _dib.build("none", "instantaneous", storage), vib
+            return _dib.build("none", "instantaneous", storage), vib, None
     raise MisuseError(
         "no quantity " + quantity,
         None,
@@ -55,7 +56,7 @@ def _checked(dib, vib):
         good = False
     if not good:
         raise MisuseError("this is no DIB and VIB", None, "for instance 0C:13, without data")
-    return dib, vib
+    return dib, vib, None
 
 
 def _tagged(tag, device_type, known):
@@ -68,29 +69,35 @@ def _tagged(tag, device_type, known):
     for one in known:
         found = search(device_type, one.dib, one.vib) if one.dib else None
         if found and found.row.requirement and found.row.tag == tag:
-            return one.dib, one.vib
+            return one.dib, one.vib, None
     row = points.row(tag, device_type)
-    return points.dib_of(row), row.vibs[0][1]
+    return _field(points.dib_of(row), 0), row.vibs[0][1], row.fields
 
 
-def widened(dib, vib, value, exponent):
-    """(DIB, VIB) for a value of a point that was named without its data field: a field and a resolution that hold it."""
+def widened(dib, vib, value, exponent, fields=None):
+    """(DIB, VIB) for a value of a point that was named without its data field: a field and a resolution that hold it. fields:
+    as `resolve` tells them. Raises MisuseError if the point is a number and the value a text."""
+    from ..application import vif
+
+    if isinstance(value, str) and vif.resolve(vib).unit is not None:
+        raise MisuseError(
+            "not a number: " + value, None, "a decimal in the unit of the readings, for instance 12.345"
+        )
     if dib[0] & 0x0F or value is None:
         return dib, vib
-    if isinstance(value, str):
-        for field in (2, 3, 4, 6, 13):
-            if _holds(_field(dib, field), vib, value, exponent):
-                return _field(dib, field), vib
+    allowed = [field for field in (_TEXT if isinstance(value, str) else _WIDE) if _in(field, fields)]
     for low in range(_MOST_N, -1, -1):
-        if vib[-1] & 7 and low:
-            continue
         raised = vib[:-1] + bytes((vib[-1] | low,))
-        if low and not _same(vib, raised):
+        if low and (vib[-1] & 7 or not _same(vib, raised)):
             continue
-        for field in _WIDE:
+        for field in allowed:
             if _holds(_field(dib, field), raised, value, exponent):
                 return _field(dib, field), raised
     return dib, vib
+
+
+def _in(field, fields):
+    return fields is None or "%X" % field in fields
 
 
 def _field(dib, field):

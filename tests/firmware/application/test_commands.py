@@ -75,6 +75,7 @@ def test_global_readout():
         ("13", "arl", "930C"),
         ("FD17", "not", "FD9706"),
         ("FDFD00", "get", "FDFD800F"),
+        ("FD1F", "get", "FD9F0F"),  # its second byte is no profile
         ("FB00", "add", "FB8001"),
         ("9013", "get", "908F13"),  # the profile VIFE stays last
         ("901E", "arl", "908C1E"),
