@@ -300,6 +300,7 @@ FAULTS = {
 LASTING = ("forget key", "clock", "drift", "interval", "stay in cycle")
 # Largest and smallest value of the numbers, by parameter.
 RANGES = {
+    "by": (-LAST, LAST),
     "by_us": (1, 60000000),
     "after_us": (0, 60000000),
     "block": (1, 17),
