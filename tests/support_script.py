@@ -7,6 +7,7 @@ from omsnode.firmware.roles.actions import Deliver, Persist, Transmit
 from omsnode.firmware.roles.answering import AnsweringMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.roles.scripted import Happened, Rule, Scripted
+from omsnode.firmware.roles.window_meter import WindowMeter
 from support_commands import KEYS, MASTER, METER, STORAGE, heard
 
 SECOND = 1000000
@@ -62,6 +63,22 @@ class Air:
                 return
         raise AssertionError("it never ends")
 
+    def tell_in_window(self, telegram):
+        """In the window behind the last transmission; False if there is none."""
+        window = self.role.meter.access.window
+        if window is None:
+            return False
+        sync_us = self.role.crystal.outside(window[0]) + 1500
+        self.run(sync_us + 8000)
+        event = heard(telegram, sync_us + 8000)
+        event.at_us = sync_us
+        answer = self.role.reply(event, self.now_us)
+        if answer:
+            self._do([answer])
+            self.run(answer.at_us + 1000)
+        self._do(self.role.feed(event, self.now_us))
+        return True
+
     def wall(self, wall):
         return None if wall is None else wall + self.now_us
 
@@ -112,6 +129,16 @@ def answering(*rules, security_mode=7, device=None):
     def make(state):
         entropy = bytes((9,)) + (40 * SECOND - 300000).to_bytes(4, "big")
         return AnsweringMeter(profile(security_mode=security_mode), entropy, KEYS, STORAGE, device, state)
+
+    return Air(Scripted(make, rules))
+
+
+def windowed(*rules, mode="C2", device=None, **how):
+    """A scripted meter with windows behind its frames, first slot at 10 s."""
+
+    def make(state):
+        entropy = bytes((9,)) + (10 * SECOND - 300000).to_bytes(4, "big")
+        return WindowMeter(profile(mode), entropy, KEYS, STORAGE, device, state, **how)
 
     return Air(Scripted(make, rules))
 

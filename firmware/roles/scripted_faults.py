@@ -117,6 +117,11 @@ def _nack(sending, meter, values):
     return _replace(sending, change.nack(sending.telegram))
 
 
+def _acknowledge(sending, meter, values):
+    """As a meter does that does not know the request, or has nothing to say."""
+    return _replace(sending, change.acknowledgement(sending.telegram))
+
+
 def _error(sending, meter, values):
     return _replace(sending, change.error(sending.telegram, values["code"]))
 
@@ -261,6 +266,17 @@ def _stay_in_cycle(script, now_us, values):
     return back
 
 
+# --- what happens to a meter, and is nobody's fault ---
+
+
+def _alarm(script, now_us, values):
+    script.meter.device.raise_alarm(values["bits"])
+
+
+def _button(script, now_us, values):
+    script.meter.install(script.crystal.inside(now_us))
+
+
 # Name: (stage, function, parameters, what the meter must have). A parameter is (name, kind, default); kind is int, "hex", or the
 # words it may be; a default of None: it must be given.
 _BY = (("by", int, 1),)
@@ -276,6 +292,7 @@ FAULTS = {
     "wrong message number": (SENDING, _other_message_number, _BY, None),
     "wrong data": (SENDING, _other_data, (("data", "hex", None),), None),
     "NACK": (SENDING, _nack, (), None),
+    "ACK instead": (SENDING, _acknowledge, (), None),
     "application error": (SENDING, _error, (("code", int, None),), None),
     "busy": (SENDING, _busy, (), None),
     "wrong MAC": (SENDING, _wrong_mac, (), MAC),
@@ -295,11 +312,14 @@ FAULTS = {
     "interval": (METER, _interval, (("seconds", int, None),), None),
     "leave cycle": (METER, _leave_cycle, (), WINDOW),
     "stay in cycle": (METER, _stay_in_cycle, (), WINDOW),
+    "alarm": (METER, _alarm, (("bits", int, 1),), WINDOW),
+    "installation": (METER, _button, (), WINDOW),
 }
 # Faults of METER that can be taken back: those of which `for_s` may be said.
 LASTING = ("forget key", "clock", "drift", "interval", "stay in cycle")
 # Largest and smallest value of the numbers, by parameter.
 RANGES = {
+    "bits": (1, 255),
     "by": (-LAST, LAST),
     "by_us": (1, 60000000),
     "after_us": (0, 60000000),

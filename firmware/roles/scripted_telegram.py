@@ -12,6 +12,7 @@ _FLAGS = 0xE003  # B, A, S, R and H of the configuration field of modes 0 and 5
 _APPLICATION = 0x03  # bits of the status byte that say what became of a command
 BUSY = 0x01
 _ERROR_CI = (0x6E, 0x6F)
+_EMPTY_CI = (0x8A, 0x8B)
 
 
 def finished(link, message=b""):
@@ -28,12 +29,19 @@ def kind(telegram):
 
 def link(telegram, address=None, by=0, bits=None, accessibility=None, c_field=0):
     """Other link layers. address: link Address of the sender. by: what is added to the access number of the ELL; without
-    one, nothing. bits, accessibility: bits B and A of the CC field become these. c_field: bits that are set in the C-field."""
+    one, nothing. accessibility: bits B and A become these. c_field: bits that are set in the C-field."""
     out = bytearray(telegram)
     out[1] |= c_field
     if address is not None:
         out[2:10] = address.link_bytes()
-    if link_telegram.parse(telegram).ell is not None:
+    found = link_telegram.parse(telegram)
+    if found.ell is None and accessibility is not None:
+        tpl = _header(telegram, found.offset)[0]
+        if tpl is not None and tpl.mode in (0, 5):
+            from .spontaneous import marked
+
+            return marked(bytes(out), accessibility)
+    if found.ell is not None:
         if accessibility is not None:
             out[11] = out[11] & ~(extended.BIDIRECTIONAL | extended.ACCESSIBLE) | accessibility
         out[12] = (out[12] + by) & 0xFF
@@ -49,6 +57,18 @@ def nack(telegram):
     out = bytearray(telegram[: link_telegram.parse(telegram).offset])
     out[1] = control.NACK
     return finished(out)
+
+
+def acknowledgement(telegram):
+    """The ACK that takes the place of a RSP-UD; None for anything else, and for a response without a header."""
+    start = link_telegram.parse(telegram).offset
+    tpl = _header(telegram, start)[0]
+    if kind(telegram) != "RSP-UD" or tpl is None or tpl.status is None:
+        return None
+    out = bytearray(telegram[:start])
+    out[1] = control.ACK
+    codes = _EMPTY_CI[tpl.address is not None]
+    return finished(out, compose.build(codes, tpl.access_number, tpl.status, 0, tpl.address))
 
 
 def wrong_mac(telegram):

@@ -133,4 +133,7 @@ def test_other_link_layers(shared):
     assert change.link(raw, accessibility=0x04)[11] == 0x04
     assert change.link(raw, c_field=0x20)[1] == 0x28
     without_ell, _ = up(shared)["N.2.1"]
-    assert change.link(without_ell, by=1, accessibility=0x80) == without_ell
+    assert change.link(without_ell, by=1) == without_ell
+    changed = change.link(without_ell, accessibility=0x80)
+    # Bit 15 of the configuration field (security sheet 4.1)
+    assert changed == without_ell[:14] + bytes((without_ell[14] | 0x80,)) + without_ell[15:]
