@@ -24,7 +24,7 @@ from . import key_steps as steps
 from .orders import FAILED, MORE, Exchange, Order, body, error_code
 from .orders_secured import SITP_CI
 
-ROUNDS = 5  # the transfer and the destruction are tried so often
+ROUNDS = 5  # errors in answer to the transfer; tries of the destruction
 
 _COMMUNICATION = range(0x10)
 _APPLICATION = range(0x18, 0x30)
@@ -185,7 +185,9 @@ class KeyChange(Order):
         if what == "end":
             return self._end(event == "ok")
         if what == "again":
-            self.state["rounds"] += 1
+            self.state["rounds"] += (
+                event == "error" or before == steps.DESTROY
+            )  # silence has its time in the session
             if self.state["rounds"] >= ROUNDS and before == steps.DESTROY:
                 self.state["step"] = steps.CHANGED
                 return self._end(False)

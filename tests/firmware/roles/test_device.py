@@ -1,0 +1,298 @@
+"""The meter's application by itself: errors, selections, the conformance test, the image transfer, clock and power cuts."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from omsnode.firmware.application import clock, image, image_meter, record
+from omsnode.firmware.application import sitp_blocks as sitp
+from omsnode.firmware.application.commands import Register
+from omsnode.firmware.errors import StoreError
+from omsnode.firmware.roles.device import CLOCK, RESPONSE_US, Device, Told
+
+S = 1000000
+DATA = 0x5B
+START_S = 1767225600  # 2026-01-01T00:00:00Z
+
+
+def hexed(text):
+    return bytes.fromhex(text)
+
+
+def registers():
+    return [
+        Register(b"\x0c", b"\x13", 12345678, ("set", "add")),
+        Register(b"\x04", b"\x6d", CLOCK),
+        Register(b"\x4c", b"\x13", 1000),
+        Register(b"\x01", b"\xfd\xfd\x00", 0, ("set",), 0x25),
+        Register(b"\x02", b"\xfd\x17", 0x0F, ("not",), 0x24),
+        Register(b"\x07", b"\x79", hexed("785634123A630A07"), ("set",), 0x27),
+    ]
+
+
+def make(state=None, at_us=0, wall_us=START_S * S, **more):
+    device = Device(registers(), {0: ((),), 7: ((2,), (0,))}, state=state, **more)
+    device.at(at_us, wall_us, [12345678, None])
+    return device
+
+
+def plain(device, text, ci=DATA, now_us=0):
+    return device.plain(ci, hexed(text), now_us)
+
+
+# Command, application error (OMS Vol.2 Table 40).
+@pytest.mark.parametrize(
+    "ci, text, code",
+    (
+        (0x64, "00", 0x01),
+        (0xC0, "00", 0x01),  # no image transfer
+        (DATA, "00900F" + "04", 0x04),
+        (DATA, "84" + "80" * 11, 0x05),
+        (DATA, "0490" + "90" * 11 + "00", 0x06),
+        (DATA, "0F1234", 0x11),
+        (DATA, "0C860001000000", 0x11),  # no such data point
+        (DATA, "00860F", 0x12),
+        (DATA, "0B900001AAAA", 0x15),
+        (DATA, "0C9300FFFFFFFF", 0x15),
+        (DATA, "02FD97060400", 0x22),
+        (DATA, "00FDBC0C", 0x22),  # the readout list is UC-14
+        (DATA, "01FDFD800070", 0x22),
+        (0x53, "0110", 0x15),  # behind the end of the application
+        (0x6C, "", 0x15),
+        (0x6C, "09320100", 0x15),
+        (0x6C, "0014001301A1", 0x15),
+        (0x6C, "003200138105", 0x15),
+        (0x6C, "003B3B17 5F3C00", 0x22),  # setting is for the head-end
+        (0x6C, "013D0000", 0x15),
+        (0x6C, "01010100", 0x15),  # 61 s
+    ),
+)
+def test_application_errors(ci, text, code):
+    device = make()
+    before = json.dumps(device.export())
+    told = plain(device, text, ci)
+    assert told == Told(code, None, b"", 0)
+    assert json.dumps(device.export()) == before and device.take_changes() == []
+
+
+def test_more_errors():
+    assert make(clock_allowed=0).plain(0x6C, hexed("01050000"), 0).code == 0x01
+    assert make(clock_allowed=clock.HEAD_END).plain(0x6C, hexed("01050000"), 0).code == 0x22
+    assert make(limit_bytes=8).plain(DATA, hexed("00930F40930F"), 0).code == 0x03
+    assert make(wall_us=None).plain(0x6C, hexed("01050000"), 0).code == 0x12
+    device = make()
+    assert device.plain(0x6C, hexed("01050000"), 0).code is None
+    assert device.plain(0x6C, hexed("01050000"), S).code == 0x10
+
+
+def test_reads_and_writes():
+    device = make()
+    device.at(5 * S, None, [777, None])
+    assert plain(device, "00930F") == Told(None, (0x7A, 0x72), hexed("0C1377070000"), 0)
+    assert plain(device, "0A93010001").data == hexed("0C1377080000")
+    assert device.take_changes() == [(0, 877)] and device.take_changes() == []
+    device.at(6 * S, None, [877, None])
+    assert plain(device, "7F").data[:6] == hexed("0C1377080000")
+    (date,) = record.decode(plain(device, "00ED0F").data)[0]
+    assert date.text == "2026-01-01T00:00"
+    assert make(busy_us=9).plain(DATA, hexed("00930F"), 0).busy_us == 9
+
+
+def test_all_or_nothing():
+    """Storing failed: nothing has happened."""
+    device = make()
+    before = device.snapshot()
+    stored = json.dumps(device.export())
+    assert plain(device, "0A93010001").code is None
+    assert plain(device, "70", 0x53).code is None
+    assert plain(device, "01050000", 0x6C).code is None
+    assert device.respond(0x27, 1, hexed("07F90000000000000A0007"))[0] == sitp.OK
+    device.raise_alarm(1)
+    assert json.dumps(device.export()) != stored and device.response() is not None
+    device.rollback(before)
+    assert json.dumps(device.export()) == stored
+    assert device.take_changes() == [] and device.response() is None and device.alarm() is None
+
+
+def test_two_commands_of_which_one_fails():
+    device = make()
+    assert plain(device, "0A93010001 00860F".replace(" ", "")).code == 0x12
+    assert device.registers[0].value == 12345678
+
+
+def test_secured():
+    device = make()
+    assert device.respond(0x24, 1, hexed("02FD97060400")) == (0, hexed("02FD170B00"))
+    assert device.respond(0x27, 1, hexed("02FD97060400")) == (0x22, b"")
+    assert device.respond(0x24, 9, b"") == (0x11, b"")
+    assert device.respond(0x27, 1, hexed("00930F")) == (0, hexed("0C1378563412"))
+    # UC-04: 21 adjusts, 22 sets; the answer is the status alone.
+    assert device.respond(0x21, 4, hexed("01050000")) == (0, None)
+    assert device.respond(0x22, 4, hexed("01050000"))[0] == 0x22
+    assert device.respond(0x21, 4, hexed("001E3B175F3C00"))[0] == 0x22
+    assert device.respond(0x22, 4, hexed("001E3B175F3C00")) == (0, None)
+    # 2026-12-31T23:59:30, type F shows whole minutes
+    assert record.decode(plain(device, "00ED0F").data)[0][0].text == "2026-12-31T23:59"
+
+
+def test_data_selection_is_temporary():
+    """UC-14: setMM6! and the lists, under KeyID 25; 255 s behind the last command they end (8.2.5)."""
+    device = make()
+    assert device.respond(0x25, 1, hexed("01FDFD800070"))[0] == sitp.OK
+    assert device.response() == hexed("4C1300100000")
+    assert device.respond(0x25, 1, hexed("00930C")) == (0, hexed("4C13001000000C1378563412"))
+    device.at(RESPONSE_US - 1, None)
+    assert device.response() == hexed("4C13001000000C1378563412")
+    device.at(RESPONSE_US, None)
+    assert device.response() is None
+    # A permanent one is not.
+    assert plain(device, "71", 0x53, RESPONSE_US) == Told(None, None, b"", 0)
+    device.at(10 * RESPONSE_US, None)
+    assert device.response() == hexed("0C1378563412")
+    again = make(json.loads(json.dumps(device.export())))
+    assert again.response() == hexed("0C1378563412")
+    plain(again, "", 0x53)
+    assert again.response() is None
+
+
+# UC-00; what was typed is in conformance.py marked as inferred where the sheet says no bytes.
+@pytest.mark.parametrize(
+    "text, expected",
+    (
+        ("02FD9F1D4030", 0x00),
+        ("02FD9F1D4031", b"\x2f"),
+        ("02FD9F1D4032", hexed("02FD9F1D4242")),
+        ("02FD9F1DC032", hexed("02FD9F1D4242")),
+        ("02FD9F1D4033", hexed("0DFD9F1D") + bytes((45,)) + b"\x43" * 45),
+        ("0DFD9F1D08403400FF01020304", hexed("04FD9F1D01020304")),
+        ("02FD9F1D4034", 0x15),
+        ("02FD9F1D4035", 0x15),
+        ("02FD9F1D0032", 0x15),
+        ("02FD9F1D403200930F", 0x03),
+    ),
+)
+def test_conformance(text, expected):
+    told = plain(make(limit_bytes=50), text)
+    assert told.code == expected if isinstance(expected, int) else (told.code, told.data) == (None, expected)
+    status, answer = make(limit_bytes=50).respond(0x1F, 1, hexed(text))
+    if isinstance(expected, bytes):
+        assert (status, answer) == (0, b"" if expected == b"\x2f" else expected)
+    assert make().respond(0x20, 1, hexed("02FD9F1D4032"))[0] == 0x22
+
+
+def test_alarm():
+    device = make()
+    assert device.alarm() is None and device.status == 0
+    device.raise_alarm(0x05)
+    codes, data = device.alarm()
+    assert (codes, data, device.status) == ((0x74, 0x75), b"\x05", 3)
+    device.raise_alarm(0x80)  # while it was being sent
+    device.alarm_sent(data)
+    assert device.alarm()[1] == b"\x80"
+    assert make(json.loads(json.dumps(device.export()))).alarm()[1] == b"\x80"
+
+
+def test_clock_goes_on_behind_a_power_cut():
+    device = make()
+    plain(device, "011E0000", 0x6C)  # 30 s, spread over five hours
+    device.at(3600 * S, (START_S + 3600) * S)
+    ahead_us = device.clock_us(3600 * S) - (START_S + 3600) * S
+    assert ahead_us == 6 * S
+    stored = json.loads(json.dumps(device.export()))
+    # Ten minutes later its own time begins at 0 again.
+    again = make(stored, 0, (START_S + 4200) * S)
+    assert again.clock_us(0) == (START_S + 4200) * S + 6 * S
+    assert again.clock_us(4 * 3600 * S) == (START_S + 4200 + 4 * 3600) * S + 30 * S
+    assert again.plain(0x6C, hexed("01050000"), 0).code == 0x10  # still running
+    assert again.plain(0x6C, hexed("01280000"), 5 * 3600 * S).code == 0x15  # 30 + 40 s within 12 h
+    assert again.plain(0x6C, hexed("011E0000"), 5 * 3600 * S).code is None
+    # Nobody knows the time: it stood still.
+    assert make(stored, 0, None).clock_us(0) == (START_S + 3600) * S + 6 * S
+    # Not yet asked for: what was stored is stored again.
+    waiting = Device(registers(), {0: ((),), 7: ((2,), (0,))}, state=stored)
+    assert waiting.export()["clock"] == stored["clock"]
+
+
+def test_registers_come_back():
+    device = make()
+    device.respond(0x27, 1, hexed("07F900112233443A630A07"))
+    device.respond(0x24, 1, hexed("02FD97060400"))
+    again = make(json.loads(json.dumps(device.export())))
+    assert [one.value for one in again.registers[4:]] == [0x0B, hexed("112233443A630A07")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    (
+        {"values": 1},
+        {"values": [[0, "zz"]]},
+        {"values": [[99, 1]]},
+        {"values": [[5, 1]]},
+        {"selected": [1]},
+        {"alarms": None},
+        {"clock": [1]},
+        {"clock": [0, None, "x", 0, []]},
+        {"clock": [0, None, 0, 0, [[1]]]},
+    ),
+)
+def test_damaged_state(change):
+    stored = dict(make().export(), **change)
+    with pytest.raises(StoreError):
+        make(stored)
+    with pytest.raises(StoreError):
+        make({"values": []})
+
+
+def test_image_transfer():
+    """UC-05: prepared under KeyID 23 only; blocks are jobs; the application tells what became of them."""
+    device = make(image=image_meter.Meter(1000))
+    body = image.build(
+        image.PREPARE,
+        image_id=bytes(image.ID_BYTES),
+        size=100,
+        block_size=100,
+        mac_algorithm=image.MAC_ALGORITHM,
+        key_id=image.MAC_KEY_ID,
+        mac=bytes(image.MAC_BYTES),
+    )
+    assert device.plain(0xC0, body, 0).code == 0x22
+    assert device.respond(0x24, 6, body) == (0x22, b"")
+    status, answer = device.respond(0x23, 6, body)
+    assert status == 0 and answer[0] == image.PREPARE | image.RESPONSE
+    assert device.take_jobs() == [("erase", 100)] and device.due_us == image_meter.KEEP_US
+    block = image.build(image.TRANSFER, image_id=bytes(image.ID_BYTES), block=0, data=bytes(100))
+    told = device.plain(0xC0, block, 0)
+    assert told.code is None and told.ci == (0xC2, 0xC1)
+    assert device.take_jobs() == [("write", 0, bytes(100))]
+    again = make(json.loads(json.dumps(device.export())), image=image_meter.Meter(1000))
+    assert again.image.state == image.TRANSFER_ACTIVE
+    again.tick(image_meter.KEEP_US)
+    assert again.take_jobs() == [("clear",)] and again.image.state == image.IDLE
+    assert device.plain(0xC0, b"\x05" + bytes(image.ID_BYTES), 0).code in (0x10, 0x15)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0x5B, 0x53, 0x6C, 0xC0, 0x50]), st.binary(max_size=30), st.booleans()),
+        max_size=6,
+    )
+)
+def test_no_command_raises(messages):
+    device = make(image=image_meter.Meter(1000), limit_bytes=100)
+    now_us = 0
+    for ci, data, secured in messages:
+        now_us += S
+        device.at(now_us, None, [device.registers[0].value, None])
+        before = json.dumps(device.export())
+        if secured:
+            code, answer = device.respond(0x27, {0x5B: 1, 0x6C: 4, 0xC0: 6}.get(ci, 2), data)
+            failed = code != sitp.OK
+        else:
+            told = device.plain(ci, data, now_us)
+            failed, answer = told.code is not None, told.data
+        assert len(answer or b"") <= 250
+        if failed:
+            assert json.dumps(device.export()) == before
+        device.response()
+    make(json.loads(json.dumps(device.export())), image=image_meter.Meter(1000))
