@@ -1,2 +1,2 @@
-"""What a node can be: meter, one that answers commands, collector, changer of a key. State machines that return actions and
+"""What a node can be: meter, one that answers commands, collector, repeater, changer of a key. State machines that return actions and
 hold no I/O."""

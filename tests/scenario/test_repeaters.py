@@ -1,0 +1,224 @@
+"""Three repeaters in a ring, each hearing the other two, twenty meters and a collector: what is on the air is judged there, not
+by what the repeaters say of themselves."""
+
+import random
+
+import pytest
+import support_air
+from omsnode.board.virtual import Transmission, World, unpack
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.drivers.sx1262 import Sx1262, profiles
+from omsnode.firmware.host.store import MemoryStore
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.node import Node
+from omsnode.firmware.phy import modes
+from omsnode.firmware.phy.duty_cycle import Ledger
+from omsnode.firmware.roles.actions import Transmit
+from omsnode.firmware.roles.collector import Collector, KnownMeter
+from omsnode.firmware.roles.meter import Meter, Profile, Register
+from omsnode.firmware.roles.repeater import Repeater, management
+from omsnode.firmware.security.keys import Key
+
+S = 1000000
+KEY = Key(bytes(range(16)))
+METERS = 20
+MANAGEMENT = 101  # numbers of the repeaters as meters
+NEAR_DB, FAR_DB, DEAF_DB = 70, 85, 250
+# Mode, frame format, security mode, ELL
+KINDS = (("T1", "A", 5, False), ("C1", "A", 7, True), ("C1", "B", 0, True), ("T1", "A", 0, False))
+
+
+def node(world, name, kind, role, **more):
+    board = world.add_board(name=name, chip=kind)
+    pins = board.pins
+    if kind == "cc1101":
+        driver = Cc1101(board.spi, pins["gdo0"], pins["gdo2"], health_us=S)
+    else:
+        driver = Sx1262(board.spi, pins["busy"], pins["dio1"], pins["reset"], tcxo_mv=1800, health_us=S)
+    return Node(board, driver, role, **more)
+
+
+def repeater(world, number, kind, mode="T+C"):
+    address = Address.parse("0000000{}.M=OMS.V=01.T=32".format(number))
+    rng = random.Random(number)
+    ledger = Ledger()
+    own = Meter(management(address, "S1" if mode[0] == "S" else "C1"), rng.randbytes(5))
+    carries = (lambda chips: profiles.left_out(chips) is not None) if kind == "sx1262" else None
+    role = Repeater(own, rng.randbytes(4), mode, ledger, carries)
+    return node(world, "r{}".format(number), kind, role, store=MemoryStore(), ledger=ledger)
+
+
+class Speaker:
+    """A meter of the town: the role as it is, its telegrams put straight onto the air. sent: [(instant in us, telegram)]."""
+
+    def __init__(self, world, name, profile, rng):
+        self.world = world
+        self.name = name
+        self.role = Meter(profile, rng.randbytes(5))
+        self.role.start(0)
+        self.sent = []
+        self._next()
+
+    def _next(self):
+        self.world.at(self.role.due_us, self._due)
+
+    def _due(self):
+        for action in self.role.tick(self.world.now_us):
+            if isinstance(action, Transmit):
+                row = modes.find(action.mode, action.direction)
+                self.sent.append((action.at_us, action.telegram))
+                self.world.air.transmit(
+                    Transmission(
+                        action.at_us * 1000,
+                        unpack(action.chips),
+                        row.chip_rate_cps,
+                        row.frequency_hz,
+                        row.deviation_hz,
+                        row.modulation,
+                        source=self.name,
+                    )
+                )
+        self._next()
+
+
+class Ring:
+    """Meter i is heard by two of the repeaters, every fifth also by the collector; repeaters hear each other."""
+
+    def __init__(self, nominal_s, kinds, records, seed=1):
+        self.world = World(seed=seed)
+        air = self.world.air
+        self.readings = []
+        self.repeaters = [repeater(self.world, number, kind) for number, kind in enumerate(kinds)]
+        addresses = [Address.parse("5000{:04d}.M=KAM.V=1b.T=16".format(i)) for i in range(METERS)]
+        known = [KnownMeter(str(one), one, KEY) for one in addresses]
+        self.collector = node(
+            self.world, "collector", "cc1101", Collector(known), deliver=self.readings.append
+        )
+        rng = random.Random(seed)
+        self.meters = []
+        for i, address in enumerate(addresses):
+            mode, frame_format, security_mode, with_ell = KINDS[i % 4]
+            registers = [Register(b"\x04", b"\x13", 1000 * i + j, 1000000) for j in range(records)]
+            profile = Profile(
+                address,
+                registers,
+                mode,
+                frame_format,
+                nominal_s * S,
+                KEY if security_mode else None,
+                security_mode,
+                with_ell=with_ell,
+            )
+            name = "m{}".format(i)
+            self.meters.append(Speaker(self.world, name, profile, rng))
+            for j in range(3):
+                loss = (NEAR_DB, FAR_DB, DEAF_DB)[(i + j) % 3]
+                air.set_path_loss(name, "r{}".format(j), loss)
+            air.set_path_loss(name, "collector", FAR_DB if self.direct(i) else DEAF_DB)
+        for j in range(3):
+            air.set_path_loss("r{}".format(j), "r{}".format((j + 1) % 3), NEAR_DB)
+            air.set_path_loss("r{}".format(j), "collector", NEAR_DB)
+
+    @staticmethod
+    def direct(i):
+        return i % 5 == 0
+
+    @staticmethod
+    def hears(j, i):
+        return i < METERS and (i + j) % 3 != 2
+
+    def run(self, seconds):
+        for one in (*self.repeaters, self.collector):
+            one.step()
+        self.world.run([*self.repeaters, self.collector], seconds * S, delay_us=self.world.delay(0, 500))
+
+    def said(self, one):
+        """[(Transmission, telegram, family, frame format)] of a repeater, its management data apart."""
+        rows, own = [], []
+        address = one.role.own.profile.address.link_bytes()
+        for sent in self.world.air.log:
+            if sent.source == one.board.name:
+                row = (sent, *support_air.telegram(sent))
+                (own if row[1][2:10] == address else rows).append(row)
+        return rows, own
+
+    def judge(self):
+        """Every telegram at most once per repeater, within its time, changed in nothing but the hop bit; none was repeated
+        twice; nobody too long on the air; none told twice."""
+        originals = {}  # the management data of the repeaters among them
+        for i, meter in enumerate(self.meters):
+            for at_us, telegram in meter.sent:
+                assert telegram not in originals
+                originals[telegram] = (i, at_us)
+        for j, one in enumerate(self.repeaters):
+            for sent, telegram, *_ in self.said(one)[1]:
+                originals[telegram] = (MANAGEMENT + j, sent.start_ns / 1000)
+        repeated = [set(), set(), set()]
+        for j, one in enumerate(self.repeaters):
+            rows, own = self.said(one)
+            for sent, telegram, family, frame_format in rows:
+                before = bytearray(telegram)
+                offset, mask = (11, 0x10) if telegram[10] == 0x8C else (13, 0x01)
+                assert telegram[offset] & mask
+                before[offset] &= ~mask
+                i, at_us = originals[bytes(before)]
+                kind = KINDS[1 if i >= MANAGEMENT else i % 4]
+                assert (family, frame_format) == (kind[0][0], kind[1])
+                assert 5 * S <= sent.start_ns / 1000 - at_us <= 25.2 * S
+                assert self.hears(j, i) or i - MANAGEMENT in {0, 1, 2} - {j}
+                assert bytes(before) not in repeated[j]
+                repeated[j].add(bytes(before))
+            minutes = self.world.now_us / S / 60
+            assert minutes // 16 <= len(own) <= minutes // 14 + 1
+            assert one.role.counters["repeated"] == len(rows) and one.role.counters["own"]["sent"] == len(own)
+            assert one.radio.counters["faults"] == {}
+            assert support_air.fullest_hour(self.world.air.log, one.board.name) <= 1
+        told = [(str(one.telegram.address), one.telegram.access_number) for one in self.readings]
+        assert len(told) == len(set(told))
+        return originals, repeated, told
+
+
+RINGS = [("cc1101", "sx1262", "cc1101"), ("sx1262", "cc1101", "sx1262")]
+
+
+@pytest.mark.parametrize("kinds", RINGS, ids="-".join)
+def test_a_quiet_town_is_repeated_whole(kinds, record_property):
+    ring = Ring(300, kinds, 3)
+    ring.run(3000)
+    originals, repeated, told = ring.judge()
+    # what was sent early enough to have been repeated
+    old = {telegram for telegram, (_, at_us) in originals.items() if at_us < 2970 * S}
+    assert len(old) >= 180
+    # Two repeaters each; meters collide now and then, with each other and with what is repeated.
+    assert sum(len(one & old) for one in repeated) >= 0.97 * 2 * len(old)
+    assert len(told) >= 0.99 * len(old)
+    for one in ring.repeaters:
+        counters = one.role.counters
+        assert counters["ignored.repeated"] > 50  # its neighbours
+        assert not [name for name in counters if name.startswith("dropped")]
+    figure = "{} telegrams, {} repetitions, {} told once".format(
+        len(originals), sum(map(len, repeated)), len(told)
+    )
+    record_property("ring of three repeaters, 20 meters", figure)
+
+
+@pytest.mark.parametrize("kinds", RINGS[:1], ids="-".join)
+def test_a_town_that_talks_too_much_keeps_to_the_duty_cycle(kinds, record_property):
+    """Three times as much as an hour of 0.1 % holds: it is used up, never exceeded; management data go on, and no meter is
+    forgotten."""
+    ring = Ring(80, kinds, 20)
+    ring.run(4500)
+    originals, repeated, told = ring.judge()
+    shares = []
+    for j, one in enumerate(ring.repeaters):
+        assert one.role.counters["dropped.duty_cycle"] > 100
+        shares.append(support_air.fullest_hour(ring.world.air.log, one.board.name))
+        heard_here = {i for i in range(METERS) if ring.hears(j, i)}
+        assert heard_here <= {originals[telegram][0] for telegram in repeated[j]}
+        late = {originals[one][0] for one in repeated[j] if originals[one][1] > 3600 * S} & heard_here
+        assert len(late) >= len(heard_here) - 1  # in the last quarter of an hour too
+    assert all(0.6 < share <= 1 for share in shares)
+    record_property(
+        "ring of three repeaters, too much traffic",
+        "fullest hour: {} of what is allowed".format(" ".join("{:.1%}".format(one) for one in shares)),
+    )
