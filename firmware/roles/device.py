@@ -78,7 +78,7 @@ class Device:
         self.alarms = 0
         self.clock = None
         self._clock_s = clock_s
-        self._dated = [place for place in range(len(registers)) if registers[place].value == CLOCK]
+        self._dated = [place for place in range(len(registers)) if isinstance(registers[place].value, str)]
         self._bound = 0  # registers that are the profile's
         self._now_us = 0
         self._until_us = None  # end of a temporary selection
