@@ -122,7 +122,7 @@ class LinuxBoard:
         with _GpioErrors():
             edges, lost = self.gpio.wait(_seconds(self.now_us(), until_us, exact))
             while exact and not edges and self.now_us() < until_us:
-                edges, lost = self.gpio.wait(0)
+                edges, lost = self.gpio.wait(self.gpio.look_s)
         return edges, lost
 
     def close(self):
@@ -156,7 +156,7 @@ class Joined:
             with _GpioErrors():
                 found = _wait_for_any(gpios, _seconds(self.now_us(), until_us, exact))
                 while exact and not found and self.now_us() < until_us:
-                    found = _wait_for_any(gpios, 0)
+                    found = _wait_for_any(gpios, gpios[0].look_s)
             for i in self.active:
                 several[i] = self._boards[i].wait(0)
         return several, 0
@@ -176,7 +176,7 @@ def _wait_for_any(gpios, seconds):
         return select.select(descriptors, [], [], seconds)[0]
     end = None if seconds is None else time.monotonic() + seconds
     while not (found := any(gpio.waiting() for gpio in gpios)) and (end is None or time.monotonic() < end):
-        time.sleep(_POLL_S)
+        time.sleep(_POLL_S if seconds is None else min(_POLL_S, seconds))
     return found
 
 
@@ -267,6 +267,7 @@ def _open_gpio(lines, backend):
 class _Gpiod:
     name = "gpiod"
     degraded = ""
+    look_s = 0  # how long one look takes while polling
 
     def __init__(self, lines):
         import gpiod
@@ -381,6 +382,7 @@ class _RpiGpio:
     name = "RPi.GPIO"
     degraded = "no kernel time stamps and no count of lost edges: install gpiod 2 for exact reception times"
     fd = None  # nothing that one could wait for together with others
+    look_s = 0.00002  # who polls without a pause holds up the callback thread
 
     def __init__(self, lines):
         try:

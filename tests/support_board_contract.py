@@ -124,6 +124,24 @@ def check_wait_for_the_past_returns_at_once(board):
     assert board.wait(board.now_us() - 1000) == ([], 0)
 
 
+def check_an_exact_wait_ends_at_its_instant(board):
+    settle(board)
+    for ahead_us in (200, 5000):
+        until_us = board.now_us() + ahead_us
+        assert board.wait(until_us, True) == ([], 0)
+        assert until_us <= board.now_us()
+    assert board.wait(board.now_us() - 1000, True) == ([], 0)
+
+
+def check_an_edge_ends_an_exact_wait(board):
+    settle(board)
+    transfer(board, IOCFG0, HIGH)
+    until_us = board.now_us() + 300000
+    edges, lost = board.wait(until_us, exact=True)
+    assert [edge[:2] for edge in edges] == [("gdo0", 1)] and lost == 0
+    assert board.now_us() < until_us
+
+
 def check_edges_come_once_in_order_with_their_time(board):
     settle(board)
     seen = []

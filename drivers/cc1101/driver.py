@@ -150,7 +150,9 @@ class Cc1101:
 
     def expect(self, mode, direction):
         """See the contract. Here it is the calibration of the carrier."""
-        self.expected += (self._block(mode, direction, 0, profiles.TX),)
+        from . import window
+
+        window.expect(self, self._block(mode, direction, 0, profiles.TX))
 
     @property
     def receiving(self):
@@ -193,21 +195,12 @@ class Cc1101:
 
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
-        self._key = _key(block, side)
+        self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 3]))
         self._doubted = None
         self._doubts = 0
         known = self._calibrations.get(self._key)
         self.chip.load(block, known and known[1])
         return self.stale(now_us)
-
-    def known(self):
-        """True if there is a calibration of this carrier, however old."""
-        return self._key in self._calibrations
-
-    def aged(self, block, now_us):
-        """True if the carrier of a transmission has no calibration, or one that is going to be outdated soon."""
-        known = self._calibrations.get(_key(block, profiles.TX))
-        return known is None or now_us - known[0] >= self._limit_us() // 2
 
     def stale(self, now_us):
         """True if by the policy the next start of the synthesizer has to calibrate it."""
@@ -215,7 +208,8 @@ class Cc1101:
 
     def outdated(self, now_us):
         known = self._calibrations.get(self._key)
-        return known is None or now_us - known[0] >= self._limit_us()
+        limit_us = INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
+        return known is None or now_us - known[0] >= limit_us
 
     def keep_calibration(self, now_us, hurry=False):
         """After a calibration: None, and its result is kept for this carrier; "odd" if it has to be done once more;
@@ -277,9 +271,6 @@ class Cc1101:
 
     # --- inside ---
 
-    def _limit_us(self):
-        return INTERVAL_US if self.recalibrate == PER_FRAME else self.recalibrate
-
     def _block(self, mode, direction, offset_hz, side):
         key = (mode, direction, offset_hz, side)
         block = self._blocks.get(key)
@@ -298,8 +289,3 @@ class Cc1101:
             self.state = _STANDBY
             if not self.chip.wait_ready():
                 self.fault("no_answer", now_us)
-
-
-def _key(block, side):
-    """Of a calibration: side and carrier."""
-    return side, bytes(block[_FREQ2 : _FREQ2 + 3])

@@ -13,12 +13,14 @@ from . import profiles
 _SCAL = const(0x33)
 _STX = const(0x35)
 
+_FREQ2 = const(0x0D)
 _MARCSTATE = const(0x35)  # status register (section 29.3)
 _IDLE = const(0x01)
 
 _CHECK_US = const(2500)  # as in transmit.py: there is time for everything
 _CALIBRATE_US = const(1100)  # SCAL takes 735 (sheet 4.2), then it is read and the next service has to come
 _SLACK_US = const(40)  # a transfer takes so long
+_AGED_US = const(15000000)  # for who calibrates with each frame
 _POLLS = const(200)
 _TRIES = const(3)
 
@@ -67,7 +69,7 @@ class Window:
         if left_us > _CALIBRATE_US:
             return True
         transmitter._stale = False
-        return self._driver.known()
+        return self._driver._key in self._driver._calibrations
 
     def _aim(self):
         self._driver.due_us = self.strobe_us
@@ -103,16 +105,30 @@ class Window:
         transmitter._started(now_us)
 
 
+def expect(driver, block):
+    """Keep the carrier of this transmission calibrated."""
+    if block not in driver.expected:
+        driver.expected += (block,)
+
+
+def _aged(driver, block, now_us):
+    """True if the carrier has no calibration, or one that is going to be outdated soon."""
+    key = (profiles.TX, bytes(block[_FREQ2 : _FREQ2 + 3]))
+    known = driver._calibrations.get(key)
+    limit_us = _AGED_US if driver.recalibrate == "frame" else driver.recalibrate // 2
+    return known is None or now_us - known[0] >= limit_us
+
+
 def outdated(driver, now_us):
     """True if a carrier of `driver.expected` should be calibrated, well before it has to."""
-    return any([driver.aged(block, now_us) for block in driver.expected])
+    return any([_aged(driver, block, now_us) for block in driver.expected])
 
 
 def calibrate(driver, now_us):
     """Calibrate those carriers; from IDLE, and the receiver has to be loaded anew then."""
     chip = driver.chip
     for block in driver.expected:
-        if not driver.aged(block, now_us):
+        if not _aged(driver, block, now_us):
             continue
         driver.load(block, profiles.TX, now_us)
         for _ in range(_TRIES):

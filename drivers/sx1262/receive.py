@@ -3,6 +3,10 @@
 Bytes are counted from the base of the packet, where the chip began to write it; its buffer is a ring of 256. The chip
 ends a packet when its count, modulo 256, equals the stop. The stop is 255 until it is moved: behind the last byte of the
 frame once that is less than a lap away, and ahead of the writer for as long as it is not.
+
+When a frame ended is told by the edge of the stop, to a few microseconds and whatever the chip rate of the sender; for a
+frame too short for a stop, or behind a service that came too late to set it, it is reckoned with the nominal rate: 1 % of
+the frame for a sender that is 1 % off.
 """
 
 from omsnode.firmware.portable import const
@@ -27,6 +31,7 @@ _AHEAD_BYTES = const(24)  # more than the rate allows: while service runs, time 
 _SETTLED_US = const(200)  # SetRx takes 62 from XOSC, 83 from RC (sheet 1.1)
 _MOST_US = const(20000)  # if by then BUSY is not low, it is stuck
 _LATE_US = const(1000)
+_SERVICE_US = const(300)  # what is latched while a service runs is no younger
 _RETRIES = const(4)
 _LOOPS = const(4)
 _CARRIER_DB = const(12)  # above the quietest that was ever seen
@@ -133,6 +138,7 @@ class Receiver:
         """What is latched, and what came meanwhile."""
         driver, chip = self._driver, self._chip
         late = edge_us is None and (not self._in_packet or now_us >= self._overdue_us)
+        self._meanwhile = False
         for _ in range(_LOOPS):
             flags = chip.irq()
             if flags:
@@ -157,6 +163,7 @@ class Receiver:
             # Latched since: its edge comes with the next service, which finds nothing.
             edge_us = None
             late = False
+            self._meanwhile = True
 
     def _fell_out(self, now_us):
         """The chip does not receive although it was told to."""
@@ -318,12 +325,23 @@ class Receiver:
         if self._result == 0:
             driver.heard_us = now_us
             self._health.heard(now_us)
-            computed_us = sync_us + profiles.air_time_us(self._profile, deframer.total_chips)
-            if end_us is None or abs(end_us - computed_us) > (computed_us - sync_us) // 8 + self._byte_us:
-                end_us = computed_us
+            end_us = self._end_us(end_us, sync_us, now_us)
         else:
             end_us = now_us
         driver.emit(outcome(driver.counters, deframer, sync_us, end_us, self._rssi_dbm))
+
+    def _end_us(self, edge_us, sync_us, now_us):
+        """Of the last chip of the frame. edge_us: when the byte with it was over, or None."""
+        chips = self._deframer.total_chips
+        computed_us = sync_us + profiles.air_time_us(self._profile, chips)
+        if edge_us is not None:
+            behind = 8 * (self._received + len(self._profile.given)) - chips
+            edge_us -= profiles.air_time_us(self._profile, behind)
+            if abs(edge_us - computed_us) <= (computed_us - sync_us) // 8 + self._byte_us:
+                return edge_us
+        elif self._meanwhile and self._stopped:
+            return min(max(computed_us, now_us), now_us + _SERVICE_US)
+        return computed_us
 
     # --- what does not happen, and what should not ---
 
