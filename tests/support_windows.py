@@ -23,6 +23,7 @@ class Walk:
         self.refuse = False
         self._armed = None
         self._listening = None
+        self._behind = self._mode = None
         self._do(role.start(now_us))
 
     @property
@@ -97,7 +98,19 @@ class Walk:
             self.sent.append((at_us, end_us, action.telegram))
             self.now_us = end_us
             event = radio.Event(radio.SENT, at_us, end_us)
+        if self._behind:
+            self._listen(self._behind)
         self._do(self.role.feed(event, self.now_us, self._wall()))
+
+    def _listen(self, action):
+        self._mode = action
+        if self._listening is None:
+            self._listening = self.now_us
+
+    def _rest(self):
+        if self._listening is not None:
+            self.heard.append((self._listening, self.now_us))
+        self._listening = None
 
     def _do(self, actions):
         for action in actions:
@@ -110,15 +123,19 @@ class Walk:
                 self.delivered.append(action.reading)
             elif isinstance(action, Transmit):
                 assert self._armed is None, "two frames at once"
+                self._behind = self._mode if self.listening else None
+                self._rest()
                 at_us = action.at_us if action.until_us is None else (action.at_us + action.until_us) // 2
                 assert action.until_us is None or at_us >= self.now_us, "handed out too late"
                 self._armed = (action, at_us)
             elif isinstance(action, Listen):
-                self._listening = self.now_us if self._listening is None else self._listening
-                self.mode = action
+                if self._armed:
+                    self._behind = action
+                else:
+                    self._listen(action)
             elif isinstance(action, Rest):
-                if self._listening is not None:
-                    self.heard.append((self._listening, self.now_us))
-                self._listening = None
+                self._behind = None
+                if not self._armed:
+                    self._rest()
             else:
                 raise AssertionError(action)

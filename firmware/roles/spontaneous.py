@@ -3,16 +3,19 @@
 
 from collections import namedtuple
 
+from ..errors import MisuseError, StoreError
 from ..link import access as windows
-from ..link import control, extended, timing
+from ..link import control, credits, extended, timing
 from ..portable import const
 from ..transport import ci
 from .answering import AnsweringMeter
 from .answers import DATA_CI, EMPTY_CI, finished
 from .key_holder import MASTER
 from .meter import Meter
+from .receiver import LIMITED, UNIDIRECTIONAL, UNLIMITED
 
 LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
+CLOSED = 0x04  # B and A: bidirectional, no window now
 _SECOND = const(1000000)
 _ROOM_US = 3000000  # between an asynchronous frame and the next slot
 _DEMAND_US = 60000000  # an access demand is repeated
@@ -27,8 +30,25 @@ Frame = namedtuple("Frame", ("what", "telegram", "at_us", "until_us", "cc"))
 class Spontaneous(AnsweringMeter):
     """The part of WindowMeter that speaks without being asked."""
 
-    def __init__(self, profile, entropy, keys, storage_key, device, state, fillers, registration):
+    def __init__(
+        self, profile, entropy, keys, storage_key, device, state, access, fast, fillers, pause, registration
+    ):
+        if access and profile.mode not in timing.RESPONSE_US:
+            raise MisuseError(
+                "access windows are known in modes S2, T2 and C2, not in {}".format(profile.mode)
+            )
+        if access and not profile.with_ell and (profile.mode == "C2" or profile.security_mode != 5):
+            raise MisuseError("this meter needs an ELL")
+        known = access in (UNIDIRECTIONAL, LIMITED, UNLIMITED)
+        if not known or not 0 <= fillers <= 15:
+            raise MisuseError("access or fillers out of range")
+        try:
+            self.credits = credits.Credits(state and state.get("credits"), pause=pause)
+        except MisuseError as error:
+            raise StoreError(error.message, hint=error.hint)
         super().__init__(profile, entropy, keys, storage_key, device, state)
+        self.rights = access
+        self.fast = extended.FAST_RESPONSE if fast and access else 0
         self.fillers = fillers
         self.registration = registration
         self._turn = fillers  # slots since the last SND-NR
@@ -57,6 +77,15 @@ class Spontaneous(AnsweringMeter):
             return Meter.telegram(self, wall_us)
         finally:
             profile.status = status
+
+    def _bits(self):
+        """B, A and D at present."""
+        if not self.rights:
+            return 0
+        next_us = self.profile.nominal_us + self.profile.nominal_us // 31
+        if not self.credits.access(self._now_us, next_us):
+            return CLOSED
+        return self.rights | self.fast
 
     def _empty(self, c_field, synchronous):
         """ACC-NR and ACC-DMD. The one has a TPL only where nothing else names access number or meter (Table 28)."""
@@ -123,6 +152,11 @@ class Spontaneous(AnsweringMeter):
             secret, clear = self._records(wall_us)
             content = 0
         return self._protected(out, DATA_CI, number, profile.status, secret, clear, MASTER, content)
+
+    def _persist(self, ahead, covers):
+        persist = super()._persist(ahead, covers)
+        persist.state["credits"] = self.credits.export()
+        return persist
 
 
 def _wait_us(address, count):
