@@ -9,23 +9,26 @@ import re
 import tomllib
 from dataclasses import dataclass, field
 
-from ..errors import ConfigError
+from ..errors import ConfigError, MisuseError
 from ..link.address import Address
 from ..phy import modes
 from ..roles.collector import KnownMeter
 from . import device, key_store
 from .source import Source
 
-ROLES = ("collector", "meter")
+ROLES = ("collector", "meter", "repeater")
 RECEIVE_MODES = tuple(sorted({row.name for row in modes.every()})) + (modes.T_AND_C,)
 
 # Per table: {key: type}. A tuple of strings means one of these words.
-_TOP = {"node": dict, "radio": dict, "gateway": dict, "meter": list}
+_TOP = {"node": dict, "radio": dict, "gateway": dict, "repeater": dict, "meter": list}
 _NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
 _RADIO = {"hat": str, "mode": RECEIVE_MODES}
 _GATEWAY = {"id": str, "install": ("none", "known")}
 _KNOWN = {"name": str, "id": str, "key": str, "profile": ("A", "B", "D"), "commands": bool}
-_CONTROLLER = 0x31  # device type of a communication controller
+_REPEATER = {"id": str}
+# Device types of a communication controller and of a unidirectional repeater.
+_CONTROLLER = 0x31
+_UNIDIRECTIONAL_REPEATER = 0x32
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Config:
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
     gateway: Gateway | None = None  # None: receive only
     partners: list = field(default_factory=list)  # of the meters those that take commands
+    repeater: Address | None = None  # of our own
 
 
 def load(path, role=None):
@@ -105,6 +109,10 @@ def load(path, role=None):
             None,
             'add [gateway] with id = "12345678.M=OMS.V=01.T=31"',
         )
+    if config.role == "repeater":
+        _repeater(source, document, config)
+    elif "repeater" in document:
+        raise source.error("a {} is no repeater".format(config.role), "repeater", None, 'role = "repeater"')
     if config.role == "meter" and len(config.meters) != 1:
         raise source.error("a meter file describes one [[meter]], this one has {}".format(len(config.meters)))
     return config
@@ -158,6 +166,30 @@ def _gateway(source, values):
             'such as "12345678.M=OMS.V=01.T=31": eight digits and version of your own choice',
         )
     return Gateway(own, values.get("install", "none"))
+
+
+def _repeater(source, document, config):
+    for table in ("meter", "gateway"):
+        if table in document:
+            raise source.error("a repeater knows no {}".format(table), table, None, "it repeats every meter")
+    if len(config.radios) > 1:
+        raise source.error("a repeater has one radio", "radio." + config.radios[1].name)
+    values = document.get("repeater", {})
+    source.check("repeater", values, _REPEATER)
+    source.require("repeater", values, ("id",))
+    try:
+        config.repeater = repeater_address(values["id"])
+    except MisuseError as error:
+        raise source.error(error.message, "repeater", "id", error.hint)
+
+
+def repeater_address(text):
+    """Address of a repeater; MisuseError with a hint if the text is none."""
+    own = Address.parse(text)
+    if None in (own.manufacturer, own.version) or own.device_type != _UNIDIRECTIONAL_REPEATER:
+        hint = 'such as "12345678.M=OMS.V=01.T=32": eight digits and version of your own choice'
+        raise MisuseError("a repeater has a whole address of device type 32", hint=hint)
+    return own
 
 
 def _known(source, table, values):

@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "meters speak and a collector reads them, with nothing attached",
     "collect": "receive meters and print their readings",
     "meter": "be a meter: send the registers of a configuration file",
+    "repeat": "be a repeater: say once more what meters say",
     "decode": "decode telegrams from a file or standard input",
     "analyze": "explain every byte of a telegram",
     "selftest": "is the radio wired and set right? If not, which wire is wrong",
