@@ -7,6 +7,7 @@ carries the exchanges (EN 13757-3:2018; OMS Vol.2 Annex M use cases; sheets oms-
     clock-read                      DT1!
     clock-set [ISO]                 UC-04 of the head-end, under KeyID 22; without a time: ours (UTC) when it is sent
     clock-adjust [SECONDS]          UC-04a of the gateway, within 60 s; without seconds: to our own time
+    clock-adjust SECONDS --secured  UC-04b and c of the head-end, under KeyID 21
     reset                           application reset
     select NAME|NUMBER [BLOCK]      application select
     status                          UC-06: status byte and error flags of the standard response
@@ -16,6 +17,9 @@ carries the exchanges (EN 13757-3:2018; OMS Vol.2 Annex M use cases; sheets oms-
 POINT is an OMS tag of the meter's device type (VM1!, EW1!D), DIB:VIB in hex (0C:13), or a quantity ("volume", "volume@1" for
 storage number 1): of what the meter was heard to send the first that fits, else the table of units. VALUE is a decimal in
 the unit of the records (m3, Wh, ...), an ISO date or time, 0x and bytes in hex, or text.
+
+When no answer came an order is asked again by itself, if it may be executed twice: all of them but add, sub, xor and clock-adjust
+SECONDS (`once`). Of these a secured one asks the meter for its key counter, which tells; a plain one has failed.
 
 How a session drives one:
 
@@ -211,6 +215,8 @@ def _load(words):
     module, name = _KINDS.get(words[0] if words else None, (None, None))
     if module == "data" and "--secured" in words:
         module, name = "secured", "SecuredWrite"
+    elif name == "ClockAdjust" and "--secured" in words:
+        module, name = "clock_set", "SecuredAdjust"
     if module == "data":
         from . import orders_data as found
     elif module == "secured":

@@ -51,15 +51,7 @@ class ClockAdjust(Order):
         if not words:
             self.state["step"], self.state["zone_s"] = "read", zone_s
             return
-        try:
-            seconds = int(words[0])
-        except ValueError:
-            seconds = 0
-        if len(words) > 1 or not 0 < abs(seconds) <= _MOST_S:
-            raise MisuseError(
-                "clock-adjust takes seconds", None, "for instance +5 or -30; meters take up to 60"
-            )
-        self.state["step"], self.state["seconds"] = "adjust", seconds
+        self.state["step"], self.state["seconds"] = "adjust", seconds_in(words)
 
     @property
     def once(self):
@@ -135,6 +127,17 @@ class ClockAdjust(Order):
         if self.state["step"] == "correct":
             self.state["told"] = True
         return Order._silence(self, wall_us)
+
+
+def seconds_in(words):
+    """The seconds of a clock-adjust."""
+    try:
+        seconds = int(words[0])
+    except (IndexError, ValueError):
+        seconds = 0
+    if len(words) != 1 or not 0 < abs(seconds) <= _MOST_S:
+        raise MisuseError("clock-adjust takes seconds", None, "for instance +5 or -30; meters take up to 60")
+    return seconds
 
 
 def told_time(telegram):

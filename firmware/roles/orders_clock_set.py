@@ -1,11 +1,12 @@
-"""clock-set: date and time of the meter, for the head-end (OMS Vol.2 Annex M UC-04b and c: TC 00 under KeyID 22)."""
+"""The meter's clock, for the head-end: clock-set, and clock-adjust --secured (OMS Vol.2 Annex M UC-04b and c: TC 00 under KeyID 22,
+TC 01 and 02 under KeyID 21)."""
 
 from ..application import clock, dates
 from ..errors import MisuseError
-from .orders_clock import split_zone
+from .orders_clock import seconds_in, split_zone
 from .orders_secured import Secured
 
-_SET_KEY = 0x22
+_SET_KEY, _ADJUST_KEY = 0x22, 0x21
 _US_PER_DAY = 86400000000
 
 
@@ -43,6 +44,23 @@ class ClockSet(Secured):
 
         text = types.date_i(dates.from_unix(6, self.state["time"]))[0]
         return self._done({"status": heard.status, "time": text})
+
+
+class SecuredAdjust(Secured):
+    """clock-adjust SECONDS --secured. Result: seconds."""
+
+    protocol = 4
+    once = True
+
+    def _plan(self, known):
+        self.state["seconds"] = seconds_in([word for word in self.words[1:] if word != "--secured"])
+        self._need(_ADJUST_KEY)
+
+    def _apdu(self, wall_us):
+        return clock.build_adjust(self.state["seconds"], True)
+
+    def _told(self, apdu, heard):
+        return self._done({"status": heard.status, "seconds": self.state["seconds"]})
 
 
 def _parsed_us(text):

@@ -111,6 +111,48 @@ def test_write_text_and_date():
     assert one.device.registers[5].value.hex() == "5f3c"
 
 
+@pytest.mark.parametrize(
+    "words, data",
+    (
+        # application.json cmd-* and UC-06, UC-14 (OMS Vol.2 Annex B Tables B.3, B.4, Annex M)
+        (["not", "02:FD17", "4"], "02FD97060400"),
+        (["clear", "MM3!"], "00FD979D07"),
+        (["write", "01:FDFD00", "0x70"], "01FDFD800070"),
+        (["write", "42:EC7E", "2009-12-31"], "42ECFE003F1C"),
+        (["write", "DT2!N", "2009-12-31"], "42ECFE003F1C"),
+        (["add", "0A:13", "0.367"], "0A93016703"),
+        (["write", "07:79", "0x785634123A630A07"], "07F900785634123A630A07"),
+        (["write", "0B:FD11", "123456"], "0BFD9100563412"),
+        (["write", "04:06", "120000"], "04860078000000"),
+        (["write", "01:FD1F", "0"], "01FD1F00"),
+        (["read", "DT2!D"], "40EC0F"),
+        (["read", "DT2!N"], "40ECFE0F"),
+        (["read", "00:FD11"], "00FD910F"),
+    ),
+)
+def test_published_commands(words, data):
+    order = orders.make(words, METER, KEYS)
+    assert order.exchange(0).data.hex().upper() == data
+
+
+def test_what_needs_which_key():
+    one = meter()
+    done(["not", "02:FD17", "4", "--secured"], one, KEYS)
+    assert one.device.registers[2].value == 0
+    assert done(["write", "01:FDFD00", "0x70", "--secured"], one, KEYS)["confirmed"]
+    assert [record["storage"] for record in done(["read"], one)["records"]] == [1]
+    for words, key_id in (
+        (["write", "01:FD1F", "0"], 0x20),
+        (["clear", "MM3!"], 0x24),
+        (["write", "01:FDFD00", "0x70"], 0x25),
+        (["write", "DT2!N", "2027-12-31"], 0x26),
+        (["write", "0B:FD11", "1"], 0x26),
+        (["write", "07:79", "0x785634123A630A07"], 0x27),
+        (["add", "VM1!", "1"], 0x27),
+    ):
+        assert orders.make(words + ["--secured"], METER, KEYS).state["key_id"] == key_id
+
+
 def test_a_value_that_the_meter_does_not_take():
     one = meter()
     assert "application error 15h" in failed(["write", "volume", "0.0001"], one)  # finer than it counts
@@ -275,6 +317,25 @@ def test_clock_adjust_by_seconds():
             orders.make(["clock-adjust", word], METER)
     head_end = meter(clock_s=0, clock_allowed=clock.HEAD_END)  # UC-04c
     assert "security method too weak" in failed(["clock-adjust", "5"], head_end)
+
+
+def test_clock_adjust_of_the_head_end():
+    """UC-04c: the gateway may not, the head-end may, and never twice."""
+    one = meter(clock_s=0, clock_allowed=clock.HEAD_END)
+    order = orders.make(["clock-adjust", "+20", "--secured"], METER, KEYS)
+    order.heard(one.answer(order.exchange(0)), 0)
+    exchange = order.exchange(0)
+    assert exchange.data[17:22].hex() == "0401140000"  # protocol 04, TC 01, type J
+    one.answer(exchange)
+    assert order.silence(0) == "more"
+    last = carry(order, one)
+    assert last.outcome == "done" and last.result["executed"] == "key counter"
+    assert one.device.clock.adjust_s == 20
+    assert "not yet finished (status 10h)" in failed(["clock-adjust", "5", "--secured"], one, KEYS)
+    for words in (["clock-adjust", "--secured"], ["clock-adjust", "x", "--secured"]):
+        with pytest.raises(MisuseError):
+            orders.make(words, METER, KEYS)
+    assert done(["clock-adjust", "-7", "--secured"], meter(clock_s=0), KEYS)["seconds"] == -7
 
 
 @pytest.mark.parametrize("ahead_s, zone", ((-31, 0), (3600 + 25, 3600), (-5400 - 61, -5400), (200, 0)))
