@@ -91,3 +91,6 @@ def test_wheel_holds_only_omsnode(tmp_path):
     names = zipfile.ZipFile(wheel).namelist()
     assert {name.split("/")[0] for name in names} == {"omsnode", "omsnode-0.1.0.dist-info"}
     assert not [name for name in names if "/tests/" in name]
+    scenarios = {path.name for path in (ROOT / "tools" / "scenarios").glob("*.toml")}
+    assert scenarios
+    assert scenarios == {name.rpartition("/")[2] for name in names if "/tools/scenarios/" in name}
