@@ -1,0 +1,68 @@
+"""The gateway's part in installing meters (OMS Vol.2 5.2.6, 4.3.2.4; oms-requirements sheet 14.2; link sheet 8.7).
+
+A SND-IR that was heard directly gets a SND-NKE some seconds later, which tells a service tool who hears the meter and how
+well. CNF-IR takes the meter over: only where the owner allows it.
+"""
+
+from collections import namedtuple
+
+from ..link import control, timing
+from ..portable import const
+from .partner import echo, farewell, level_of
+from .seen import FAMILIES
+
+# step: "heard" (a SND-IR; detail: how well, in dBm, or None), "confirmed" (CNF-IR was sent), "told" (SND-NKE was sent). meter:
+# Address. margin_us: to the nearer edge of the window.
+Installation = namedtuple("Installation", ("meter", "step", "detail", "at_us", "margin_us"))
+
+CONFIRM, TELL = "confirmed", "told"  # steps of what was sent
+KNOWN, NONE = "known", "none"
+_MOST = const(32)  # SND-NKE that wait
+_WINDOW_US = const(50000)  # of a SND-NKE, for which nobody waits
+_LEAD_US = const(100000)
+
+
+class Installer:
+    """gateway: our Address. install: "none", "known" or a list of Addresses, which may be patterns. entropy: has
+    `number(below)`."""
+
+    def __init__(self, gateway, install, entropy):
+        self.gateway = gateway
+        self.install = install
+        self.entropy = entropy
+        self._waiting = []  # (at_us, mode, telegram, Address), SND-NKE to be sent
+
+    def heard(self, seen, event):
+        """A SND-IR, not from a repeater: SND-NKE is to follow. The Installation to be told."""
+        low, high = timing.INSTALLATION_NKE_US
+        telegram = farewell(self.gateway, seen, self.entropy.number(256), level_of(event.rssi_dbm))
+        if len(self._waiting) < _MOST:
+            at_us = event.end_us + low + self.entropy.number(high - low - _WINDOW_US)
+            self._waiting.append((at_us, FAMILIES[event.family], telegram, seen.address))
+        return Installation(seen.address, "heard", event.rssi_dbm, event.at_us, None)
+
+    def confirm(self, seen, event, known):
+        """The CNF-IR to a SND-IR, bytes, or None. known: whether the meter is of the configuration."""
+        if self.install == NONE or seen.tpl is None:
+            return None
+        named = () if self.install == KNOWN else self.install
+        allowed = (known and not named) or any([one.matches(seen.address) for one in named])
+        return echo(self.gateway, control.CNF_IR, seen, level_of(event.rssi_dbm)) if allowed else None
+
+    def sent(self, step, meter, at_us, margin_us):
+        return Installation(meter, step, None, at_us, margin_us)
+
+    @property
+    def due_us(self):
+        """When `due` has something, or None."""
+        return min([one[0] for one in self._waiting]) - _LEAD_US if self._waiting else None
+
+    def due(self, now_us):
+        """[(mode, telegram, window, step, Address)] of the SND-NKE to be sent now."""
+        out = []
+        for one in list(self._waiting):
+            at_us, mode, telegram, meter = one
+            if at_us - _LEAD_US <= now_us:
+                self._waiting.remove(one)
+                out.append((mode, telegram, (at_us, at_us + _WINDOW_US), TELL, meter))
+        return out
