@@ -1,0 +1,429 @@
+"""A gateway, its meters and what may go wrong between them: nodes on the virtual air, orders at given times, and the judge.
+
+Whatever happens on the air by intention is done to the transmission itself: it is made too weak, damaged, said at another
+time or twice; the roles and drivers run as they are.
+"""
+
+import json
+import os
+
+from omsnode.board import virtual
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.drivers.sx1262 import Sx1262
+from omsnode.firmware.application import commands
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.phy import modes
+from omsnode.firmware.roles import orders
+from omsnode.firmware.roles.collector import Collector, KnownMeter
+from omsnode.firmware.roles.device import Device
+from omsnode.firmware.roles.gateway import Gateway, OrderEvent
+from omsnode.firmware.roles.meter import Profile, Register
+from omsnode.firmware.roles.partner import Partner
+from omsnode.firmware.roles.window_meter import WindowMeter
+from omsnode.firmware.security.keys import Key
+from omsnode.firmware.two_way import TwoWay
+from support_judge import Frame, Judge, Sent, air_frames, read
+
+SOAK = bool(os.environ.get("OMSNODE_SOAK"))
+S = 1000000
+WALL_US = 1767225600 * S  # 2026-01-01T00:00:00Z
+GATEWAY = Address.parse("87654321.M=XYZ.V=08.T=31")
+MASTER, WRAPPER, STORAGE = Key(bytes(range(16))), Key(bytes(range(100, 116))), Key(bytes(range(200, 216)))
+NEW_MASTER = Key(bytes(range(30, 46)))
+APPLICATION = {key_id: Key(bytes([key_id] * 16)) for key_id in (0x1F, 0x20, 0x21, 0x22, 0x24, 0x26, 0x27)}
+KEYS = {(0, 0): MASTER, (0x12, 0): WRAPPER, **{(key_id, 0): key for key_id, key in APPLICATION.items()}}
+PROFILE = {7: "B", 10: "D", 5: "A"}
+DRIVERS = ("cc1101", "sx1262")
+LISTEN = {"S2": "S2", "T2": modes.T_AND_C, "C2": modes.T_AND_C}
+
+
+def address(number):
+    return Address.parse("{:08d}.M=KAM.V=1b.T=07".format(12345678 + number))
+
+
+def key_store(keys):
+    """What orders.make and Partner take; without a version: the lowest that is there, new ones wait to be changed to."""
+
+    def found(key_id, version=None):
+        versions = [name[1] for name in keys if name[0] == key_id]
+        if version is None and versions:
+            version = min(versions)
+        key = keys.get((key_id, version))
+        return None if key is None else (version, key)
+
+    return found
+
+
+def gateway_keys():
+    return key_store({**KEYS, (0, 1): NEW_MASTER})
+
+
+def registers():
+    """Of the device: those of the profile first. A water meter with a valve."""
+    register = commands.Register
+    return [
+        register(b"\x0c", b"\x13", 6408, ("set", "add", "sub")),
+        register(b"\x02", b"\xfd\x17", 0, ("not",), 0x24),
+        register(b"\x01", b"\xfd\x1f", 1, ("set",), 0x20),
+        register(b"\x01", b"\xfd\x1a", 1),
+        register(b"\x04", b"\x6d", "clock"),
+        register(b"\x4c", b"\x13", 1000, ("set",)),
+    ]
+
+
+def device(state=None, busy_us=0, offered=None):
+    made = registers()
+    applications = {0: ((),), 7: ((5,), (0,)), 17: ((0, 1),)} if offered is None else offered
+    return Device(
+        made,
+        applications,
+        valve=("direct", 2, 3),
+        busy_us=busy_us,
+        state=state and state.get("device"),
+    )
+
+
+def driver(kind, board):
+    pins = board.pins
+    if kind == "cc1101":
+        return Cc1101(board.spi, pins["gdo0"], pins["gdo2"])
+    return Sx1262(
+        board.spi,
+        pins["busy"],
+        pins["dio1"],
+        pins["reset"],
+        tcxo_mv=1800,
+        txen=pins.get("txen"),
+        rxen=pins.get("rxen"),
+    )
+
+
+def wall(at_us):
+    return WALL_US + at_us
+
+
+class Memory:
+    """A store; what is kept has crossed JSON."""
+
+    def __init__(self):
+        self.text = None
+        self.saves = 0
+
+    def save(self, state):
+        self.text = json.dumps(state)
+        self.saves += 1
+
+    def load(self):
+        return json.loads(self.text) if self.text else None
+
+
+class Side:
+    """A node with its board. stop, start: its power."""
+
+    def __init__(self, bench, name, kind, make, **board):
+        self.bench = bench
+        self.name = name
+        self.kind = kind
+        self.make = make
+        self.store = Memory()
+        self.delivered = []
+        self.board = bench.world.add_board(name=name, chip=kind, **board)
+        self.lives = 0
+        self.start()
+
+    def start(self):
+        self.lives += 1
+        state = self.store.load()
+        self.role = self.make(state)
+        self.radio = driver(self.kind, self.board)
+        self.bench.fates.meddle(self)
+        self.node = TwoWay(self.board, self.radio, self.role, self.store, self._deliver, wall, state=state)
+        self.board.take_edges()
+
+    def _deliver(self, one):
+        self.delivered.append(one)
+
+
+class Fates:
+    """What happens to transmissions. rules: [(who, kind, which, fate, argument)]: `which` counts the transmissions of that side
+    that are of this kind, from 1 on (None: all of them).
+
+    lost: nobody hears it. corrupt: a chip of its end is wrong. at: it leaves so many us from the middle of its window, and not
+    when it was to. double: as it was, and once more behind the next transmission of the other side, or so many us behind its
+    own end.
+    """
+
+    def __init__(self, world):
+        self.world = world
+        self.rules = []
+        self.counts = {}
+        self.moved = []  # transmissions that nobody sent so
+        self.mended = {}  # id(transmission): index of the chip that is wrong
+        self.happened = []
+        self._next = {}  # source: (fate, argument, shot)
+        self._echoes = []  # (source that has to speak first, chips, modem, delay)
+        self._flips = {}
+        air = world.air
+        self._begin, self._extend, self._end = air.begin, air.extend, air.end
+        air.begin, air.extend, air.end = self.begin, self.extend, self.end
+
+    def meddle(self, side):
+        radio = side.radio
+        prepare, configure, transmit = radio.prepare, radio.configure, radio.transmit
+        kept = {}
+
+        def configured(mode, direction, *more, **named):
+            kept["row"] = None if mode == modes.T_AND_C else modes.find(mode, direction)
+            return configure(mode, direction, *more, **named)
+
+        def prepared(chips, now_us):
+            kept["chips"] = bytes(chips)
+            return prepare(chips, now_us)
+
+        def transmitted(at_us, until_us=None):
+            transmit(at_us, until_us)
+            self.armed(side, kept["row"], kept["chips"], at_us, until_us)
+
+        radio.prepare, radio.configure, radio.transmit = prepared, configured, transmitted
+
+    def armed(self, side, row, chips, at_us, until_us):
+        self._next.pop(side.name, None)
+        if not self.rules:
+            return
+        bits = virtual.unpack(chips)
+        telegram = read(bits, row.frequency_hz)[0]
+        up = row.direction == modes.UP
+        frame = Frame(Sent(side.name, up, None, 0, 0, 0, telegram))
+        key = (side.name, frame.kind)
+        count = self.counts[key] = self.counts.get(key, 0) + 1
+        for who, kind, which, fate, argument in self.rules:
+            if (who, kind) == key and which in (None, count):
+                middle_us = at_us if until_us is None else (at_us + until_us) // 2
+                self._next[side.name] = (fate, argument, row, bits, side.board.to_ns(middle_us))
+                self.happened.append((*key, count, fate))
+
+    def begin(self, sent):
+        fate, argument, row, bits, middle_ns = self._next.pop(sent.source, (None,) * 5)
+        if fate in ("lost", "at"):
+            sent.power_dbm = -400
+        if fate == "at":
+            self.moved.append(sent)
+            self.ghost(sent, row, bits, middle_ns + 1000 * argument)
+        if fate == "corrupt":
+            self._flips[id(sent)] = len(bits) - 40
+            self.mended[id(sent)] = len(bits) - 40
+        if fate == "double":
+            self._echoes.append((sent, row, bits, argument))
+        self._begin(sent)
+        self.extend_flips(sent)
+
+    def ghost(self, sent, row, bits, start_ns):
+        ghost = virtual.Transmission(
+            int(start_ns),
+            bits,
+            float(row.chip_rate_cps),
+            float(row.frequency_hz),
+            float(row.deviation_hz),
+            row.modulation,
+            source=sent.source,
+        )
+        self.world.air.transmit(ghost)
+
+    def extend(self, sent, chips):
+        index = self._flips.get(id(sent))
+        if index is not None and len(sent.chips) <= index < len(sent.chips) + len(chips):
+            chips = bytearray(chips)
+            chips[index - len(sent.chips)] ^= 1
+            del self._flips[id(sent)]
+        self._extend(sent, chips)
+
+    def extend_flips(self, sent):
+        index = self._flips.get(id(sent))
+        if index is not None and index < len(sent.chips):
+            sent.chips[index] ^= 1
+            del self._flips[id(sent)]
+
+    def end(self, sent, at_ns=None):
+        self._end(sent, at_ns)
+        for echo in list(self._echoes):
+            original, row, bits, delay_us = echo
+            own = delay_us is not None
+            if (own and sent is original) or (not own and sent.source != original.source):
+                self._echoes.remove(echo)
+                delay = delay_us if own else self.delays[original.source]
+                self.ghost(original, row, bits, self.world.now_ns + 1000 * delay)
+
+    delays = {}
+
+
+# What a gateway waits behind a meter's frame in the middle of the window, in us (link sheet 8.2).
+TYPICAL = {"S2": 10000, "T2": 2500, "C2": 1000000, "C2 fast": 100000}
+
+
+class Bench:
+    """mode: of all meters. pair: drivers of (gateway, meter). meters: how many. fast: bit D of the meters. world: as World().
+
+    orders go in with `order`; `events` are what became of them; `judge` looks at the air.
+    """
+
+    def __init__(
+        self,
+        mode="T2",
+        pair=("cc1101", "cc1101"),
+        meters=1,
+        fast=False,
+        seed=0,
+        security_mode=7,
+        nominal_us=60 * S,
+        period_us=2 * S,
+        busy_us=0,
+        install="none",
+        arming=True,
+        jitter=False,
+        spacing_us=None,
+        gateway_wrap=None,
+        gateway_board=None,
+        meter_board=None,
+        state=None,
+        frame_entropy=None,
+        offered=None,
+        **meter_settings,
+    ):
+        self.world = World(seed=seed)
+        self.mode, self.fast = mode, fast
+        self.nominal_us, self.period_us = nominal_us, period_us
+        self.fates = Fates(self.world)
+        name = "C2 fast" if mode == "C2" and fast else mode
+        self.fates.delays = {"gateway": TYPICAL[name]}
+        self.cuts = {}
+        self.readings = []
+        addresses = [address(n) for n in range(meters)]
+        known = [KnownMeter(str(one), one, MASTER) for one in addresses]
+        self.addresses = addresses
+
+        def gateway(state):
+            partners = [
+                Partner(one, MASTER, PROFILE[security_mode], keys=gateway_keys()) for one in addresses
+            ]
+            made = Gateway(
+                Collector(known, LISTEN[mode]),
+                GATEWAY,
+                partners,
+                bytes((seed * 7 + i * 29 + 3) & 0xFF for i in range(32)),
+                state,
+                install=install,
+                arming=arming,
+                restore=lambda stored: orders.restore(stored, gateway_keys()),
+            )
+            return gateway_wrap(made, self) if gateway_wrap else made
+
+        def meter(number):
+            def make(state):
+                profile = Profile(
+                    addresses[number],
+                    [Register(b"\x0c", b"\x13", 6408), Register(b"\x02", b"\xfd\x17", 0)],
+                    mode=mode,
+                    nominal_us=nominal_us,
+                    key=MASTER,
+                    security_mode=security_mode,
+                    with_ell=True,
+                )
+                wait_us = (5 * S + number * (spacing_us or 7 * S)) % nominal_us
+                entropy = bytes((17 * number + 40,)) + wait_us.to_bytes(4, "big") + bytes(12)
+                return WindowMeter(
+                    profile,
+                    entropy,
+                    KEYS,
+                    STORAGE,
+                    device(state, busy_us, offered),
+                    state,
+                    fast=fast,
+                    period_us=period_us,
+                    **meter_settings,
+                )
+
+            return make
+
+        self.gateway = Side(self, "gateway", pair[0], gateway, **(gateway_board or {}))
+        self.meters = [
+            Side(self, "meter{}".format(n), pair[1], meter(n), **(meter_board or {})) for n in range(meters)
+        ]
+        self.queue = []  # (at_us, meter, words, expires_us)
+        self.numbers = {}  # order number: (meter, words)
+        self.jitter = jitter
+
+    # --- orders ---
+
+    def order(self, words, at_us=None, meter=0, expires_us=None):
+        self.queue.append((at_us or 0, meter, list(words), expires_us))
+        self.queue.sort(key=lambda row: row[0])
+
+    def _enter(self):
+        while self.queue and self.queue[0][0] <= self.world.now_us:
+            _, meter, words, expires_us = self.queue.pop(0)
+            made = orders.make(words, self.addresses[meter], gateway_keys())
+            now_us = self.gateway.board.now_us()
+            number = self.gateway.role.queue(self.addresses[meter], made, now_us, expires_us)
+            self.numbers[number] = (meter, words)
+
+    @property
+    def events(self):
+        return [one for one in self.gateway.delivered if isinstance(one, OrderEvent)]
+
+    def steps(self, number=1):
+        return [one.step for one in self.events if one.number == number]
+
+    def outcome(self, number=1):
+        """(step, detail) of the end of an order, or None."""
+        ends = [(one.step, one.detail) for one in self.events if one.number == number and one.step in ENDS]
+        assert len(ends) < 2, ends
+        return ends[0] if ends else None
+
+    def outcomes(self):
+        return {number: self.outcome(number) for number in self.numbers}
+
+    # --- time ---
+
+    def run(self, until_us, stop=None):
+        """Until this instant of world time, or until stop()."""
+        nodes = [self.gateway.node] + [one.node for one in self.meters]
+        delay = self.world.linux_delay() if self.jitter else None
+        delay_us = None if delay is None else lambda node: delay(node) if node is self.gateway.node else 0
+        while self.world.now_us < until_us and not (stop and stop()):
+            self._enter()
+            next_us = min([until_us] + [row[0] for row in self.queue[:1]])
+            self.world.run(nodes, max(next_us, self.world.now_us + 1), stop, delay_us)
+        return self
+
+    def until_done(self, most_us=1800 * S, behind_us=40 * S):
+        """Until every order has ended, and so long behind that."""
+        self.run(most_us, lambda: not self.queue and self.numbers and all(self.outcomes().values()))
+        assert all(self.outcomes().values()), (self.outcomes(), self.events[-8:])
+        return self.run(self.world.now_us + behind_us)
+
+    # --- the judge ---
+
+    def judge(self, **more):
+        about = dict(mode=self.mode, period_s=self.period_us // S, nominal_us=self.nominal_us)
+        judge = Judge({one.link_bytes(): about for one in self.addresses}, cuts=self.cuts, **more)
+        names = {side.name: self.mode for side in self.meters}
+        for sent in air_frames(self.world.air.log, ("gateway",), names, self.fates.moved, self.fates.mended):
+            judge.hear(sent)
+        return judge
+
+
+ENDS = ("done", "failed", "expired", "cancelled")
+
+
+def table(rows):
+    """Lines of a table of margins: {(label, who, window): [us]}."""
+    lines = []
+    for name, margins in sorted(rows.items()):
+        margins = sorted(margins)
+        lines.append(
+            "{:40} {:6} windows, margin least {:9.1f} us, median {:9.1f} us".format(
+                " ".join(name), len(margins), margins[0], margins[len(margins) // 2]
+            )
+        )
+    return lines
