@@ -1,141 +1,101 @@
-"""A role with windows on a virtual clock, without a radio: its actions are carried out as TwoWay and a driver would, frames are
-put in by hand."""
+"""A station that answers each frame it hears in a window behind it, as TwoWay does, and what of that was on the air."""
 
-from omsnode.firmware.link import frame_a
-from omsnode.firmware.phy import modes, radio
-from omsnode.firmware.roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
-from omsnode.firmware.roles.window_actions import Rest
+from omsnode.firmware.phy import framing, modes, radio
+from support_radios import on_air, station
+from support_stations import chips, frame
+
+MODES = ("S2", "T2", "C2")
+SPI_HZ = 4_000_000  # with 20 us per transfer what a turnaround is measured with
 
 
-class Walk:
-    """sent: (start, end, telegram) of all that was on the air. heard: (from, to) of the receiver. lose: function of a Transmit:
-    True to miss it. refuse: True while nothing can be stored."""
+def back(direction):
+    return modes.DOWN if direction == modes.UP else modes.UP
 
-    def __init__(self, role, now_us=0, wall=None):
-        self.role = role
-        self.now_us = now_us
-        self.wall = wall
-        self.sent = []
-        self.stored = []
-        self.delivered = []
-        self.heard = []
-        self.lose = lambda action: False
-        self.refuse = False
-        self._armed = None
-        self._listening = None
-        self._behind = self._mode = None
-        self._do(role.start(now_us))
 
-    @property
-    def listening(self):
-        return self._listening is not None
+def data_end_ns(sent, mode, direction, data, frame_format="A"):
+    """End of the last data chip of a Transmission: what a response delay counts from. Chips per byte: link sheet 1.1."""
+    row = modes.find(mode, direction)
+    per_byte = {"S": 16, "T": 12, "C": 8}[row.family]
+    header = 2 * row.preamble_pairs + row.sync[frame_format][1]
+    return sent.time_ns(header + per_byte * len(data))
 
-    @property
-    def last(self):
-        return self.sent[-1][2]
 
-    def run(self, until_us):
-        """World time goes on to until_us."""
-        while True:
-            due_us = self.role.due_us
-            at_us = None
-            if self._armed:
-                at_us = self._armed[1]
-            if at_us is None or (due_us is not None and due_us < at_us):
-                if due_us is None or due_us > until_us:
-                    break
-                self.now_us = max(self.now_us, due_us)
-                self._do(self.role.tick(self.now_us, self._wall()))
-                continue
-            if at_us > until_us:
-                break
-            self.now_us = max(self.now_us, at_us)
-            self._sent()
-        self.now_us = max(self.now_us, until_us)
+class Answering:
+    """A node for World.run. mode, direction: of its answers. window: function of the FRAME event that returns
+    (at_us, until_us). clock: it lends its radio the clock."""
 
-    def until_sent(self, n=1, most_us=3600 * 1000000):
-        """Go on until so many more frames were sent; the last telegram."""
-        goal = len(self.sent) + n
-        end_us = self.now_us + most_us
-        while len(self.sent) < goal:
-            due_us = self._armed[1] if self._armed else self.role.due_us
-            assert due_us is not None and due_us <= end_us, "nothing is sent"
-            self.run(max(due_us, self.now_us + 1))
-        return self.last
+    def __init__(self, kind, world, mode, direction, window, clock=True, expect=True, driver=None, **board):
+        self.made = station(kind, world, "station", driver, spi_hz=SPI_HZ, **board)
+        self.world, self.board, self.radio = world, self.made.board, self.made.radio
+        self.mode, self.direction = mode, direction
+        self.stream = chips(mode, frame(40, seed=7), direction)
+        self.window = window
+        self.windows = []
+        self.ready_us = []  # from `prepare` until nothing but the strobe was left
+        self.exact_dues = []
+        if clock:
+            self.radio.clock = self.board.now_us
+        if expect:
+            self.radio.expect(mode, direction)
+        self._armed_us = None
+        self.listen()
 
-    def hear(self, telegram, sync_us, air_us=20000, damage=None):
-        """A frame for the meter whose sync word ends at sync_us; whether the receiver was on then."""
-        self.run(sync_us)
-        if not self._listening or self._armed:
-            return False
-        frame = bytearray(frame_a.build(telegram))
-        if damage is not None:
-            frame[damage] ^= 0x10
-        self.run(sync_us + air_us)
-        event = radio.Event(radio.FRAME, sync_us, sync_us + air_us, bytes(frame), "C", "A", -70)
-        reply = getattr(self.role, "reply", None)
-        answer = reply(event, self.now_us) if reply else None
-        if answer:
-            self._do([answer])
-        self._do(self.role.feed(event, self.now_us, self._wall()))
-        return True
+    due_us = property(lambda self: self.radio.due_us)
+    exact = property(lambda self: self.radio.exact)
+    events = property(lambda self: self.made.events)
 
-    def window(self):
-        """Middle of the window that the access machine has open, or will."""
-        open_us, close_us = self.role.access.window
-        return (open_us + close_us) // 2
+    def listen(self):
+        self.made.listen(self.mode, back(self.direction))
 
-    def _wall(self):
-        return self.wall(self.now_us) if self.wall else None
+    def step(self, edges, lost):
+        for event in self.radio.service(self.board.now_us(), edges):
+            self.made.events.append(event)
+            if event.kind == radio.FRAME:
+                self.answer(*self.window(event))
+            elif event.kind in (radio.SENT, radio.TOO_LATE):
+                self.listen()
+        if self.radio.exact and self._armed_us is not None:
+            self.ready_us.append(self.board.now_us() - self._armed_us)
+            self.exact_dues.append(self.radio.due_us)
+            self._armed_us = None
 
-    def _sent(self):
-        (action, at_us), self._armed = self._armed, None
-        rate = modes.find(action.mode, action.direction).chip_rate_cps
-        end_us = at_us + len(action.chips) * 8 * 1000000 // rate
-        if self.lose(action):
-            event = radio.Event(radio.TOO_LATE, at_us)
-        else:
-            self.sent.append((at_us, end_us, action.telegram))
-            self.now_us = end_us
-            event = radio.Event(radio.SENT, at_us, end_us)
-        if self._behind:
-            self._listen(self._behind)
-        self._do(self.role.feed(event, self.now_us, self._wall()))
+    def answer(self, at_us, until_us):
+        self._armed_us = self.board.now_us()
+        self.radio.configure(self.mode, self.direction)
+        self.radio.prepare(self.stream, self._armed_us)
+        self.radio.transmit(at_us, until_us)
+        self.windows.append((at_us, until_us))
 
-    def _listen(self, action):
-        self._mode = action
-        if self._listening is None:
-            self._listening = self.now_us
+    def hear(self, data, in_us=5000, more_us=100000, delay_us=None):
+        """A frame for it, from nowhere; runs until so long behind it. Returns the Transmission."""
+        link = (self.mode, back(self.direction), "A")
+        sent = on_air(self.world, link, data, self.world.now_ns + in_us * 1000)
+        self.world.run([self], sent.time_ns(len(sent.chips)) / 1000 + more_us, delay_us=delay_us)
+        return sent
 
-    def _rest(self):
-        if self._listening is not None:
-            self.heard.append((self._listening, self.now_us))
-        self._listening = None
+    def on_the_air(self):
+        """What it sent."""
+        return [one for one in self.world.air.log if one.source == "station"]
 
-    def _do(self, actions):
-        for action in actions:
-            if isinstance(action, Persist):
-                if self.refuse:
-                    self._do(self.role.feed(radio.Event(REFUSED, self.now_us, code="persist"), self.now_us))
-                    return
-                self.stored.append(action.state)
-            elif isinstance(action, Deliver):
-                self.delivered.append(action.reading)
-            elif isinstance(action, Transmit):
-                assert self._armed is None, "two frames at once"
-                self._behind = self._mode if self.listening else None
-                self._rest()
-                at_us = action.at_us if action.until_us is None else (action.at_us + action.until_us) // 2
-                assert action.until_us is None or at_us >= self.now_us, "handed out too late"
-                self._armed = (action, at_us)
-            elif isinstance(action, Listen):
-                if self._armed:
-                    self._behind = action
-                else:
-                    self._listen(action)
-            elif isinstance(action, Rest):
-                self._behind = None
-                if not self._armed:
-                    self._rest()
-            else:
-                raise AssertionError(action)
+    def outside(self):
+        """Of that what did not begin in the window it was armed for, if each was sent."""
+        wrong = []
+        for sent in self.on_the_air():
+            start_us = self.board.to_us(sent.start_ns)
+            if not any(at_us <= start_us <= until_us for at_us, until_us in self.windows):
+                wrong.append((start_us, self.windows))
+        return wrong
+
+
+def air_us(mode, direction, n_bytes):
+    return n_bytes * 8 * 1000000 // modes.find(mode, direction).chip_rate_cps
+
+
+def longest_stream(mode, direction):
+    """Chips of the longest frame that every radio can send in this mode."""
+    row = modes.find(mode, direction)
+    for length in range(255, 8, -1):
+        stream = framing.chips(row, frame(length), "A")
+        if len(stream) <= 255:
+            return stream
+    raise AssertionError(mode)
