@@ -5,7 +5,7 @@ from ..errors import MisuseError
 from .orders import Exchange, Order, plain_record
 from .orders_points import resolve, value, widened
 
-DATA_CI = 0x5B
+DATA_CI, RESET_CI = 0x5B, 0x53
 
 _ACTIONS = {"write": "set", "clear": "clr"}  # others have the word of the action
 # Data points whose commands have no action, for historical reasons: DC1! and CT1!.
@@ -13,7 +13,11 @@ _BARE = (b"\xfd\x1f", b"\xfd\x9f\x1d")
 
 
 class Read(Order):
-    """read [POINT...]. Result: records, and missing: the points that the answer did not have."""
+    """read [POINT...]. Result: records, and missing: the points that the answer did not have.
+
+    Without a point it is the standard response, or what was selected. For 255 s a meter repeats the response to a command
+    instead (8.2.5); if that is no data an application reset brings the standard response.
+    """
 
     def _plan(self, known):
         device_type = None if self.meter is None else self.meter.device_type
@@ -26,6 +30,8 @@ class Read(Order):
 
     def _exchange(self, wall_us):
         points = self._points()
+        if self.state.get("reset"):
+            return Exchange("SND-UD2", RESET_CI, b"")
         if not points:
             return Exchange("REQ-UD2", None, b"")
         return Exchange("SND-UD2", DATA_CI, b"".join([commands.build(*point, "get") for point in points]))
@@ -36,6 +42,9 @@ class Read(Order):
             return self._fail("the meter acknowledged, and answered nothing")
         if telegram.error is not None:
             return self._fail("the answer cannot be read: " + telegram.error.message)
+        if telegram.protocol is not None and not self.state["points"] and not self.state.get("reset"):
+            self.state["reset"] = True
+            return self.outcome
         wanted = self._points()
         found = []
         missing = []

@@ -70,7 +70,10 @@ def _tagged(tag, device_type, known):
         found = search(device_type, one.dib, one.vib) if one.dib else None
         if found and found.row.requirement and found.row.tag == tag:
             return one.dib, one.vib, None
-    row = points.row(tag, device_type)
+    try:
+        row = points.row(tag, device_type)
+    except MisuseError as error:
+        raise MisuseError(error.message, None, "another tag, or DIB:VIB in hex (0C:13)")
     return _field(points.dib_of(row), 0), row.vibs[0][1], row.fields
 
 

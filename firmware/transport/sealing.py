@@ -100,8 +100,8 @@ def _mode7(security, ci, address, access_number, status, data, clear, head, up):
 
     purpose = kdf.ENCRYPTION_UP if up else kdf.ENCRYPTION_DOWN
     key = kdf.derive(security.key, purpose, security.counter, address)
-    # Nothing to hide: the MAC alone protects it (a static telegram, sheet 10).
-    sealed = mode7.seal(key, data, security.padded) if data else b""
+    # Nothing to hide: the MAC alone protects it (a static telegram, sheet 10). Padding is to be there even so.
+    sealed = mode7.seal(key, data, security.padded) if data or security.padded else b""
     field = security.content << 14 | 0x0700 | mode5.blocks(sealed, len(clear)) << 4
     field |= (security.padded and 0x08) | security.content_index
     # The key version goes into the AFL, not behind the CFE: OMS sends V = 0 (sheet 4.3).

@@ -156,6 +156,12 @@ def test_data_selection_is_temporary():
     assert again.response() is None
 
 
+def test_select_in_profile_a():
+    device = make()
+    assert device.plain(0x53, b"\x70" + b"\x2f" * 13, 0).code is None and device.response() is not None
+    assert device.plain(0x53, b"\x2f" * 14, 0).code is None and device.response() is None
+
+
 # UC-00; what was typed is in conformance.py marked as inferred where the sheet says no bytes.
 @pytest.mark.parametrize(
     "text, expected",

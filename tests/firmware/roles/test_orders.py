@@ -389,6 +389,17 @@ def test_reset_and_select():
     assert "enhanced billing" in caught.value.hint
 
 
+def test_read_behind_a_secured_command():
+    """A REQ-UD2 changes nothing: its answer is that of the command once more."""
+    one = meter()
+    one.response = bytes.fromhex("0C1378563412")
+    order = orders.make(["read"], METER)
+    order.exchange(0)
+    assert order.heard(answered(0xC5, bytes.fromhex("07000080002220 0000".replace(" ", ""))), 0) == "more"
+    assert order.exchange(0) == ("SND-UD2", 0x53, b"")
+    assert value(carry(order, one).result) == (12345678, -3, "m3")
+
+
 def test_status():
     one = meter()
     one.response = bytes.fromhex("0C1378563412 02FD971D0300")
