@@ -147,5 +147,9 @@ class Access:
             raise MisuseError("{} in state {}".format(event, self.state))
         self.state = following
         if following in (REST, ALWAYS):
-            self.repeat_us = self.over_us = None
+            self.over_us = None
+            if (
+                event != CLOSED
+            ):  # a frame that came into the window may end behind it: what it begins, repeats the same
+                self.repeat_us = None
         return event

@@ -153,3 +153,19 @@ def test_a_synchronous_frame_in_a_cycle_is_not_repeated():
     repeat_us = one.repeat_us
     one.sent(500000, 510000, LIMITED, repeated=False)
     assert one.state == access.CYCLE_WINDOW and one.repeat_us == repeat_us
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_cycle_that_begins_behind_the_end_of_its_window(answered):
+    """The sync word was in the window, the frame ends behind it: the cycle repeats what was sent before the window."""
+    one = access.Access("T2")
+    one.sent(1000000, 1010000, 0x80)
+    closes_us = one.window[1]
+    assert one.tick(closes_us) == access.CLOSED
+    assert one.due_us is None
+    one.received(closes_us + 10000, answered)
+    if answered:
+        one.missed(closes_us + 12000)
+    else:
+        assert one.repeat_us == 1000000 + 2000000
+    assert one.state == access.CYCLE and one.due_us == one.repeat_us
