@@ -263,7 +263,7 @@ def test_two_meters_of_one_address_do_not_send_at_the_same_time(here):
 )
 def test_a_refused_telegram_says_why(here, capsys, error, code, says):
     profile = config.load(here / "meter.toml", "meter").meters[0].profile
-    meter.Shown(profile, bytes(5), None).feed(radio.Event(REFUSED, 0, error=error, code=code), 0)
+    meter.ShownMeter(profile, bytes(5), None).feed(radio.Event(REFUSED, 0, error=error, code=code), 0)
     assert says in capsys.readouterr().err
 
 
@@ -358,7 +358,8 @@ def test_a_used_up_counter_is_told_once(here, capsys):
     text = (here / "meter.toml").read_text().replace("[[meter]]\n", "[[meter]]\nsecurity_mode = 7\n")
     (here / "meter.toml").write_text(text)
     profile = config.load(here / "meter.toml", "meter").meters[0].profile
-    role = meter.Shown(profile, bytes(5), {"message_counter": 0xFFFFFFFE}, "state/meter.*")
+    role = meter.ShownMeter(profile, bytes(5), {"message_counter": 0xFFFFFFFE})
+    role.files = "state/meter.*"
     role.start(0)
     assert [bool(role.tick(role.due_us)) for _ in range(4)] == [True, False, False, False]
     told = capsys.readouterr().err

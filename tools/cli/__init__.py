@@ -16,6 +16,7 @@ from ._parser import Parser
 COMMANDS = {
     "demo": "meters speak and a collector reads them, with nothing attached",
     "collect": "receive meters and print their readings",
+    "command": "ask something of a meter, through the collector that is running",
     "meter": "be a meter: send the registers of a configuration file",
     "repeat": "be a repeater: say once more what meters say",
     "decode": "decode telegrams from a file or standard input",

@@ -1,6 +1,7 @@
 """`omsnode collect`: receive meters and print their readings until interrupted."""
 
 import argparse
+import contextlib
 import sys
 import time
 
@@ -15,10 +16,17 @@ from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector
 from omsnode.firmware.roles.trust import Trust
 from omsnode.firmware.security import default_keys
+from omsnode.firmware.two_way import TwoWay
 
 from . import output, profiles, scene, station, value_handling
 
 _MOST_SECONDS = 10**9
+ORDERS_HELP = """\
+With [gateway] the steps of an order are told between the readings: {"order": {"number", "meter", "name", "words", "step",
+"margin_us", "timestamp", "result", "reason", ...}} in json, a line in table, and on standard error in the other formats.
+Orders, their outcome and all counters are kept in state_dir, where `omsnode command` finds the collector.
+With --hat virtual every meter with commands = true is played, so that all of this can be tried.
+"""
 EXAMPLE = """\
 [node]
 default_keys = false            # true: try the publicly known keys of makers where no key is given below
@@ -37,6 +45,11 @@ id = "12345678"                 # as printed on it, or whole: 12345678.M=KAM.V=1
 key = "@kitchen.key"            # name in the key store (`omsnode keys`), file with 32 hex digits, or systemd
                                 # credential, in this order; without it the key that the store has for this id
 profile = "B"                   # OMS security profile A, B or D that was agreed: nothing weaker is believed of this meter
+commands = true                 # `omsnode command kitchen_water ...` may ask something of it; needs [gateway]
+
+[gateway]                       # without it the collector never sends
+id = "12345678.M=OMS.V=01.T=31" # its own address: digits and version of your choice, device type 31
+install = "none"                # "known": confirm the installation of the meters above
 """
 
 
@@ -44,12 +57,14 @@ def add_parser(subparsers):
     parser = subparsers.add_parser(
         "collect",
         description="Receive meters and print one line per reading. Everything heard is reported; names and keys come\n"
-        "from the configuration. Ends with Ctrl-C; counters go to standard error.",
+        "from the configuration. Ends with Ctrl-C; counters go to standard error. With [gateway] in the configuration it\n"
+        "also asks meters what `omsnode command` tells it to.",
         epilog="\n".join(
             (
                 output.FORMATS_HELP,
                 value_handling.HELP,
                 profiles.HELP,
+                ORDERS_HELP,
                 "example of a configuration:\n",
                 EXAMPLE,
             )
@@ -89,39 +104,69 @@ def run(args):
         about = about.format(heard, known or "none", len(stored), stored.path)
         print(without_keys(about), file=sys.stderr)
     first = radios[0]  # what is stored is stored under its name
-    if hats.find(first.hat).platform == hats.VIRTUAL:
-        with (
-            value_handling.delivering(args, stored.key_for, settings.state_dir, first.name) as plain,
-            profiles.behind(args, stored.key_for, plain) as deliver,
-        ):
-            return _virtual(settings, radios, deliver, args.seconds, stored.key_for)
+    if settings.gateway and len(radios) > 1:
+        raise settings.source.error(
+            "a gateway has one radio", "gateway", None, "leave one of the [radio.NAME] out, or [gateway]"
+        )
+    virtual = hats.find(first.hat).platform == hats.VIRTUAL
     state_dir = settings.state_dir or default_state_dir()
-    store = JsonStore(state_dir, "collector-" + first.name)
+    values_dir = settings.state_dir if virtual else state_dir
+    with (
+        value_handling.delivering(args, stored.key_for, values_dir, first.name) as plain,
+        profiles.behind(args, stored.key_for, plain) as deliver,
+        _counter(settings, stored, state_dir, args.format, deliver) as counter,
+    ):
+        if virtual:
+            return _virtual(settings, radios, deliver, counter, args.seconds, stored)
+        store = JsonStore(state_dir, "collector-" + first.name)
+        state = _load(store)
+        role = Collector(
+            settings.meters,
+            first.mode,
+            first.name,
+            default_keys=_public(settings),
+            formats=Formats(state=state.get("formats", ())),
+            trust=Trust(state.get("counters")),
+            decode=Plans().decode,
+            keys=stored.key_for,
+        )
+        with station.open_all([one.hat for one in radios]) as (board, pairs):
+            wall = station.wall(board)
+            if counter:
+                role = counter.role(role, state)
+                node = TwoWay(board, pairs[0][1], role, store, counter.deliver, wall, state)
+                counter.open(node, wall)
+            elif len(pairs) == 1:
+                node = Node(board, pairs[0][1], role, store, deliver, wall, state)
+            else:
+                modes = [(one.name, one.mode) for one in radios]
+                node = station.several(board, pairs, modes, role, store, deliver, state)
+            until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
+            others = counter.look if counter else None
+            return station.until_interrupted(node, lambda: service.serve(node, True, until_us, others=others))
+
+
+@contextlib.contextmanager
+def _counter(settings, stored, state_dir, form, deliver):
+    """Where orders are taken, or None for a collector that is no gateway."""
+    if settings.gateway is None:
+        yield None
+        return
+    from . import _gateway
+
+    counter = _gateway.Counter(settings, stored, state_dir, form, deliver)
+    try:
+        yield counter
+    finally:
+        counter.close()
+
+
+def _load(store):
+    """What was stored, {} if there is nothing."""
     state = store.load() or {}
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    role = Collector(
-        settings.meters,
-        first.mode,
-        first.name,
-        default_keys=_public(settings),
-        formats=Formats(state=state.get("formats", ())),
-        trust=Trust(state.get("counters")),
-        decode=Plans().decode,
-        keys=stored.key_for,
-    )
-    with (
-        value_handling.delivering(args, stored.key_for, state_dir, first.name) as plain,
-        profiles.behind(args, stored.key_for, plain) as deliver,
-        station.open_all([one.hat for one in radios]) as (board, pairs),
-    ):
-        if len(pairs) == 1:
-            node = Node(board, pairs[0][1], role, store, deliver, station.wall(board), state)
-        else:
-            modes = [(one.name, one.mode) for one in radios]
-            node = station.several(board, pairs, modes, role, store, deliver, state)
-        until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
-        return station.until_interrupted(node, lambda: service.serve(node, True, until_us))
+    return state
 
 
 def _radios(args, settings):
@@ -157,13 +202,22 @@ def _public(settings):
     return default_keys.of if settings.default_keys else None
 
 
-def _virtual(settings, radios, deliver, seconds, keys):
-    """The meters of the demo, at the speed of real time."""
+def _virtual(settings, radios, deliver, counter, seconds, stored):
+    """The meters of the demo, at the speed of real time; and for a gateway those to which it speaks."""
     known = settings.meters or None
     named = [(one.name, one.mode) for one in radios]
     play = scene.Scene(
-        deliver, known, *named[0][::-1], default_keys=_public(settings), keys=keys, more=named[1:]
+        deliver,
+        known,
+        *named[0][::-1],
+        default_keys=_public(settings),
+        keys=stored.key_for,
+        more=named[1:],
+        counter=counter,
     )
-    return station.until_interrupted(
-        play.collector, lambda: play.run(float("inf") if seconds is None else seconds, time.sleep)
-    )
+    each = counter.look if counter else None
+    until = float("inf") if seconds is None else seconds
+    try:
+        return station.until_interrupted(play.collector, lambda: play.run(until, time.sleep, each=each))
+    finally:
+        play.leave()

@@ -2,18 +2,24 @@
 
 import argparse
 import os
+import signal
 import sys
 import time
 
 from omsnode.board import hats
 from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
-from omsnode.firmware.errors import ConfigError
+from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config, meter_state, service
 from omsnode.firmware.host.store import JsonStore, default_state_dir
+from omsnode.firmware.link import control
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
+from omsnode.firmware.roles.actions import Transmit
+from omsnode.firmware.roles.commanded import Executed
 from omsnode.firmware.roles.meter import Meter
+from omsnode.firmware.roles.window_meter import WindowMeter
+from omsnode.firmware.two_way import TwoWay
 
 from . import output, scene, station
 
@@ -30,7 +36,7 @@ name = "kitchen_water"
 id = "12345678.M=KAM.V=1b.T=16"
 key = "@kitchen.key"            # file with 32 hex digits; without a key nothing is encrypted
 security_mode = 5               # OMS profile: 5 is A (what a key alone means), 7 is B, 10 is D; 0 is plain
-mode = "T1"                     # T1, C1, S1, S1-m
+mode = "T1"                     # T1, C1, S1, S1-m; T2, C2 and S2 with a key: it listens, and answers a gateway
 frame_format = "A"              # B only in mode C
 interval_s = 60
 
@@ -63,8 +69,15 @@ data = "0000"
 #
 # Also for a [[meter]]: status = 4, ell = true, header = "long",
 #   behind_adapter = "id of the radio adapter that sends for it"
+# Also for one that listens: access = "unlimited" (all the time, not only behind its own telegrams) or "none",
+#   cycle_s = 3 (an answer is repeated so often: 2, 3 or 5), fast_response = true (mode C2: 0.1 s, not 1 s),
+#   fillers = 2 (telegrams without data between two with), clock = "gateway", "head-end", "both" or "none" (whom it
+#   obeys), valve = "direct" or "manual", key_version = 1; and keys of its applications, each in a table:
+#   [[meter.further_key]]
+#   key_id = 0x22                # as OMS numbers them: 20 valve, 21 and 22 clock, ...
+#   key = "@clock.key"
 # Also for a record: function = "maximum", storage = 1, tariff = 2, subunit = 1, qualifiers = ["backward"],
-#   resolution = 0.001, clear = true (not encrypted; such records stand last)
+#   resolution = 0.001, clear = true (not encrypted; such records stand last), writable = true (by commands)
 """
 
 
@@ -73,7 +86,9 @@ def add_parser(subparsers):
         "meter",
         description="Send the registers of a configuration file, periodically and encrypted if it names a key.\nAccess number, "
         "message counter and registers are kept in state_dir, so a restart or a power cut repeats\nnone of them: "
-        "behind a cut up to 64 are left out. Ends with Ctrl-C.",
+        "behind a cut up to 64 are left out. Ends with Ctrl-C.\n\n"
+        "Printed is what it sends: time, mode, telegram; of an answer also its kind and how far it was from the edges of\n"
+        "its window. What it hears: time, `heard`, kind, telegram. What a command makes it do: `executed`.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -83,6 +98,11 @@ def add_parser(subparsers):
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument(
         "--count", type=int, metavar="N", help="stop after N telegrams instead of with Ctrl-C"
+    )
+    parser.add_argument(
+        "--install",
+        action="store_true",
+        help="press the button of a bidirectional meter; later: kill -USR1 PID",
     )
     parser.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is set up")
     return parser
@@ -102,7 +122,14 @@ def run(args):
     state = meter_state.load(store, device.profile)
     if store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    role = Shown(device.profile, os.urandom(5), state, store.path.with_suffix(".*"))
+    for warning in device.warnings:
+        print("omsnode: {}: {}".format(args.file, warning), file=sys.stderr)
+    if device.listens:
+        role = device.listens.role(ShownWindowMeter, device.profile, os.urandom(5), state)
+    else:
+        role = ShownMeter(device.profile, os.urandom(5), state)
+    role.files = store.path.with_suffix(".*")
+    button = Button(args.install, device.listens and role)
     if args.verbose:
         profile = device.profile
         print(
@@ -121,42 +148,81 @@ def run(args):
             file=sys.stderr,
         )
     if hats.find(hat).platform == hats.VIRTUAL:
-        return _virtual(role, store, state, args.count)
+        return _virtual(role, device.listens, store, state, args.count, button)
     with station.open(hat) as (board, driver):
-        node = Node(board, driver, role, store, wall=station.wall(board), state=state)
+        node = _loop(device.listens)(board, driver, role, store, executed, station.wall(board), state)
 
         def done():
             return args.count is not None and role.counters["sent"] >= args.count
 
-        return station.until_interrupted(node, lambda: service.serve(node, False, done=done))
+        others = (lambda: button.look(board.now_us())) if device.listens else None
+        return station.until_interrupted(node, lambda: service.serve(node, False, done=done, others=others))
 
 
-def _virtual(role, store, state, count):
+def _loop(listens):
+    return TwoWay if listens else Node
+
+
+class Button:
+    """The installation button of a meter: pressed at the start, or by SIGUSR1. role: WindowMeter, or None: it has none."""
+
+    def __init__(self, pressed, role):
+        self._pressed = pressed
+        self._role = role
+        if role is not None:
+            signal.signal(signal.SIGUSR1, self._press)
+        elif pressed:
+            raise MisuseError(
+                "--install is for a bidirectional meter", hint='mode = "T2" (or C2, S2) and a key in the file'
+            )
+
+    def _press(self, *_):
+        self._pressed = True
+
+    def look(self, now_us):
+        """Call it now and then."""
+        if self._pressed and self._role is not None:
+            self._pressed = False
+            self._role.install(now_us)
+
+
+def _virtual(role, listens, store, state, count, button):
     """On the model of the chip, at the speed of real time; with a count as fast as it goes."""
     world = World(seed=1)
     board = world.add_board(name="meter")
     start_us = time.time_ns() // 1000
     driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
-    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us), state=state)
+    node = _loop(listens)(
+        board, driver, role, store, executed, lambda at_us: output.sane(start_us + at_us), state
+    )
 
     def done():
         return count is not None and role.counters["sent"] >= count
 
+    def each():
+        button.look(board.now_us())
+
     sleep = time.sleep if count is None else None
-    return station.until_interrupted(node, lambda: scene.run(world, [node], stop=done, sleep=sleep))
+    return station.until_interrupted(
+        node, lambda: scene.run(world, [node], stop=done, sleep=sleep, each=each)
+    )
 
 
-class Shown(Meter):
-    """The meter role, whose telegrams are printed once they have been sent."""
+class Shown:
+    """What a meter role does is printed: before one of Meter or WindowMeter. files: where its state is."""
 
-    def __init__(self, profile, entropy, state, files="its state"):
-        super().__init__(profile, entropy, state)
-        self.files = files
-        self.last = []
+    files = "its state"
+    to_show = None  # Transmit that the radio has
+    asked_to_show = None  # what was Asked, not yet printed
+
+    def _noted_for_show(self, actions):
+        for one in actions:
+            if isinstance(one, Transmit):
+                self.to_show = one
+        return actions
 
     def tick(self, now_us, wall_us=None):
-        actions = super().tick(now_us, wall_us)
-        self.last = actions or self.last
+        actions = self._noted_for_show(super().tick(now_us, wall_us))
         if self.counters.get("exhausted", 0) == 1 and not actions:
             print("omsnode: the message counter is used up, nothing is sent any more", file=sys.stderr)
             print(
@@ -166,14 +232,54 @@ class Shown(Meter):
         return actions
 
     def feed(self, event, now_us, wall_us=None):
+        stamp = output.timestamp(wall_us) or "time unknown"
         if event.kind == radio.SENT:
-            transmit = self.last[-1]
-            stamp = output.timestamp(wall_us) or "time unknown"
-            print(stamp, transmit.mode, transmit.telegram.hex().upper(), flush=True)
-        else:
+            sent = self.to_show
+            words = [stamp, sent.mode, sent.telegram.hex().upper()]
+            if sent.until_us is not None:
+                margin_us = min(event.at_us - sent.at_us, sent.until_us - event.at_us)
+                words.append("{} margin {} us".format(control.name(sent.telegram[1], True), margin_us))
+            print(*words, flush=True)
+        elif event.kind not in (radio.FRAME, radio.REJECTED):
             why = event.error or event.code or ""
             print("omsnode: {}: {}".format(event.kind.replace("_", " "), why), file=sys.stderr, flush=True)
             hint = getattr(event.error, "hint", "")  # a store may fail with a plain OSError
             if hint:
                 print("  " + hint, file=sys.stderr, flush=True)
-        return super().feed(event, now_us, wall_us)
+        actions = self._noted_for_show(super().feed(event, now_us, wall_us))
+        if self.asked_to_show:
+            print(
+                stamp,
+                "heard",
+                self.asked_to_show.kind or "?",
+                self.asked_to_show.raw.hex().upper(),
+                flush=True,
+            )
+            self.asked_to_show = None
+        return actions
+
+
+class ShownMeter(Shown, Meter):
+    """A meter that only sends."""
+
+
+class ShownWindowMeter(Shown, WindowMeter):
+    """One that also listens."""
+
+    def reply(self, event, now_us):
+        transmit = super().reply(event, now_us)
+        self.to_show = transmit or self.to_show
+        return transmit
+
+    def _asked(self, event, now_us):
+        self.asked_to_show = super()._asked(event, now_us)
+        return self.asked_to_show
+
+
+def executed(what):
+    """What a command asked of the device above the meter."""
+    if isinstance(what, Executed):
+        text = "executed KeyID {:02X} protocol {} {}".format(
+            what.key_id, what.protocol, what.apdu.hex().upper()
+        )
+        print(text, flush=True)

@@ -3,6 +3,7 @@
 The same roles, node and driver as on a Pi run here on the model of the chip. Keys and addresses are made up.
 """
 
+import os
 import random
 import time
 
@@ -14,11 +15,14 @@ from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
 from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register
+from omsnode.firmware.roles.trust import Trust
+from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.two_way import TwoWay
 
 from . import output, station
 
-SLICE_US = 200000  # virtual time between two looks at the real clock
+SLICE_US = 100000  # virtual time between two looks at the real clock
 _S = 1000000
 
 
@@ -116,7 +120,8 @@ def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, eac
 
 class Scene:
     """deliver: called with each reading. known: what the collector is configured with, None for the demo's own.
-    default_keys, keys: as Collector has them. more: (name, mode) of further radios of the collector."""
+    default_keys, keys: as Collector has them. more: (name, mode) of further radios of the collector. counter: _gateway.Counter,
+    then the collector is its gateway, and its meters are there too."""
 
     def __init__(
         self,
@@ -128,21 +133,46 @@ class Scene:
         default_keys=None,
         keys=None,
         more=(),
+        counter=None,
     ):
         self.world = World(seed)
         self.start_us = time.time_ns() // 1000
         rng = random.Random(seed)
         self.senders = []
         believed = []
+        self._played = []
+        played = counter.played(mode) if counter else ()
+        taken = [profile.address.ident for _, profile, *_ in played]
         for name, place, profile, key in meters():
+            if profile.address.ident in taken:
+                continue
             self.senders.append(
                 self._node(name, place, Meter(profile, rng.randbytes(5)), store=MemoryStore())
             )
             known_as = "B" if profile.security_mode == 7 else None
             believed.append(KnownMeter(name, profile.address, key, known_as))
         believed = believed if known is None else known
-        role = Collector(believed, mode, radio_name, default_keys=default_keys, formats=Formats(), keys=keys)
-        if more:
+        store, state = counter.stored(radio_name) if counter else (None, {})
+        role = Collector(
+            believed,
+            mode,
+            radio_name,
+            default_keys=default_keys,
+            formats=Formats(state=state.get("formats", ())),
+            trust=Trust(state.get("counters")),
+            keys=keys,
+        )
+        if counter:
+            for index, (name, _, access, kept) in enumerate(played):
+                board, driver = self._station(name, (8 + 5 * index, -4))
+                meter = access.role(WindowMeter, played[index][1], os.urandom(5), kept.load())
+                self._played.append(TwoWay(board, driver, meter, kept, wall=self._wall))
+            self.senders += self._played
+            board, driver = self._station("collector", (0, 0))
+            role = counter.role(role, state)
+            self.collector = TwoWay(board, driver, role, store, counter.deliver, self._wall, state)
+            counter.open(self.collector, self._wall)
+        elif more:
             pairs = [
                 self._station(one, (0, 25 * i)) for i, (one, _) in enumerate([(radio_name, mode), *more])
             ]
@@ -166,6 +196,11 @@ class Scene:
     @property
     def nodes(self):
         return [*self.senders, self.collector]
+
+    def leave(self):
+        """The end: what meters that go on another time know is stored."""
+        for node in self._played:
+            node.stop()
 
     def run(self, seconds, sleep=None, speed=1, each=None):
         """Let `seconds` of virtual time pass; the others as `run`."""

@@ -1,0 +1,186 @@
+"""Where orders from other processes meet the gateway: requests of the channel become its orders, its events plain data.
+
+An event as it leaves here; it is also the reply to `order`, and what `list` lists:
+
+    {"number": 7, "meter": "12345678.M=KAM.V=1b.T=16", "name": "kitchen", "words": ["read", "volume"], "step": "done",
+     "detail": null, "margin_us": null, "timestamp": "2026-11-22T14:30:00.000Z", "result": {...}, "reason": null}
+
+step, detail, margin_us: see roles.gateway.OrderEvent. result: of an order that is done, see roles/orders*.py; the values of
+its records are mantissa and exponent. reason: why it has failed. number: null for what the gateway does of its own accord.
+"""
+
+import importlib
+
+from ..application.gateway import utc_text
+from ..errors import MisuseError, StoreError
+from ..link.address import Address
+from ..roles import orders
+
+EXPIRES_S = 86400
+LONGEST_S = 366 * 86400
+MOST_WORDS = 32
+RECORDS = 64  # that are remembered of a meter, to understand what is asked for
+LAST = 50  # orders that have ended and are still listed
+ENDED = ("done", "failed", "expired", "cancelled")
+_MODULES = ("data", "points", "secured", "clock", "clock_set", "states", "keys")
+
+
+class Desk:
+    """gateway: roles.gateway.Gateway. server: channel.Server. meters: KnownMeters that take orders. keys: function of an Address
+    that gives what orders.make takes as `keys`. now_us: clock of the board. wall: function from its instants to UTC in us, or
+    None. store: for orders that have ended."""
+
+    def __init__(self, gateway, server, meters, keys, now_us, wall, store):
+        self._gateway = gateway
+        self._server = server
+        self._meters = list(meters)
+        self._keys = keys
+        self._now_us = now_us
+        self._wall = wall
+        self._store = store
+        self._words = {}  # number: what was asked
+        self._records = {}  # name of a meter: Records that it sends
+        self._ended = []
+        self._unsaved = False
+        state = store.load() or {}
+        if isinstance(state.get("ended"), list):
+            self._ended = [one for one in state["ended"] if isinstance(one, dict)][-LAST:]
+        for module in _MODULES:  # now, and not while a meter waits
+            importlib.import_module("...roles.orders_" + module, __name__)
+
+    def look(self):
+        """Serve the channel; called while the radio has time."""
+        self._server.look(self._handle)
+        if self._unsaved:
+            self._unsaved = False
+            try:
+                self._store.save({"ended": self._ended})
+            except StoreError:
+                self._server.counters["not_stored"] = self._server.counters.get("not_stored", 0) + 1
+
+    def heard(self, reading):
+        """A Reading of the collector: what a meter sends tells what its points are called."""
+        telegram = reading.telegram
+        if telegram.records and not telegram.to_meter:
+            for meter in self._meters:
+                if meter.address.matches(telegram.address):
+                    self._records[meter.name] = telegram.records[:RECORDS]
+
+    def told(self, event):
+        """The plain event of an OrderEvent; who has asked for it is told."""
+        plain = self._plain(event.number, event.meter, event.step, event.at_us)
+        plain["margin_us"] = event.margin_us
+        if event.step == "done":
+            plain["result"] = event.detail
+        elif event.step in ENDED:
+            plain["reason"] = event.detail or event.step
+        else:
+            plain["detail"] = event.detail
+        if event.number is not None:
+            self._server.tell(event.number, plain)
+            if event.step in ENDED:
+                self._words.pop(event.number, None)
+                self._ended = self._ended[1 - LAST :] + [plain]
+                self._unsaved = True
+        return plain
+
+    def close(self):
+        self.look()
+        self._server.close()
+
+    def _plain(self, number, meter, step, at_us):
+        wall_us = self._wall(at_us)
+        return {
+            "number": number,
+            "meter": meter,
+            "name": self._name(meter),
+            "words": self._asked(number),
+            "step": step,
+            "detail": None,
+            "margin_us": None,
+            "timestamp": None if wall_us is None else utc_text(wall_us // 1000),
+            "result": None,
+            "reason": None,
+        }
+
+    def _name(self, meter):
+        for one in self._meters:
+            if str(one.address) == meter:
+                return one.name
+        return None
+
+    def _asked(self, number):
+        if number is not None and number not in self._words:
+            self._words.update((one.number, list(one.words)) for one in self._gateway.orders())
+        return self._words.get(number, [])
+
+    # --- requests ---
+
+    def _handle(self, request):
+        handler = _REQUESTS.get(request.get("do"))
+        if handler is None:
+            raise MisuseError("no such request", hint="do is one of: " + ", ".join(_REQUESTS))
+        return handler(self, request)
+
+    def _order(self, request):
+        words, seconds = request.get("words"), request.get("expires_s", EXPIRES_S)
+        good = isinstance(words, list) and 0 < len(words) <= MOST_WORDS
+        if not good or not all(isinstance(word, str) for word in words):
+            raise MisuseError("words: a list of texts")
+        if type(seconds) is not int or not 0 < seconds <= LONGEST_S:
+            raise MisuseError("expires_s: seconds, at most a year")
+        meter = self._meter(request.get("meter"))
+        address = self._gateway.partner(meter.address).meter or meter.address
+        known = self._records.get(meter.name, ())
+        order = orders.make(words, address, self._keys(meter.address), known)
+        now_us = self._now_us()
+        number = self._gateway.queue(meter.address, order, now_us, now_us + seconds * 1000000)
+        self._words[number] = words
+        return self._plain(number, str(meter.address), "queued", now_us), number
+
+    def _meter(self, text):
+        """The KnownMeter of this name or number."""
+        if isinstance(text, str):
+            for meter in self._meters:
+                if meter.name == text:
+                    return meter
+            try:
+                wanted = Address.parse(text)
+            except MisuseError:
+                wanted = None
+            found = [one for one in self._meters if wanted and wanted.ident == one.address.ident]
+            found = [one for one in found if wanted.matches(one.address) or one.address.matches(wanted)]
+            if len(found) == 1:
+                return found[0]
+            if found:
+                raise MisuseError("more than one meter has this number", hint="write its whole address")
+        names = ", ".join(one.name for one in self._meters) or "none yet"
+        raise MisuseError(
+            "no such meter takes orders here",
+            hint="those with commands = true in the collector's configuration do: " + names,
+        )
+
+    def _list(self, request):
+        now = [self._plain(one.number, one.meter, one.step, self._now_us()) for one in self._gateway.orders()]
+        return {"orders": self._ended + now}, None
+
+    def _cancel(self, request):
+        if not self._gateway.cancel(self._pending(request), self._now_us()):
+            raise MisuseError(
+                "order {} cannot be taken back any more".format(request["number"]),
+                hint="the meter may have it already; wait for its end",
+            )
+        return {"number": request["number"]}, None
+
+    def _follow(self, request):
+        number = self._pending(request)
+        return {"number": number}, number
+
+    def _pending(self, request):
+        for one in self._gateway.orders():
+            if one.number == request.get("number"):
+                return one.number
+        raise MisuseError("no order of this number is pending", hint="`list` shows which there are")
+
+
+_REQUESTS = {"order": Desk._order, "list": Desk._list, "cancel": Desk._cancel, "follow": Desk._follow}

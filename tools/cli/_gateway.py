@@ -1,0 +1,197 @@
+"""The gateway side of `omsnode collect`: the role around its collector, and the desk at which others give orders."""
+
+import os
+import sys
+
+from omsnode.firmware.application import valve
+from omsnode.firmware.errors import MisuseError, OmsError, StoreError
+from omsnode.firmware.host import channel, key_store
+from omsnode.firmware.host.access import Access
+from omsnode.firmware.host.order_desk import Desk
+from omsnode.firmware.host.store import JsonStore
+from omsnode.firmware.link.address import Address
+from omsnode.firmware.phy import modes
+from omsnode.firmware.roles import orders
+from omsnode.firmware.roles.gateway import Gateway, OrderEvent
+from omsnode.firmware.roles.key_changer import KeyChange
+from omsnode.firmware.roles.key_holder import MASTER
+from omsnode.firmware.roles.meter import CLOCK, Profile, Register
+from omsnode.firmware.roles.partner import Partner
+
+from . import _orders
+
+_USUAL = (
+    Address.parse("00000000.M=OMN").manufacturer,
+    1,
+    0x07,
+)  # what an address does not say of a meter that is played
+_PLAYED_US = 6000000  # it speaks so often
+
+
+class Counter:
+    """settings: config.Config with a gateway. stored: KeyStore. state_dir: where everything is kept; StoreError if another
+    collector takes orders there. form: format of the readings. deliver: function that takes them."""
+
+    def __init__(self, settings, stored, state_dir, form, deliver):
+        self._settings = settings
+        self._stored = stored
+        self._state_dir = state_dir
+        self._form = form
+        self._pass = deliver
+        self._outcomes = JsonStore(state_dir, "orders")
+        self._desk = None
+        try:
+            self._outcomes.claim()
+        except StoreError as error:
+            raise StoreError(
+                "{}: {}".format(state_dir, error.message),
+                hint="one collector takes orders there: stop that one",
+            ) from None
+        for meter in settings.partners:
+            meter.key = (self.keys(meter)(MASTER) or (0, None))[1]
+
+    def keys(self, meter):
+        """As orders.make wants it: function (KeyID, version or None) that gives (version, Key) or None. A master key to which
+        the meter was changed goes before that of the configuration."""
+
+        def found(key_id, version=None):
+            row = self._stored.row_for(meter.address, key_id, version)
+            changed = row is not None and bool(row.version)
+            if key_id == MASTER and meter.key is not None and not changed and version in (None, 0):
+                return 0, meter.key
+            return row and (row.version or 0, row.key)
+
+        return found
+
+    def played(self, mode):
+        """The meters to which it speaks, where all is virtual: [(name, roles.meter.Profile, access.Access, store)]. mode: what the
+        collector listens to."""
+        out = []
+        for index, meter in enumerate(self._settings.partners):
+            own = meter.address
+            if meter.key is None:
+                raise MisuseError(
+                    "{} has no key, and without one it cannot be played".format(meter.name),
+                    hint='add key = "@name"',
+                )
+            whole = [
+                here if here is not None else usual
+                for here, usual in zip((own.manufacturer, own.version, own.device_type), _USUAL, strict=True)
+            ]
+            address = Address(whole[0], own.ident, *whole[1:])
+            profile = Profile(
+                address,
+                [
+                    Register(b"\x04", b"\x13", 54321, 500000),  # volume 0.001 m3
+                    Register(b"\x04", b"\x6d", CLOCK),
+                    Register(b"\x02", b"\x3b", 88),  # volume flow 0.001 m3/h
+                ],
+                mode=("T2", "C2")[index % 2] if mode == modes.T_AND_C else mode[0] + "2",
+                nominal_us=_PLAYED_US,
+                key=meter.key,
+                security_mode={"A": 5, "B": 7, "D": 10}[meter.profile or "B"],
+                with_ell=True,
+            )
+            keys = {(MASTER, self.keys(meter)(MASTER)[0]): meter.key}
+            for row in self._stored.rows(address):
+                if row.key_id and row.active:
+                    keys[row.key_id, row.version or 0] = row.key
+            kept = JsonStore(self._state_dir, "virtual-" + str(address))
+            out.append((meter.name, profile, Access(keys=keys, valve=valve.DIRECT, fast=False), kept))
+        return out
+
+    def stored(self, radio_name):
+        """(store of the collector, what is in it)."""
+        store = JsonStore(self._state_dir, "collector-" + radio_name)
+        return store, store.load() or {}
+
+    def role(self, collector, state):
+        """The Gateway around a Collector. state: what was stored."""
+        settings = self._settings
+        partners = [self._partner(meter) for meter in settings.partners]
+        by_name = {one.name: self.keys(meter) for one, meter in zip(partners, settings.partners, strict=True)}
+
+        def restore(kept, *_):
+            meter = kept.get("meter")
+            for one in partners:
+                if meter and one.pattern.tpl_bytes().hex() == meter:
+                    return orders.restore(kept, by_name[one.name])
+            return orders.restore(kept, None)
+
+        self._gateway = Gateway(
+            collector,
+            settings.gateway.address,
+            partners,
+            os.urandom(16),
+            state,
+            settings.gateway.install,
+            restore=restore,
+        )
+        return self._gateway
+
+    def _partner(self, meter):
+        keys = self.keys(meter)
+        version = keys(MASTER)[0] if keys(MASTER) else 0
+        return Partner(meter.address, meter.key, meter.profile, version, keys)
+
+    def open(self, node, wall):
+        """Orders are taken from now on. node: with the role. wall: its clock."""
+        self._desk = Desk(
+            self._gateway,
+            channel.Server(self._state_dir),
+            self._settings.partners,
+            self.keys_of,
+            node.board.now_us,
+            wall,
+            self._outcomes,
+        )
+
+    def keys_of(self, address):
+        for meter in self._settings.partners:
+            if meter.address == address:
+                return self.keys(meter)
+        return lambda key_id, version=None: None
+
+    def deliver(self, one):
+        """What the node delivers: a Reading, an OrderEvent, or a KeyChange."""
+        if isinstance(one, KeyChange):
+            self._changed(one)
+            return
+        if isinstance(one, OrderEvent):
+            event = self._desk.told(one)
+            if self._form == "json":
+                print(_orders.as_json(event), flush=True)
+            else:
+                to = sys.stdout if self._form == "table" else sys.stderr
+                print(_orders.as_line(event, True), file=to, flush=True)
+            return
+        self._desk.heard(one)
+        self._pass(one)
+
+    def _changed(self, change):
+        """A meter has a new master key, which its owner has put into the key store: that row is in use from now on."""
+        for meter in self._settings.partners:
+            if meter.address.matches(change.address):
+                meter.key = change.key
+        for row in self._stored.rows(change.address):
+            if row.version == change.key_version and row.key == change.key:
+                row.active = True
+        try:
+            with key_store.changing(self._stored.path) as stored:
+                for row in stored.rows(change.address):
+                    if row.version == change.key_version and row.key == change.key:
+                        row.active = True
+        except OmsError as error:
+            print(
+                "omsnode: the key store does not know yet that the new key of {} is in use: {}\n  {}".format(
+                    change.address, error.message, error.hint
+                ),
+                file=sys.stderr,
+            )
+
+    def look(self):
+        self._desk.look()
+
+    def close(self):
+        if self._desk:
+            self._desk.close()
