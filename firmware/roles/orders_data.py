@@ -16,7 +16,7 @@ class Read(Order):
     """read [POINT...]. Result: records, and missing: the points that the answer did not have.
 
     Without a point it is the standard response, or what was selected. For 255 s a meter repeats the response to a command
-    instead (8.2.5); if that is no data an application reset brings the standard response.
+    instead (8.2.5); if that is an error or no data, an application reset brings the standard response.
     """
 
     def _plan(self, known):
@@ -27,6 +27,16 @@ class Read(Order):
 
     def _points(self):
         return [(bytes.fromhex(dib), bytes.fromhex(vib)) for dib, vib in self.state["points"]]
+
+    def _reset(self):
+        """Whether an application reset may bring something else than what the meter still had to say."""
+        if self.state["points"] or self.state.get("reset"):
+            return False
+        self.state["reset"] = True
+        return True
+
+    def _error(self, code, wall_us):
+        return self.outcome if self._reset() else self._refused(code)
 
     def _exchange(self, wall_us):
         points = self._points()
@@ -42,8 +52,7 @@ class Read(Order):
             return self._fail("the meter acknowledged, and answered nothing")
         if telegram.error is not None:
             return self._fail("the answer cannot be read: " + telegram.error.message)
-        if telegram.protocol is not None and not self.state["points"] and not self.state.get("reset"):
-            self.state["reset"] = True
+        if telegram.protocol is not None and self._reset():
             return self.outcome
         wanted = self._points()
         found = []

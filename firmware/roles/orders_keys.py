@@ -19,9 +19,10 @@ What the session has to do with the master key:
 """
 
 from ..application import sitp_blocks as sitp
+from ..application.error_codes import name
 from ..errors import MisuseError, OmsError, StoreError
 from . import key_steps as steps
-from .orders import FAILED, MORE, Exchange, Order, body, error_code
+from .orders import MORE, Exchange, Order, body, error_code
 from .orders_secured import SITP_CI
 
 ROUNDS = 5  # errors in answer to the transfer; tries of the destruction
@@ -78,9 +79,9 @@ class KeyChange(Order):
     def _found(self, key_id, version, what):
         found = self.keys(key_id, version) if self.keys else None
         if found is None:
-            name = "KeyID {:02X}".format(key_id) + ("" if version is None else " version {}".format(version))
+            which = "KeyID {:02X}".format(key_id) + ("" if version is None else " version {}".format(version))
             raise MisuseError(
-                what + " is not in the key store: " + name, None, "add it to the key store first"
+                what + " is not in the key store: " + which, None, "add it to the key store first"
             )
         return found
 
@@ -200,8 +201,14 @@ class KeyChange(Order):
 
     def _end(self, confirmed):
         if self.state["step"] == steps.KEPT:
-            self._fail("the meter does not take the new key; the present one still holds")
-            return FAILED
+            why = (
+                ""
+                if self.code is None
+                else " ({}, application error {:02X}h)".format(name(self.code), self.code)
+            )
+            return self._fail(
+                "the meter does not take the new key{}; the present one still holds".format(why)
+            )
         return self._done(
             {
                 "key_id": self.state["key_id"],

@@ -55,8 +55,14 @@ class Select(Reset):
 
 
 class Status(Order):
-    """status. Result: status (byte), flags (names of status byte and MM3!), severity, records (MM2!, MM3!). If a selection hides
-    them, the application is reset."""
+    """status. Result: status (byte), flags (names of status byte and MM3!), severity, records (MM2!, MM3!). If a selection or the
+    response to an earlier command hides them, the application is reset."""
+
+    def _error(self, code, wall_us):
+        if self.state.get("reset"):
+            return self._refused(code)
+        self.state["reset"] = True
+        return self.outcome
 
     def _exchange(self, wall_us):
         if self.state.get("reset"):

@@ -110,3 +110,12 @@ def test_anything(body):
         return
     built = sitp.build(blocks)
     assert body[: len(built)] == built
+
+
+def test_fillers_of_profile_a():
+    """N.12.2 with the fillers of mode 5 behind it; a message of fillers alone has no block."""
+    block = bytes.fromhex("1C000020003220000F00000000000000300101FD1F00FA41E2812D449B4D")
+    assert sitp.read(block + b"\x2f" * 9) == sitp.read(block)
+    for body in (b"\x2f" * 14, block + b"\x2f\x2f\x00"):
+        with pytest.raises(ApplicationError):
+            sitp.read(body)
