@@ -108,6 +108,7 @@ class Scripted:
 
     def __init__(self, make, rules, state=None):
         self.meter = make(state)
+        self.answers_in = getattr(self.meter, "answers_in", ())
         self.crystal = Crystal()
         self.now_us = 0
         self.sent_us = None  # end of the last transmission
@@ -303,8 +304,10 @@ class Scripted:
             return heard
         for one in self._count(COMMAND, kind):
             self._activate(one, kind)
-        if kind == "SND-NKE" and not self.ends_cycles:
-            return None
+        if kind == "SND-NKE":
+            self.last_fcb = None  # the first one behind it is new
+            if not self.ends_cycles:
+                return None
         for one in self._active(faults.HEARING):
             if one.rule.on == COMMAND and kind not in one.rule.counted:
                 continue
