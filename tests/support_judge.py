@@ -44,9 +44,9 @@ SYNCHRONOUS = ("SND-NR", "ACC-NR", "ACC-DMD")
 ANSWERS = ("ACK", "NACK", "RSP-UD")
 
 # CI codes with the long and with the short header (link sheet 6.1, oms-requirements sheet 2.1).
-LONG = (0x53, 0x55, 0x5B, 0x5F, 0x60, 0x64, 0x6C, 0x6D, 0x80, 0x82, 0xC0, 0xC1, 0xC3, 0xC4)
-LONG += (0x67, 0x68, 0x6F, 0x72, 0x75, 0x7C, 0x7E, 0x87, 0x8B, 0x9F)
-SHORT = (0x6E, 0x74, 0x7A, 0x7D, 0x7F, 0x88, 0x8A, 0x9E, 0xC2, 0xC5)
+LONG = (0x53, 0x55, 0x5B, 0x5F, 0x60, 0x64, 0x6C, 0x6D, 0x80, 0x82, 0xC0, 0xC3)
+LONG += (0x68, 0x6F, 0x72, 0x75, 0x7C, 0x7E, 0x87, 0x8B, 0x9F, 0xC2, 0xC5)
+SHORT = (0x67, 0x6E, 0x74, 0x7A, 0x7D, 0x7F, 0x88, 0x8A, 0x9E, 0xC1, 0xC4)
 
 _BY_WORD = {int(word, 2): value for value, word in enumerate(support_link.THREE_OF_SIX)}
 
@@ -234,11 +234,14 @@ class _Meter:
 class Judge:
     """meters: {link address, 8 bytes: dict(mode="T2", period_s=2, nominal_us=...)}. credits: at the beginning.
 
-    feed frames in the order of their start. wrong: what no rule allows, as text. margins: {(who, window): [(µs to the nearer
+    renewals: so often the master key is changed, and the counters begin again.
+
+    Feed frames in the order of their start. wrong: what no rule allows, as text. margins: {(who, window): [(µs to the nearer
     edge under the reading without trailer, with it)]}. ladder: [(instant in us, text)].
     """
 
-    def __init__(self, meters, credits=CREDITS, cuts=None):
+    def __init__(self, meters, credits=CREDITS, cuts=None, renewals=0):
+        self.renewals = renewals
         self.meters = {}
         for address, about in meters.items():
             self.meters[address] = _Meter(credits=credits, **about)
@@ -248,6 +251,7 @@ class Judge:
         self.margins = {}
         self.frames = []
         self.strangers = 0
+        self.hopped = []
 
     def _wrong(self, frame, text):
         self.wrong.append("{:.6f} s {}: {}".format(frame.start_ns / S, frame.text, text))
@@ -257,6 +261,8 @@ class Judge:
         self.frames.append(frame)
         if frame.kind is None:
             self._wrong(frame, "C-field {:02X}".format(frame.c))
+        elif sent.up and frame.cc is not None and frame.cc & 0x10:
+            self.hopped.append(frame)  # of a repeater: opens no window, is no slot
         elif sent.up:
             meter = self.meters.get(frame.address)
             if meter is None:
@@ -356,6 +362,11 @@ class Judge:
         if frame.counter is None:
             return
         before = used.get(frame.counter)
+        if before not in (None, frame.message) and frame.sent.up and self.renewals:
+            self.renewals -= 1
+            meter.counters.clear()
+            meter.sent_counters.clear()
+            before = None
         if before is not None and before != frame.message:
             self._wrong(frame, "message counter {} for two messages".format(frame.counter))
         used[frame.counter] = frame.message
@@ -385,7 +396,7 @@ class Judge:
         if frame.kind not in SYNCHRONOUS:
             self._wrong(frame, "is never synchronous")
         before, meter.slot = meter.slot, frame
-        if not self._in_cycle(meter, frame) or meter.repeated is None or meter.repeated.kind in SYNCHRONOUS:
+        if not self._in_cycle(meter, frame) or meter.repeated is None:
             meter.repeated = frame
         if before is None:
             return

@@ -12,8 +12,9 @@ from omsnode.board.virtual import World
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.drivers.sx1262 import Sx1262
 from omsnode.firmware.application import commands
+from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
-from omsnode.firmware.phy import modes
+from omsnode.firmware.phy import framing, modes
 from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.device import Device
@@ -150,7 +151,7 @@ class Fates:
     that are of this kind, from 1 on (None: all of them).
 
     lost: nobody hears it. corrupt: a chip of its end is wrong. at: it leaves so many us from the middle of its window, and not
-    when it was to. double: as it was, and once more behind the next transmission of the other side, or so many us behind its
+    when it was to. hop: a repeater says it again, so many us later. double: as it was, and once more behind the next transmission of the other side, or so many us behind its
     own end.
     """
 
@@ -213,6 +214,11 @@ class Fates:
         if fate == "corrupt":
             self._flips[id(sent)] = len(bits) - 40
             self.mended[id(sent)] = len(bits) - 40
+        if fate == "hop":
+            telegram = bytearray(read(bits, row.frequency_hz)[0])
+            telegram[11] |= 0x10
+            chips = virtual.unpack(framing.chips(row, frame_a.build(bytes(telegram))))
+            self.ghost(sent, row, chips, middle_ns + 1000 * argument)
         if fate == "double":
             self._echoes.append((sent, row, bits, argument))
         self._begin(sent)

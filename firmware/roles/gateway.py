@@ -6,19 +6,19 @@ Access numbers, message counters and orders are stored before a telegram that re
 """
 
 from collections import namedtuple
-from hashlib import sha256
 
 from ..application.telegram import AUTHENTICATED
 from ..errors import MisuseError, OmsError, StoreError
-from ..link import control, extended, frame_a, timing
-from ..phy import framing, modes, radio
+from ..link import control
+from ..phy import radio
 from ..portable import const
-from .actions import REFUSED, Deliver, Persist, Transmit
-from .installer import CONFIRM, Installer
+from .actions import REFUSED, Deliver, Persist
+from .entropy import Entropy
+from .installer import Installer
 from .order_book import OrderBook
-from .partner import echo
-from .seen import ANSWERS, FAMILIES, Seen
-from .session import CLOSE, CLOSED, REST, Session
+from .seen import ANSWERS, Seen
+from .session import Session
+from .windows import NEAR_US, Windows
 
 # step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
 # "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result), "failed" (why), "expired",
@@ -26,41 +26,12 @@ from .session import CLOSE, CLOSED, REST, Session
 # (SND-NKE). meter: name of the Partner. at_us: board's clock.
 OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_us", "margin_us"))
 
-LEAD_US = const(10000)  # a telegram is handed out so long before its window
-NEAR_US = const(20000)  # a window that begins within this is armed at once
-_LATEST_US = const(1200)  # a driver takes a window until so long before its middle
-_DIRECT_US = const(4000)  # to spare until the end of a near window, for what was not prepared
-_SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
 _RETRY_US = const(10000000)  # until what could not be stored is tried again
-_NEAR_MODES = ("T2", "S2")
 _OWN = ("SND-NR", "SND-IR", "ACC-DMD")
 DOUBT = "it may have been executed or not: read before it is asked again"
 
 
-class _Shot:
-    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address, without session."""
-
-    def __init__(self, mode, telegram, chips, window, what, session=None, meter=None):
-        self.mode = mode
-        self.telegram = telegram
-        self.chips = chips
-        self.window = window
-        self.what = what
-        self.session = session
-        self.meter = meter
-
-    @property
-    def stale(self):
-        """Whether it is a datagram that is not to be sent any more."""
-        return (
-            self.session is not None and self.what is not _DEMAND and self.session.datagram is not self.what
-        )
-
-
-_DEMAND = "demand"
-
-
-class Gateway:
+class Gateway(Windows):
     """collector: roles.collector.Collector. address: ours. partners: [roles.partner.Partner]. entropy: at least 16 random
     bytes. state: what the last Persist held. install: whose SND-IR are confirmed: "none", "known" (partners), or a list of
     Addresses. demands: whether an ACC-DMD of a partner is answered. arming: False leaves `reply` without an answer, for
@@ -81,13 +52,14 @@ class Gateway:
         arming=True,
         restore=None,
     ):
+        super().__init__()
         self.collector = collector
         self.address = address
         self.partners = list(partners)
         self.demands = demands
         self.arming = arming
         self.counters = collector.counters
-        self._entropy = _Entropy(entropy)
+        self._entropy = Entropy(entropy)
         for one in self.partners:
             one.number, one.message = self._entropy.number(256), self._entropy.number(256)
         self._sessions = [Session(address, one) for one in self.partners]
@@ -95,9 +67,6 @@ class Gateway:
         self._book = OrderBook(len(self.partners), restore)
         self.installer = Installer(address, install, self._entropy)
         self._state = state.get("gateway") if state else None
-        self._shots = []  # for windows to come
-        self._armed = None
-        self._judged = None  # frame that `reply` has dealt with
         self._told = []  # what is to be delivered
         self._behind = []  # what was delivered behind the last Persist
         self._listed = False  # the last list had a Persist and a Transmit
@@ -155,20 +124,6 @@ class Gateway:
             self._restore(self._state, now_us)
             self._state = None
         return self.collector.start(now_us)
-
-    def reply(self, event, now_us):
-        """A Transmit that answers this frame, if one is prepared and its window is near; else None."""
-        if not self.arming or self._armed:
-            return None
-        try:
-            seen = Seen(event)
-        except OmsError:
-            return None
-        shot = self._chance(seen, event, now_us, None, True)
-        if shot is None:
-            return None
-        self._judged = event
-        return self._fire(shot, now_us)
 
     def feed(self, event, now_us, wall_us=None):
         """As a Collector; and what became of a Transmit."""
@@ -290,163 +245,6 @@ class Gateway:
             return None
         return self._chance(seen, event, now_us, wall_us, False)
 
-    def _chance(self, seen, event, now_us, wall_us, ahead):
-        """The _Shot for the window behind a frame, or None. ahead: only what is prepared, for a near window."""
-        if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
-            return None
-        mode = FAMILIES[event.family]
-        window = timing.answering(mode, seen.cc, event.end_us, modes.UP)
-        near = window[0] - now_us <= NEAR_US
-        if (near and self._armed) or (ahead and not near) or self._unstored:
-            return None
-        at = self._find(seen)
-        if seen.kind == "SND-IR":
-            telegram = self.installer.confirm(seen, event, at is not None)
-            return telegram and self._shot(mode, telegram, window, CONFIRM, None, seen.address)
-        if at is None or not self.partners[at].ready:
-            return None
-        session = self._sessions[at]
-        if self._demanded(session, seen):
-            partner = session.partner
-            telegram = echo(self.address, control.ACK, seen, partner.level, not partner.allocated)
-            session.demand = seen.number
-            return self._shot(mode, telegram, window, _DEMAND, session)
-        if not self._free(session, seen):
-            return None
-        if ahead:
-            if session.datagram is None or session.outdated:
-                return None
-        else:
-            short = near and self.arming and window[1] - now_us < _DIRECT_US
-            if short or not self._prepare(at, now_us, wall_us and wall_us + window[0] - event.at_us):
-                return None
-        if not session.opportunity(self._entropy.number(2), now_us, wall_us):
-            return None
-        return self._datagram(mode, window, session)
-
-    def _demanded(self, session, seen):
-        """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
-        return (
-            seen.kind == "ACC-DMD"
-            and self.demands
-            and (session.demand != seen.number or session.order is None)
-        )
-
-    def _free(self, session, seen):
-        """Whether we may speak behind this frame: not behind an answer to somebody else, or to us if it is to be looked at
-        first (Annex I)."""
-        if seen.kind not in ANSWERS:
-            return True
-        receiver = seen.link.ell and seen.link.ell.receiver
-        if receiver is not None and receiver != self.address:
-            return False
-        return seen.number == session.previous and not session.expects(seen)
-
-    # --- what is sent ---
-
-    def _prepare(self, at, now_us, wall_us):
-        """Whether there is a datagram for this meter; made now, if need be. wall_us: when the meter will have it."""
-        session = self._sessions[at]
-        self._follow(at, now_us)
-        entry = self._book.first(at)
-        if session.order is None and entry is not None:
-            session.begin(entry.number, entry.order)
-        found = session.prepare(now_us, wall_us)
-        self._follow(at, now_us)
-        return found
-
-    def _datagram(self, mode, window, session):
-        one = session.datagram
-        if one.mode != mode:
-            one.mode, one.chips = mode, _chips(mode, one.telegram)
-        return _Shot(mode, one.telegram, one.chips, window, one, session)
-
-    def _shot(self, mode, telegram, window, what, session=None, meter=None):
-        return _Shot(mode, telegram, _chips(mode, telegram), window, what, session, meter)
-
-    def _fire(self, shot, now_us):
-        self._armed = shot
-        if shot.session and shot.what is not _DEMAND and shot.session.order and shot.what.tries:
-            self._event(shot.session, "retry", "try {}".format(shot.what.tries + 1), now_us)
-        return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1])
-
-    def _sent(self, event):
-        shot, self._armed = self._armed, None
-        if shot is None:
-            return
-        self._count("sent")
-        margin_us = min(event.at_us - shot.window[0], shot.window[1] - event.at_us)
-        session = shot.session
-        if session is None:
-            self._told.append(Deliver(self.installer.sent(shot.what, shot.meter, event.at_us, margin_us)))
-        elif shot.what is _DEMAND:
-            self._event(session, "demand", None, event.at_us, margin_us)
-            session.partner.demanded(event.end_us)
-            self._ask(session)
-        elif shot.stale:
-            session.previous = shot.what.number  # it was given up meanwhile
-        else:
-            step = "sent" if session.order else "closed"
-            self._event(session, step, shot.what.kind, event.at_us, margin_us)
-            session.sent(event.end_us)
-
-    def _ask(self, session):
-        """ACK of an ACC-DMD was sent: what there is, is fetched in the next window."""
-        from . import orders
-
-        order = orders.make(["alarm"], session.partner.meter)
-        self._book.put_own(self._sessions.index(session), order, session.order is not None)
-
-    def _late(self, why, now_us):
-        shot, self._armed = self._armed, None
-        if shot is not None:
-            self._missed(shot, why, now_us)
-
-    def _missed(self, shot, why, now_us):
-        self._count("late")
-        if shot.session is not None:
-            self._event(shot.session, "late", why, now_us)
-
-    def _not_stored(self, now_us):
-        """Nothing is sent, and nothing told that relies on it, until it is stored."""
-        self._count("unstored")
-        self._unstored = True
-        self._retry_us = now_us + _RETRY_US
-        self._told = self._behind + self._told
-        self._behind = []
-        if self._listed:
-            self._late("persist", now_us)
-
-    def _due_shot(self, now_us):
-        """The _Shot that is to be handed out now, or None."""
-        for shot in list(self._shots):
-            over = now_us > shot.window[1] - _LATEST_US
-            if over or shot.stale:
-                self._shots.remove(shot)
-                if not shot.stale:
-                    self._missed(shot, "the window is over", now_us)
-            elif shot.window[0] - LEAD_US <= now_us and not self._armed and not self._unstored:
-                self._shots.remove(shot)
-                return shot
-        return None
-
-    def _at_once(self, at, now_us, wall_us):
-        """To a meter that always listens."""
-        session = self._sessions[at]
-        armed = self._armed is not None and self._armed.session is session
-        if not session.partner.always or self._unstored or armed or session.wait_us is not None:
-            return
-        if (session.state in (REST, CLOSED) and self._book.first(at) is None) or not session.partner.ready:
-            return
-        if [one for one in self._shots if one.session is session]:
-            return
-        if self._prepare(at, now_us, wall_us and wall_us + _SOON_US):
-            if session.opportunity(self._entropy.number(2), now_us, wall_us):
-                window = (now_us + _SOON_US, now_us + 2 * _SOON_US)
-                self._shots.append(self._datagram(session.partner.mode, window, session))
-            else:
-                session.pause(now_us)
-
     # --- orders ---
 
     def _follow(self, at, now_us):
@@ -489,6 +287,16 @@ class Gateway:
     def _tell(self, number, at, step, detail, at_us, margin_us=None):
         self._told.append(Deliver(OrderEvent(number, self._names[at], step, detail, at_us, margin_us)))
 
+    def _not_stored(self, now_us):
+        """Nothing is sent, and nothing told that relies on it, until it is stored."""
+        self._count("unstored")
+        self._unstored = True
+        self._retry_us = now_us + _RETRY_US
+        self._told = self._behind + self._told
+        self._behind = []
+        if self._listed:
+            self._late("persist", now_us)
+
     def _count(self, name):
         self.counters[name] = self.counters.get(name, 0) + 1
 
@@ -503,6 +311,9 @@ class Gateway:
     def _out(self, actions, shot, now_us, wall_us):
         for at in range(len(self._sessions)):
             self._follow(at, now_us)
+            entry = self._book.first(at)
+            if self._sessions[at].order is None and entry is not None:
+                self._sessions[at].begin(entry.number, entry.order)
             self._ahead(at, now_us, wall_us)
             self._at_once(at, now_us, wall_us)
             self._follow(at, now_us)
@@ -524,23 +335,12 @@ class Gateway:
         self._plan(now_us)
         return actions
 
-    def _ahead(self, at, now_us, wall_us):
-        """Where the window is too short to make anything in it: make what is to be said next."""
-        session = self._sessions[at]
-        partner = session.partner
-        wanted = session.state == CLOSE or session.order is not None or self._book.first(at) is not None
-        if session.datagram is None and wanted and partner.mode in _NEAR_MODES and partner.ready:
-            self._prepare(at, now_us, wall_us and wall_us + timing.CYCLE_US[1])
-
     def _plan(self, now_us):
         """The next instant at which something is to be done."""
         times = [self.collector.due_us, self._retry_us, self._book.due_us(now_us)]
         times += [one.due_us for one in self._sessions]
         if self._armed is None:
-            times.append(self.installer.due_us)
-            for shot in self._shots:
-                at_us = shot.window[0] - LEAD_US
-                times.append(at_us if at_us > now_us else shot.window[1])
+            times += [self.installer.due_us, self._shots_due_us(now_us)]
             if self._dirty or self._told:
                 times.append(now_us)
         times = [one for one in times if one is not None]
@@ -571,23 +371,3 @@ class Gateway:
             detail = reason if reason is not None else order.result
             self._told.append(Deliver(OrderEvent(number, name, step, detail, now_us, None)))
         self._dirty = True
-
-
-def _chips(mode, telegram):
-    return framing.chips(modes.find(mode, modes.DOWN), frame_a.build(telegram))
-
-
-class _Entropy:
-    """Random numbers out of random bytes that are handed in once."""
-
-    def __init__(self, seed):
-        if len(seed) < 16:
-            raise MisuseError("a gateway needs 16 random bytes")
-        self._seed = bytes(seed)
-        self._count = 0
-
-    def number(self, below):
-        """0 .. below - 1, below up to 2**30."""
-        self._count += 1
-        drawn = sha256(self._seed + self._count.to_bytes(8, "big")).digest()
-        return int.from_bytes(drawn[:8], "big") % below
