@@ -7,7 +7,7 @@ Access numbers, message counters and orders are stored before a telegram that re
 
 from collections import namedtuple
 
-from ..application.telegram import AUTHENTICATED
+from ..application.telegram import AUTHENTICATED, CONFIGURED
 from ..errors import MisuseError, OmsError, StoreError
 from ..link import control
 from ..phy import radio
@@ -67,6 +67,7 @@ class Gateway(Windows):
         self._book = OrderBook(len(self.partners), restore)
         self.installer = Installer(address, install, self._entropy)
         self._state = state.get("gateway") if state else None
+        self._by_meter = {}  # address as on the link: index of the partner
         self._told = []  # what is to be delivered
         self._behind = []  # what was delivered behind the last Persist
         self._listed = False  # the last list had a Persist and a Transmit
@@ -127,16 +128,16 @@ class Gateway(Windows):
 
     def feed(self, event, now_us, wall_us=None):
         """As a Collector; and what became of a Transmit."""
-        self._begin(now_us, event.at_us, wall_us)
         kind = event.kind
+        if kind == REFUSED and event.code == "persist":
+            self._not_stored(now_us)
+        self._begin(now_us, event.at_us, wall_us)
         seen = self._seen(event) if kind == radio.FRAME else None
         if kind == radio.SENT:
             self._sent(event)
         elif kind == radio.TOO_LATE:
             self._late("too late", now_us)
-        elif kind == REFUSED and event.code == "persist":
-            self._not_stored(now_us)
-        elif kind == REFUSED:
+        elif kind == REFUSED and event.code != "persist":
             self._late(event.code, now_us)
         actions = self._collected(self.collector.feed(event, now_us, wall_us), now_us, wall_us)
         shot = self._frame(seen, event, now_us, wall_us) if seen else None
@@ -187,16 +188,19 @@ class Gateway(Windows):
 
     def _find(self, seen):
         """Index of the partner that has sent it, or None."""
+        if not seen.later:
+            at = self._by_meter.get(seen.address.link_bytes())
+            if at is not None:
+                return at
         for at in range(len(self.partners)):
             one = self.partners[at]
             if seen.later:
-                if (
-                    one.link is not None
-                    and one.link == seen.link.address
-                    and self._sessions[at].expects(seen)
-                ):
+                # It does not say whose it is.
+                if one.link == seen.link.address and self._sessions[at].expects(seen):
                     return at
             elif (one.meter or one.pattern).matches(seen.address):
+                if one.meter is not None:
+                    self._by_meter[one.meter.link_bytes()] = at
                 return at
         return None
 
@@ -216,17 +220,20 @@ class Gateway(Windows):
         """What a message of a partner's own accord tells of its counters and its security."""
         if telegram.error or not telegram.link or control.name(telegram.link.c_field, True) not in _OWN:
             return
+        protected = telegram.verdict == AUTHENTICATED or (
+            telegram.encrypted_bytes and telegram.key == CONFIGURED
+        )
         for at in range(len(self.partners)):
             one = self.partners[at]
-            if one.meter is None or one.meter != telegram.address:
+            if not (one.meter or one.pattern).matches(telegram.address):
                 continue
-            if telegram.encrypted_bytes or telegram.verdict == AUTHENTICATED:
-                one.protected(telegram.mode)
+            if protected or one.side.key is None:
+                one.believed(telegram.address, telegram.link.address, telegram.mode)
             if telegram.verdict == AUTHENTICATED and not telegram.key_id:
                 self._sessions[at].counted(one.side, telegram.counter, now_us, wall_us)
 
     def _frame(self, seen, event, now_us, wall_us):
-        """A frame of a meter: what it means for its session. Returns the _Shot that follows, or None."""
+        """A frame of a meter: what it means for its session. Returns the Shot that follows, or None."""
         judged = self._judged is event
         self._judged = None
         at = self._find(seen)
@@ -248,11 +255,9 @@ class Gateway(Windows):
     # --- orders ---
 
     def _follow(self, at, now_us):
-        """Take what a session has to tell."""
+        """Take what a session has to tell, and give it its next order."""
         session = self._sessions[at]
-        for step, detail in session.told:
-            self._event(session, step, detail, now_us)
-        session.told = []
+        self._told_by(session, now_us)
         if session.unsaved:
             session.unsaved = False
             self._dirty = True
@@ -263,6 +268,15 @@ class Gateway(Windows):
             self._book.remove(at, session.ended)
             session.ended = None
             session.number = 0
+        entry = self._book.first(at)
+        if session.order is None and entry is not None:
+            session.begin(entry.number, entry.order)
+            self._told_by(session, now_us)
+
+    def _told_by(self, session, now_us):
+        for step, detail in session.told:
+            self._event(session, step, detail, now_us)
+        session.told = []
 
     def _adopted(self, partner, key):
         from .key_changer import CHANGED, KeyChange
@@ -311,9 +325,6 @@ class Gateway(Windows):
     def _out(self, actions, shot, now_us, wall_us):
         for at in range(len(self._sessions)):
             self._follow(at, now_us)
-            entry = self._book.first(at)
-            if self._sessions[at].order is None and entry is not None:
-                self._sessions[at].begin(entry.number, entry.order)
             self._ahead(at, now_us, wall_us)
             self._at_once(at, now_us, wall_us)
             self._follow(at, now_us)

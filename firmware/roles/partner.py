@@ -8,13 +8,14 @@ from ..link.access import ALWAYS, ANSWER, RECEIVED, REST, SENT, TABLE, Access
 from ..portable import const
 from ..security.counters import LAST
 from ..transport import authentication, compose, sealing
-from .seen import FAMILIES
+from .seen import ANSWERS, FAMILIES
 
 MASTER = const(0)
 _MODES = {"A": 5, "B": 7, "D": 10}  # security mode of a profile
 _EMPTY = const(0x80)
 _CC = const(0x84)  # B and A, and D = 0: a stationary gateway wants the slow answer (4.3.3.1)
 _FCB = const(0x20)
+_PERIOD_US = const(20000)  # between two repetitions, what t_TxD may be off as it is heard
 _C_FIELDS = {
     "SND-NKE": control.SND_NKE,
     "SND-UD": control.SND_UD,
@@ -50,7 +51,7 @@ class Partner:
     allocated: False for a service tool, which names itself and the meter in every telegram.
 
     meter, link: Addresses as heard: of the application, and of who sends for it (an adapter, or the same), or None. mode:
-    "S2", "T2" or "C2", or None. access: when it listens. level: reception level for the status byte.
+    "S2", "T2" or "C2", or None. period_us: t_TxD, as heard. access: when it listens. level: reception level for the status byte.
     """
 
     def __init__(self, address, key=None, profile=None, version=0, keys=None, allocated=True):
@@ -68,6 +69,8 @@ class Partner:
         self.with_ell = True
         self.snd_ud2 = True  # False: it was found not to know it
         self.access = None
+        self.period_us = timing.CYCLE_US[1]
+        self._last = None  # (kind, number, at_us) of its last answer
         self.level = 0
         self.prediction = None
         self.number = 0  # g
@@ -88,23 +91,32 @@ class Partner:
         meter.link_bytes()
         self.meter, self.link = meter, link
 
+    def _watch(self):
+        self.access = Access(self.mode, "up", self.period_us, timing.CYCLE_END_US[0])
+
     # --- what is heard of it ---
 
     def heard(self, seen, event):
         """A frame of it, not from a repeater. seen: roles.seen.Seen."""
         if seen.tpl is not None:
-            self._know(seen.address, seen.link.address)
             self.with_ell = seen.link.ell is not None
+            if self.meter is not None:
+                self.link = seen.link.address
         mode = FAMILIES[event.family]
         if self.access is None or self.mode != mode:
             self.mode = mode
-            self.access = Access(mode, end_us=timing.CYCLE_END_US[0])
+            self._watch()
         self.level = level_of(event.rssi_dbm)
         if seen.cc is not None:
             self.advance(event.at_us)
-            if (self.access.state, SENT) not in TABLE:
-                self.access.state = REST
-            self.access.sent(event.at_us, event.end_us, seen.cc, seen.number != self.number)
+            access = self.access
+            if (access.state, SENT) not in TABLE:
+                access.state = REST
+            answer = seen.kind in ANSWERS
+            if answer:
+                self._period(seen, event.at_us)
+            # What was of its own accord is not what the cycle repeats.
+            access.sent(event.at_us, event.end_us, seen.cc, answer or access.over_us is None)
         if seen.cc and seen.number is not None and seen.kind in ("SND-NR", "ACC-NR", "ACC-DMD"):
             if self.prediction is None:
                 from ..link.prediction import Prediction
@@ -113,9 +125,17 @@ class Partner:
             synchronous = bool(seen.cc & extended.SYNCHRONOUS)
             self.prediction.feed(event.at_us, seen.number, synchronous, 0, seen.kind != "ACC-NR")
 
+    def _period(self, seen, at_us):
+        """The time between two repetitions is one of a few, chosen by the meter."""
+        last, self._last = self._last, (seen.kind, seen.number, at_us)
+        if last is not None and last[:2] == self._last[:2]:
+            for period_us in timing.CYCLE_US:
+                if abs(at_us - last[2] - period_us) < _PERIOD_US:
+                    self.period_us = self.access.period_us = period_us
+
     def answered(self, sent_us):
         """It received what ended then: its cycle runs from there."""
-        if (self.access.state, RECEIVED) in TABLE:
+        if self.access.state != ALWAYS and (self.access.state, RECEIVED) in TABLE:
             self.access.received(sent_us)
 
     def demanded(self, sent_us):
@@ -137,11 +157,18 @@ class Partner:
         return secure and self.meter is not None and self.access is not None
 
     @property
+    def awake(self):
+        """Whether it listens again within its cycle, or always."""
+        return self.access is not None and (self.always or self.access.over_us is not None)
+
+    @property
     def always(self):
         return self.access is not None and self.access.state == ALWAYS
 
-    def protected(self, mode):
-        """It was heard with this security mode, decrypted or authenticated."""
+    def believed(self, meter, link, mode):
+        """A message that is as well protected as can be expected came from this address, in this security mode."""
+        if self.meter is None:
+            self._know(meter, link)
         if self.security_mode is None:
             self.security_mode = mode
 
@@ -254,6 +281,7 @@ class Partner:
             "meter": self.meter.tpl_bytes().hex() if self.meter else None,
             "link": self.link.link_bytes().hex() if self.link else None,
             "mode": self.mode,
+            "period_us": self.period_us,
             "security_mode": self.security_mode,
             "with_ell": self.with_ell,
             "snd_ud2": self.snd_ud2,
@@ -274,8 +302,9 @@ class Partner:
             if self.pattern.matches(meter):
                 self._know(meter, Address.from_link(bytes.fromhex(state["link"])))
         self.mode = state["mode"]
+        self.period_us = state["period_us"]
         if self.mode:
-            self.access = Access(self.mode, end_us=timing.CYCLE_END_US[0])
+            self._watch()
         if self.security_mode is None:
             self.security_mode = state["security_mode"]
         self.with_ell, self.snd_ud2 = bool(state["with_ell"]), bool(state["snd_ud2"])

@@ -1,0 +1,233 @@
+"""When a gateway speaks: the windows behind the frames of its meters (OMS Vol.2 4.3.3, 5.2.6, Annex I; link sheet 8.1, 8.2).
+
+What a window of some milliseconds needs is made before the meter speaks and handed out by `reply`; for the long ones of mode C2
+it is made when the meter has spoken and handed out shortly before the window, so that others are heard meanwhile.
+"""
+
+from ..errors import OmsError
+from ..link import control, extended, frame_a, timing
+from ..phy import framing, modes
+from ..portable import const
+from .actions import Deliver, Transmit
+from .installer import CONFIRM
+from .ladder import CLOSE, CLOSED, REST
+from .partner import echo
+from .seen import ANSWERS, FAMILIES, Seen
+
+LEAD_US = const(10000)  # a telegram is handed out so long before its window
+NEAR_US = const(20000)  # a window that begins within this is armed at once
+_LATEST_US = const(1200)  # a driver takes a window until so long before its middle
+_DIRECT_US = const(4000)  # to spare until the end of a near window, for what was not prepared
+_SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
+_NEAR_MODES = ("T2", "S2")
+_DEMAND = "demand"
+
+
+class Shot:
+    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address, without session."""
+
+    def __init__(self, mode, telegram, chips, window, what, session=None, meter=None):
+        self.mode = mode
+        self.telegram = telegram
+        self.chips = chips
+        self.window = window
+        self.what = what
+        self.session = session
+        self.meter = meter
+
+    @property
+    def stale(self):
+        """Whether it is a datagram that is not to be sent any more."""
+        return (
+            self.session is not None and self.what is not _DEMAND and self.session.datagram is not self.what
+        )
+
+
+def _chips(mode, telegram):
+    return framing.chips(modes.find(mode, modes.DOWN), frame_a.build(telegram))
+
+
+class Windows:
+    """Of a Gateway, which has the sessions, the queue and what is told."""
+
+    def __init__(self):
+        self._shots = []  # for windows to come
+        self._armed = None
+        self._judged = None  # frame that `reply` has dealt with
+
+    def reply(self, event, now_us):
+        """A Transmit that answers this frame, if one is prepared and its window is near; else None."""
+        if not self.arming or self._armed:
+            return None
+        try:
+            seen = Seen(event)
+        except OmsError:
+            return None
+        shot = self._chance(seen, event, now_us, None, True)
+        if shot is None:
+            return None
+        self._judged = event
+        return self._fire(shot, now_us)
+
+    # --- the window behind a frame ---
+
+    def _chance(self, seen, event, now_us, wall_us, ahead):
+        """The Shot for the window behind a frame, or None. ahead: only what is prepared, for a near window."""
+        if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
+            return None
+        mode = FAMILIES[event.family]
+        window = timing.answering(mode, seen.cc, event.end_us, modes.UP)
+        near = window[0] - now_us <= NEAR_US
+        if (near and self._armed) or (ahead and not near) or self._unstored:
+            return None
+        at = self._find(seen)
+        if seen.kind == "SND-IR":
+            telegram = self.installer.confirm(seen, event, at is not None)
+            return telegram and self._shot(mode, telegram, window, CONFIRM, None, seen.address)
+        if at is None or not self.partners[at].ready:
+            return None
+        session = self._sessions[at]
+        if self._demanded(session, seen):
+            partner = session.partner
+            telegram = echo(self.address, control.ACK, seen, partner.level, not partner.allocated)
+            session.demand = seen.number
+            return self._shot(mode, telegram, window, _DEMAND, session)
+        if not self._free(session, seen):
+            return None
+        if ahead:
+            if session.datagram is None or session.outdated:
+                return None
+        else:
+            short = near and self.arming and window[1] - now_us < _DIRECT_US
+            if short or not self._prepare(at, now_us, wall_us and wall_us + window[0] - event.at_us):
+                return None
+        if not session.opportunity(self._entropy.number(2), now_us, wall_us):
+            return None
+        return self._datagram(mode, window, session)
+
+    def _demanded(self, session, seen):
+        """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
+        return (
+            seen.kind == "ACC-DMD"
+            and self.demands
+            and (session.demand != seen.number or session.order is None)
+        )
+
+    def _free(self, session, seen):
+        """Whether we may speak behind this frame: not behind an answer to somebody else, or to us if it is to be looked at
+        first (Annex I)."""
+        if seen.kind not in ANSWERS:
+            return True
+        receiver = seen.link.ell and seen.link.ell.receiver
+        if receiver is not None and receiver != self.address:
+            return False
+        return seen.number == session.previous and not session.expects(seen)
+
+    # --- what is said in it ---
+
+    def _prepare(self, at, now_us, wall_us):
+        """Whether there is a datagram for this meter; made now, if need be. wall_us: when the meter will have it."""
+        found = self._sessions[at].prepare(now_us, wall_us)
+        self._follow(at, now_us)
+        return found
+
+    def _ahead(self, at, now_us, wall_us):
+        """Where the window is too short to make anything in it: make what is to be said next."""
+        session = self._sessions[at]
+        partner = session.partner
+        wanted = session.state == CLOSE or session.order is not None
+        if session.datagram is None and wanted and partner.mode in _NEAR_MODES and partner.ready:
+            self._prepare(at, now_us, wall_us and wall_us + partner.period_us)
+
+    def _at_once(self, at, now_us, wall_us):
+        """To a meter that always listens."""
+        session = self._sessions[at]
+        if not session.partner.always or session.state in (REST, CLOSED) or session.wait_us is not None:
+            return
+        armed = self._armed is not None and self._armed.session is session
+        if armed or self._unstored or not session.partner.ready:
+            return
+        if [one for one in self._shots if one.session is session]:
+            return
+        if self._prepare(at, now_us, wall_us and wall_us + _SOON_US):
+            if session.opportunity(self._entropy.number(2), now_us, wall_us):
+                window = (now_us + _SOON_US, now_us + 2 * _SOON_US)
+                self._shots.append(self._datagram(session.partner.mode, window, session))
+            else:
+                session.pause(now_us)
+
+    def _datagram(self, mode, window, session):
+        one = session.datagram
+        if one.mode != mode:
+            one.mode, one.chips = mode, _chips(mode, one.telegram)
+        return Shot(mode, one.telegram, one.chips, window, one, session)
+
+    def _shot(self, mode, telegram, window, what, session=None, meter=None):
+        return Shot(mode, telegram, _chips(mode, telegram), window, what, session, meter)
+
+    # --- what becomes of it ---
+
+    def _fire(self, shot, now_us):
+        self._armed = shot
+        session = shot.session
+        if session is not None and session.order is not None and session.tries and shot.what is not _DEMAND:
+            self._event(session, "retry", "try {}".format(session.tries + 1), now_us)
+        return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1])
+
+    def _due_shot(self, now_us):
+        """The Shot that is to be handed out now, or None."""
+        for shot in list(self._shots):
+            over = now_us > shot.window[1] - _LATEST_US
+            if over or shot.stale:
+                self._shots.remove(shot)
+                if not shot.stale:
+                    self._missed(shot, "the window is over", now_us)
+            elif shot.window[0] - LEAD_US <= now_us and not self._armed and not self._unstored:
+                self._shots.remove(shot)
+                return shot
+        return None
+
+    def _shots_due_us(self, now_us):
+        """When the next Shot is to be handed out, or is over; None without one."""
+        times = []
+        for shot in self._shots:
+            at_us = shot.window[0] - LEAD_US
+            times.append(at_us if at_us > now_us else shot.window[1])
+        return min(times) if times else None
+
+    def _sent(self, event):
+        shot, self._armed = self._armed, None
+        if shot is None:
+            return
+        self._count("sent")
+        margin_us = min(event.at_us - shot.window[0], shot.window[1] - event.at_us)
+        session = shot.session
+        if session is None:
+            self._told.append(Deliver(self.installer.sent(shot.what, shot.meter, event.at_us, margin_us)))
+        elif shot.what is _DEMAND:
+            self._event(session, "demand", None, event.at_us, margin_us)
+            session.partner.demanded(event.end_us)
+            self._ask(session)
+        elif shot.stale:
+            session.previous = shot.what.number  # it was given up meanwhile
+        else:
+            step = "sent" if session.order else "closed"
+            self._event(session, step, shot.what.kind, event.at_us, margin_us)
+            session.sent(event.end_us)
+
+    def _ask(self, session):
+        """ACK of an ACC-DMD was sent: what there is, is fetched in the next window."""
+        from . import orders
+
+        order = orders.make(["alarm"], session.partner.meter)
+        self._book.put_own(self._sessions.index(session), order, session.order is not None)
+
+    def _late(self, why, now_us):
+        shot, self._armed = self._armed, None
+        if shot is not None:
+            self._missed(shot, why, now_us)
+
+    def _missed(self, shot, why, now_us):
+        self._count("late")
+        if shot.session is not None:
+            self._event(shot.session, "late", why, now_us)
