@@ -124,7 +124,7 @@ class Receiver:
                         self._sync_us = at_us
             elif line == "gdo0":
                 rose_us = None
-        if rose_us is not None and not again:
+        if rose_us is not None and not again and driver.gdo0.read():
             self._anchor_us = rose_us
             self._anchor_bytes = self._received + self._threshold
         due = now_us >= driver.due_us

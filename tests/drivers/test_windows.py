@@ -376,6 +376,24 @@ def test_a_stall_before_the_strobe(kind, clock):
 
 
 @each_radio
+def test_the_clock_is_looked_at_just_before_the_strobe(kind):
+    """The host stands still between its wake-up, which was in time, and that look: nothing has to be taken back."""
+    world = World(seed=1)
+    node = Answering(kind, world, *T2_DOWN, t2)
+    settle(node)
+
+    def clock():
+        world.advance_us(3000)
+        return node.board.now_us()
+
+    node.radio.clock = clock
+    node.hear(frame(20))
+    assert node.on_the_air() == [] and not node.made.faults
+    assert "aborted" not in node.radio.counters
+    missed(node)
+
+
+@each_radio
 def test_a_stall_across_the_strobe(kind):
     """Between the last look at the clock and the chip select: the CC1101 is stopped before it sends anything. The SX1262
     takes no command until its first chip: that and a few more leave it."""
@@ -466,3 +484,24 @@ def test_a_chip_that_fails_in_the_window(kind, fault, ahead_us):
     node.window = t2
     node.hear(frame(22))
     assert node.made.frames == [frame(22)] and len(node.made.kinds("sent")) == 1
+
+
+def test_a_reset_that_nobody_noticed_before_the_answer():
+    """SX1262: prepared out of reception it is not configured from the ground up, and that it has to be is noticed."""
+    world = World(seed=5)
+
+    def window(event):
+        node.board.chip.brown_out()
+        world.advance_us(20000)
+        return event.end_us + 22000, event.end_us + 23000
+
+    node = Answering("sx1262", world, *T2_DOWN, window)
+    settle(node)
+    node.hear(frame(20), more_us=500000)
+    assert node.made.kinds("fault") and node.on_the_air() == []
+    node.radio.standby(node.board.now_us())
+    node.listen()
+    settle(node)
+    node.window = t2
+    node.hear(frame(22))
+    assert len(node.on_the_air()) == 1 and node.outside() == []
