@@ -35,6 +35,7 @@ _LATELY_US = 900000000  # t_NOM of modes T and C at the longest
 # A window (phy/radio.py), because the radio does not listen from the moment it is armed for one instant.
 _LEAD_US = 10000
 _WIDE_US = 20000
+_AGAIN_US = 100000  # between two attempts at one transmission
 _ROOM_US = 600000  # no repetition is begun so shortly before something of our own is due
 _ANSWER_US = 2000000  # the radio tells what became of a transmission within this time behind its end
 _OWN_SHARE = 32  # this part of the duty cycle is kept for management data, and of it
@@ -326,7 +327,7 @@ class Repeater:
         """Too late for the radio: once more, as long as it is allowed."""
         job, self._armed = self._armed, None
         if job is not None:
-            job.at_us = now_us + _LEAD_US
+            job.at_us = now_us + _AGAIN_US
             self.queue.append(job)
 
     def _drop(self, event, now_us):
