@@ -3,9 +3,9 @@
 An event as it leaves here; it is also the reply to `order`, and what `list` lists:
 
     {"number": 7, "meter": "12345678.M=KAM.V=1b.T=16", "name": "kitchen", "words": ["read", "volume"], "step": "done",
-     "detail": null, "margin_us": null, "timestamp": "2026-11-22T14:30:00.000Z", "result": {...}, "reason": null}
+     "detail": null, "margin_us": null, "timestamp": "2026-11-22T14:30:00.000Z", "expires": null, "result": {...}, "reason": null}
 
-step, detail, margin_us: see roles.gateway.OrderEvent. result: of an order that is done, see roles/orders*.py; the values of
+step, detail, margin_us: see roles.gateway.OrderEvent. expires: until when an order that waits is tried. result: of an order that is done, see roles/orders/; the values of
 its records are mantissa and exponent. reason: why it has failed. number: null for what the gateway does of its own accord.
 """
 
@@ -15,6 +15,7 @@ from ..application.gateway import utc_text
 from ..errors import MisuseError, StoreError
 from ..link.address import Address
 from ..roles import orders
+from ..roles.gateway import OrderEvent
 
 EXPIRES_S = 86400
 LONGEST_S = 366 * 86400
@@ -23,6 +24,30 @@ RECORDS = 64  # that are remembered of a meter, to understand what is asked for
 LAST = 50  # orders that have ended and are still listed
 ENDED = ("done", "failed", "expired", "cancelled")
 _MODULES = ("data", "points", "secured", "clock", "clock_set", "states", "keys")
+
+
+def plain(event, name, words, timestamp):
+    """The plain event of an OrderEvent. name: of its meter, or None. words: what was asked. timestamp: when, or None."""
+    made = {
+        "number": event.number,
+        "meter": event.meter,
+        "name": name,
+        "words": words,
+        "step": event.step,
+        "detail": None,
+        "margin_us": event.margin_us,
+        "timestamp": timestamp,
+        "expires": None,
+        "result": None,
+        "reason": None,
+    }
+    if event.step == "done":
+        made["result"] = event.detail
+    elif event.step in ENDED:
+        made["reason"] = event.detail or event.step
+    elif event.step != "queued":
+        made["detail"] = event.detail
+    return made
 
 
 class Desk:
@@ -46,7 +71,7 @@ class Desk:
         if isinstance(state.get("ended"), list):
             self._ended = [one for one in state["ended"] if isinstance(one, dict)][-LAST:]
         for module in _MODULES:  # now, and not while a meter waits
-            importlib.import_module("...roles.orders_" + module, __name__)
+            importlib.import_module("...roles.orders." + module, __name__)
 
     def look(self):
         """Serve the channel; called while the radio has time."""
@@ -68,40 +93,31 @@ class Desk:
 
     def told(self, event):
         """The plain event of an OrderEvent; who has asked for it is told."""
-        plain = self._plain(event.number, event.meter, event.step, event.at_us)
-        plain["margin_us"] = event.margin_us
-        if event.step == "done":
-            plain["result"] = event.detail
-        elif event.step in ENDED:
-            plain["reason"] = event.detail or event.step
-        else:
-            plain["detail"] = event.detail
-        if event.number is not None:
-            self._server.tell(event.number, plain)
+        number = event.number
+        made = plain(event, self._name(event.meter), self._asked(number), self._utc(event.at_us))
+        if number is not None:
+            if event.step == "queued":
+                made["expires"] = self._expires(number)
+            self._server.tell(number, made)
             if event.step in ENDED:
-                self._words.pop(event.number, None)
-                self._ended = self._ended[1 - LAST :] + [plain]
+                self._words.pop(number, None)
+                self._ended = self._ended[1 - LAST :] + [made]
                 self._unsaved = True
-        return plain
+        return made
 
     def close(self):
         self.look()
         self._server.close()
 
-    def _plain(self, number, meter, step, at_us):
-        wall_us = self._wall(at_us)
-        return {
-            "number": number,
-            "meter": meter,
-            "name": self._name(meter),
-            "words": self._asked(number),
-            "step": step,
-            "detail": None,
-            "margin_us": None,
-            "timestamp": None if wall_us is None else utc_text(wall_us // 1000),
-            "result": None,
-            "reason": None,
-        }
+    def _utc(self, at_us):
+        wall_us = None if at_us is None else self._wall(at_us)
+        return None if wall_us is None else utc_text(wall_us // 1000)
+
+    def _expires(self, number):
+        for one in self._gateway.orders():
+            if one.number == number:
+                return self._utc(one.expires_us)
+        return None
 
     def _name(self, meter):
         for one in self._meters:
@@ -117,7 +133,8 @@ class Desk:
     # --- requests ---
 
     def _handle(self, request):
-        handler = _REQUESTS.get(request.get("do"))
+        do = request.get("do")
+        handler = _REQUESTS.get(do) if isinstance(do, str) else None
         if handler is None:
             raise MisuseError("no such request", hint="do is one of: " + ", ".join(_REQUESTS))
         return handler(self, request)
@@ -136,7 +153,10 @@ class Desk:
         now_us = self._now_us()
         number = self._gateway.queue(meter.address, order, now_us, now_us + seconds * 1000000)
         self._words[number] = words
-        return self._plain(number, str(meter.address), "queued", now_us), number
+        event = OrderEvent(number, str(meter.address), "queued", None, now_us, None)
+        reply = plain(event, meter.name, words, self._utc(now_us))
+        reply["expires"] = self._utc(now_us + seconds * 1000000)
+        return reply, number
 
     def _meter(self, text):
         """The KnownMeter of this name or number."""
@@ -161,8 +181,12 @@ class Desk:
         )
 
     def _list(self, request):
-        now = [self._plain(one.number, one.meter, one.step, self._now_us()) for one in self._gateway.orders()]
-        return {"orders": self._ended + now}, None
+        waiting = []
+        for one in self._gateway.orders():
+            event = OrderEvent(one.number, one.meter, one.step, None, None, None)
+            waiting.append(plain(event, self._name(one.meter), list(one.words), None))
+            waiting[-1]["expires"] = self._utc(one.expires_us)
+        return {"orders": self._ended + waiting}, None
 
     def _cancel(self, request):
         if not self._gateway.cancel(self._pending(request), self._now_us()):

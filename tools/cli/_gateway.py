@@ -25,7 +25,7 @@ _USUAL = (
     1,
     0x07,
 )  # what an address does not say of a meter that is played
-_PLAYED_US = 6000000  # it speaks so often
+_PLAYED_US = 4000000  # it speaks so often
 
 
 class Counter:

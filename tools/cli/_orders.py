@@ -5,10 +5,13 @@ An event is the plain dict that the collector tells (host/order_desk.py).
 
 import json
 
+from omsnode.firmware.application import gateway as times
+from omsnode.firmware.application import valve
 from omsnode.firmware.host import json_lines, table
 
 _LINE = "{:<9}  {:<12}  {}"
 _PLACE = ("storage", "tariff", "subunit")
+_VALVE = {valve.CLOSED: "closed", valve.OPEN: "open", valve.RELEASED: "released"}
 
 
 def as_json(event):
@@ -19,11 +22,16 @@ def as_json(event):
 def as_line(event, whose=False):
     """One line for people. whose: say which order of which meter it is about."""
     stamp = event.get("timestamp")
-    words = [] if not whose else ["order {} for {}:".format(event["number"], who(event))]
-    words.append(said(event))
-    return _LINE.format(
-        stamp[11:19] + "Z" if stamp else "--:--:--", event["step"], table.printable(" ".join(words))
-    ).rstrip()
+    parts = [_about(event)] if whose else []
+    parts.append(said(event))
+    text = table.printable(": ".join(part for part in parts if part))
+    return _LINE.format(stamp[11:19] + "Z" if stamp else "--:--:--", event["step"], text).rstrip()
+
+
+def _about(event):
+    if event["number"] is None:
+        return who(event)
+    return "order {} for {}, {}".format(event["number"], who(event), " ".join(event["words"]))
 
 
 def who(event):
@@ -37,7 +45,9 @@ def said(event):
         return event["reason"]
     if event.get("result") is not None:
         return _result(event["result"]) or "ok"
-    parts = [str(event["detail"])] if event.get("detail") else []
+    if event.get("expires"):
+        return "until " + event["expires"]
+    parts = [str(event["detail"])] if event.get("detail") not in (None, "answer") else []
     if event.get("margin_us") is not None:
         parts.append("margin {} us".format(event["margin_us"]))
     return ", ".join(parts)
@@ -48,8 +58,13 @@ def _result(result):
     parts = []
     for name, value in result.items():
         if name == "records":
-            parts += [_quantity(one) + " " + _value(one) for one in value]
-        elif value not in (None, [], ""):
+            # The record of a clock says its time once more.
+            parts += [_quantity(one) + " " + _value(one) for one in value if "time" not in result]
+        elif name == "ours_ms" and value is not None:
+            parts.append("our time: " + times.utc_text(value)[:19])
+        elif name in ("state", "physical"):
+            parts.append("{}: {}".format(name, _VALVE.get(value, value)))
+        elif value not in (None, [], "", {}) and (name, value) != ("status", 0):
             parts.append("{}: {}".format(name.replace("_", " "), _plain(value)))
     return "; ".join(parts)
 
@@ -59,6 +74,8 @@ def _plain(value):
         return ", ".join(_plain(one) for one in value)
     if isinstance(value, dict):
         return _result(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return str(value)
 
 

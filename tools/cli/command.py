@@ -90,7 +90,22 @@ def add_parser(subparsers):
     where.add_argument(
         "--state-dir", metavar="DIR", help="where the collector has its state (default: yours)"
     )
+    _intermixed(parser)
     return parser
+
+
+def _intermixed(parser):
+    """Options may stand between the words too."""
+    plain = parser.parse_known_args
+
+    def mixed(args=None, namespace=None):
+        parser.parse_known_args = plain
+        try:
+            return parser.parse_known_intermixed_args(args, namespace)
+        finally:
+            parser.parse_known_args = mixed
+
+    parser.parse_known_args = mixed
 
 
 def _seconds(text):
@@ -151,8 +166,7 @@ def _request(args):
 
 def _directory(args):
     if args.config:
-        settings = config.load(args.config, "collector")
-        return settings.state_dir or default_state_dir()
+        return config.state_dir(args.config) or default_state_dir()
     return pathlib.Path(args.state_dir or default_state_dir())
 
 
@@ -195,14 +209,7 @@ def _follow(args, client, reply):
 
 def _list(args, orders):
     for one in orders:
-        if args.format == "json":
-            print(_orders.as_json(one))
-        else:
-            print(
-                "{:>5}  {:<20}  {}  {}".format(
-                    one["number"], _orders.who(one), " ".join(one["words"]), _orders.as_line(one)
-                )
-            )
+        print(_orders.as_json(one) if args.format == "json" else _orders.as_line(one, True))
     if not orders and args.format == "text":
         print("no orders")
     return 0

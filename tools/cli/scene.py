@@ -26,7 +26,7 @@ SLICE_US = 100000  # virtual time between two looks at the real clock
 _S = 1000000
 
 
-def _key(text):
+def made_up_key(text):
     """A made-up key that is nobody's: the demo's meters and its collector derive it from a name."""
     return Key((text.encode() * 16)[:16])
 
@@ -46,10 +46,10 @@ def meters():
                 ],
                 mode="T1",
                 nominal_us=4 * _S,
-                key=_key("kitchen"),
+                key=made_up_key("kitchen"),
                 security_mode=5,
             ),
-            _key("kitchen"),
+            made_up_key("kitchen"),
         ),
         (
             "flat_heat",
@@ -64,11 +64,11 @@ def meters():
                 ],
                 mode="C1",
                 nominal_us=5 * _S,
-                key=_key("flat"),
+                key=made_up_key("flat"),
                 security_mode=7,
                 with_ell=True,
             ),
-            _key("flat"),
+            made_up_key("flat"),
         ),
         (
             "house_electricity",
@@ -95,10 +95,10 @@ def meters():
                 [Register(b"\x0c", b"\x14", 829340, 200000)],  # volume 0.01 m3, 8 digits
                 mode="T1",
                 nominal_us=6 * _S,
-                key=_key("cellar"),
+                key=made_up_key("cellar"),
                 security_mode=5,
             ),
-            _key("misprint"),
+            made_up_key("misprint"),
         ),
     )
 
