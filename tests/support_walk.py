@@ -53,14 +53,19 @@ class Walk:
             self._sent()
         self.now_us = max(self.now_us, until_us)
 
+    def step(self):
+        """Go on to whatever comes next."""
+        due_us = self._armed[1] if self._armed else self.role.due_us
+        self.run(max(due_us, self.now_us + 1))
+
     def until_sent(self, n=1, most_us=3600 * 1000000):
         """Go on until so many more frames were sent; the last telegram."""
         goal = len(self.sent) + n
-        end_us = self.now_us + most_us
+        end_us = self.now_us + n * most_us
         while len(self.sent) < goal:
             due_us = self._armed[1] if self._armed else self.role.due_us
             assert due_us is not None and due_us <= end_us, "nothing is sent"
-            self.run(max(due_us, self.now_us + 1))
+            self.step()
         return self.last
 
     def hear(self, telegram, sync_us, air_us=20000, damage=None):

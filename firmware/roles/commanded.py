@@ -167,7 +167,9 @@ class CommandedMeter(Answers):
             )
         except OmsError as error:
             return _ERRORS.get(error.code, _SECURITY), None
-        hidden = opened.encrypted_bytes or (own != 5 and not opened.payload)  # an application reset says nothing
+        hidden = opened.encrypted_bytes or (
+            own != 5 and not opened.payload
+        )  # an application reset says nothing
         if not hidden or not (opened.authenticated or own == 5):
             return error_codes.TOO_WEAK, None
         if own != 5 and opened.counter <= self._counter(opened.key_id).value:

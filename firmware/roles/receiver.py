@@ -9,8 +9,8 @@ from .window_actions import Rest
 # Access: bits B and A of what the meter sends.
 UNIDIRECTIONAL, LIMITED, UNLIMITED = 0x00, 0x80, 0x84
 
-ARM_US = 10000  # a frame with a window is handed to the radio so long before it: an armed radio hears nothing
-WAKE_US = 3000  # the receiver is started so long before its window opens
+ARM_US = 15000  # a frame with a window is handed to the radio so long before it: an armed radio hears nothing
+WAKE_US = 15000  # the receiver is started so long before its window opens: a chip that slept, behind a TCXO
 _QUICK_US = 50000  # where the response delay is shorter, it starts as the transmission ends
 
 

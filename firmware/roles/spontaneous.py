@@ -70,6 +70,8 @@ class Spontaneous(AnsweringMeter):
         self._turn = self._turn + 1 if self._turn < self.fillers else 0
         wants = self._alarmed() and (self._turn or not profile.with_ell)
         if self._turn or wants:
+            if wants:
+                self._demand_us = self._now_us + _DEMAND_US
             return self._empty(control.ACC_DMD if wants else control.ACC_NR, True)
         status = profile.status
         profile.status |= self.device.status if self.device else 0

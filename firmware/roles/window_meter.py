@@ -193,7 +193,7 @@ class WindowMeter(Spontaneous):
     def _noted(self, asked):
         """What wants no answer: it names our access number."""
         if asked.number == self.access_number:
-            if asked.kind == "ACK" and self._demand_us is not None:
+            if asked.kind == "ACK" and self._last[1] == control.ACC_DMD:
                 self.access.received(asked.end_us, False)
                 self.receiver.push(self._now_us)
                 return self.receiver.rest()

@@ -1,0 +1,102 @@
+"""Credits: costs and figures typed from the link sheet 8.8 and the oms-requirements sheet 5.5 (OMS Vol.2 4.3.4, Tables 11 to 13)."""
+
+import pytest
+from omsnode.firmware.errors import MisuseError
+from omsnode.firmware.link import credits
+from omsnode.firmware.link.credits import Credits
+
+S = 1000000
+HOUR = 3600 * S
+NEXT = 930 * S
+
+
+def test_costs_crd_01_02():
+    assert credits.RECEIVED == {
+        "SND-UD": 2,
+        "SND-UD2": 2,
+        None: 2,
+        "REQ-UD1": 1,
+        "REQ-UD2": 1,
+        "SND-NKE": 1,
+        "CNF-IR": 1,
+    }
+    assert credits.SENT == {"RSP-UD": 5, "ACK": 1, "NACK": 1}
+
+
+def test_never_below_zero_crd_03():
+    one = Credits(stored=7)
+    assert one.spend(2, 0) and one.spend(5, 0) and one.count == 0
+    assert not one.spend(1, 0) and one.count == 0
+
+
+def test_gain_crd_07_and_room_crd_08():
+    """10 in 2 h; 4000 are kept and no more."""
+    one = Credits(stored=0)
+    one.spend(0, 0)
+    for hours, expected in ((1, 5), (2, 10), (24, 120)):
+        one.spend(0, hours * HOUR)
+        assert one.count == expected
+    one.spend(0, 100000 * HOUR)
+    assert one.count == 4000 and Credits().count == 4000
+
+
+def test_no_access_at_the_end_and_back_within_12_h_crd_04_05():
+    one = Credits(stored=8)
+    assert one.access(0, NEXT)
+    one.spend(2, 0)
+    assert not one.access(0, NEXT)
+    closed = [hour for hour in range(13) if not one.access(hour * HOUR, NEXT)]
+    assert closed == list(range(len(closed))) and 1 < len(closed) <= 12
+    # The frame behind this one would come too late: this one offers access, whatever is left.
+    one = Credits(stored=0, gain_us=10**15)
+    assert not one.access(0, 4 * HOUR)
+    assert not one.access(7 * HOUR, 4 * HOUR)
+    assert one.access(9 * HOUR, 4 * HOUR)
+
+
+def test_pause_crd_09():
+    one = Credits(pause=True)
+    for _ in range(34):
+        one.spend(7, HOUR)
+        assert one.access(HOUR, NEXT)
+    one.spend(2, HOUR)
+    assert not one.access(HOUR, NEXT) and not one.access(11 * HOUR, NEXT)
+    assert one.access(13 * HOUR, NEXT)
+    other = Credits()
+    other.spend(300, 0)
+    assert other.access(0, NEXT)
+
+
+def test_duty_cycle_closes_until_it_allows_crd_04():
+    one = Credits()
+    assert one.access(0, NEXT)
+    one.close(0, 2 * HOUR)
+    assert not one.access(HOUR, NEXT) and one.access(2 * HOUR, NEXT)
+
+
+def test_firmware_transfer_is_not_interrupted_crd_11():
+    one = Credits(stored=3)
+    one.held = True
+    assert one.spend(5, 0) and one.count == 0 and one.access(0, NEXT)
+    one.held = False
+    assert not one.access(0, NEXT)
+
+
+def test_a_restart_finds_no_more_than_there_was():
+    one = Credits()
+    one.spend(0, 0)
+    for _ in range(1000):
+        if not one.covered():
+            stored = one.export()
+        stored = one.export() if _ == 0 else stored
+        assert stored <= one.count
+        one.spend(3, 0)
+        if not one.covered():
+            stored = one.export()
+        assert Credits(stored).count <= one.count
+
+
+@pytest.mark.parametrize("stored", [-1, "4", 1.5, [1]])
+def test_damaged(stored):
+    with pytest.raises(MisuseError):
+        Credits(stored)
