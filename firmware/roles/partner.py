@@ -62,7 +62,7 @@ class Partner:
         self.allocated = allocated
         self.security_mode = _MODES[profile] if profile else None if key else 0
         self.side = Side(version, key)
-        self.rival = None  # Side under which it may already speak (roles/orders_keys.py)
+        self.rival = None  # Side under which it may already speak (roles/orders/keys.py)
         self.meter = None
         self.link = None
         self.mode = None

@@ -1,10 +1,10 @@
 """The meter's clock, for the head-end: clock-set, and clock-adjust --secured (OMS Vol.2 Annex M UC-04b and c: TC 00 under KeyID 22,
 TC 01 and 02 under KeyID 21)."""
 
-from ..application import clock, dates
-from ..errors import MisuseError
-from .orders_clock import seconds_in, split_zone
-from .orders_secured import Secured
+from ...application import clock, dates
+from ...errors import MisuseError
+from .clock import seconds_in, split_zone
+from .secured import Secured
 
 _SET_KEY, _ADJUST_KEY = 0x22, 0x21
 _US_PER_DAY = 86400000000
@@ -40,7 +40,7 @@ class ClockSet(Secured):
         return bytes((clock.SET,)) + time
 
     def _told(self, apdu, heard):
-        from ..application import types
+        from ...application import types
 
         text = types.date_i(dates.from_unix(6, self.state["time"]))[0]
         return self._done({"status": heard.status, "time": text})

@@ -6,11 +6,11 @@ whether the command was executed. A meter that does not tell its counters gets t
 Inferred: that such a meter takes any counter above its own, and that a counter which has not risen means not executed.
 """
 
-from ..application import commands, error_codes, record, sitp
-from ..application import sitp_blocks as blocks
-from ..errors import MisuseError, OmsError
-from .orders import Exchange, Order, body, plain_record
-from .orders_data import confirmed, understand
+from ...application import commands, error_codes, record, sitp
+from ...application import sitp_blocks as blocks
+from ...errors import MisuseError, OmsError
+from .data import confirmed, understand
+from .order import Exchange, Order, body, plain_record
 
 SITP_CI = 0xC3
 _MBUS = 1

@@ -1,9 +1,9 @@
 """Orders about what the meter answers with, and how it is: application reset and select, status, alarm (OMS Vol.2 8.10, Annex M
 UC-06; sheets oms-requirements 10, 14.8, en13757-3-application 8.1, 8.3)."""
 
-from ..application import select, status_words
-from ..errors import MisuseError
-from .orders import Exchange, Order, body, plain_record
+from ...application import select, status_words
+from ...errors import MisuseError
+from .order import Exchange, Order, body, plain_record
 
 SELECT_CI = 0x53
 

@@ -3,9 +3,9 @@
 A VIB with n = 0 names every resolution of a data point (OMS Vol.2 B.1.4), so for a read that is enough.
 """
 
-from ..application import builder, points
-from ..application import dib as _dib
-from ..errors import ApplicationError, MisuseError
+from ...application import builder, points
+from ...application import dib as _dib
+from ...errors import ApplicationError, MisuseError
 
 _HEX = "0123456789ABCDEFabcdef"
 # Exponents of ten that a row of the tables may be raised to: VIF bits n.
@@ -33,7 +33,7 @@ def resolve(word, device_type, known=()):
     )
     if found:
         return found[0].dib, found[0].vib, None
-    from ..application.reverse import codings
+    from ...application.reverse import codings
 
     for _unit, _exponent, vib, _text in codings(quantity):
         if vib != b"\x7c":
@@ -46,7 +46,7 @@ def resolve(word, device_type, known=()):
 
 
 def _checked(dib, vib):
-    from ..application import vif
+    from ...application import vif
 
     try:
         good = (
@@ -60,7 +60,7 @@ def _checked(dib, vib):
 
 
 def _tagged(tag, device_type, known):
-    from ..application.points import search
+    from ...application.points import search
 
     if device_type is None:
         raise MisuseError(
@@ -80,7 +80,7 @@ def _tagged(tag, device_type, known):
 def widened(dib, vib, value, exponent, fields=None):
     """(DIB, VIB) for a value of a point that was named without its data field: a field and a resolution that hold it. fields:
     as `resolve` tells them. Raises MisuseError if the point is a number and the value a text."""
-    from ..application import vif
+    from ...application import vif
 
     if isinstance(value, str) and vif.resolve(vib).unit is not None:
         raise MisuseError(
@@ -109,7 +109,7 @@ def _field(dib, field):
 
 def _same(vib, raised):
     """Whether both VIBs are one quantity and unit in two resolutions."""
-    from ..application import vif
+    from ...application import vif
 
     one, other = vif.resolve(vib), vif.resolve(raised)
     return (one.quantity, one.unit, one.qualifiers) == (other.quantity, other.unit, other.qualifiers)

@@ -4,10 +4,10 @@ The meter's time is local, and no telegram says of which zone. To be brought to 
 zone is taken to be the quarter of an hour that is nearest, unless the order names one.
 """
 
-from ..application import clock, commands, dates, error_codes
-from ..errors import MisuseError
-from .orders import FAILED, Exchange, Order, plain_record
-from .orders_data import DATA_CI
+from ...application import clock, commands, dates, error_codes
+from ...errors import MisuseError
+from .data import DATA_CI
+from .order import FAILED, Exchange, Order, plain_record
 
 CLOCK_CI = 0x6C
 

@@ -18,12 +18,12 @@ What the session has to do with the master key:
 5. After `restore`, adopted is set again where the change has been seen; adopt it if that is not yet so.
 """
 
-from ..application import sitp_blocks as sitp
-from ..application.error_codes import name
-from ..errors import MisuseError, OmsError, StoreError
-from . import key_steps as steps
-from .orders import MORE, Exchange, Order, body, error_code
-from .orders_secured import SITP_CI
+from ...application import sitp_blocks as sitp
+from ...application.error_codes import name
+from ...errors import MisuseError, OmsError, StoreError
+from .. import key_steps as steps
+from .order import MORE, Exchange, Order, body, error_code
+from .secured import SITP_CI
 
 ROUNDS = 5  # errors in answer to the transfer; tries of the destruction
 

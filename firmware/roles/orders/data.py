@@ -1,9 +1,9 @@
 """Orders about data points: read, and what changes one (OMS Vol.2 B.2.4, Annex M; sheet en13757-3-application 8.5)."""
 
-from ..application import commands, record, vif
-from ..errors import MisuseError
-from .orders import Exchange, Order, plain_record
-from .orders_points import resolve, value, widened
+from ...application import commands, record, vif
+from ...errors import MisuseError
+from .order import Exchange, Order, plain_record
+from .points import resolve, value, widened
 
 DATA_CI, RESET_CI = 0x5B, 0x53
 
