@@ -9,6 +9,7 @@ from omsnode.board.virtual import Transmission, World, unpack
 from omsnode.drivers.cc1101 import Cc1101
 from omsnode.drivers.sx1262 import Sx1262, profiles
 from omsnode.firmware.host.store import MemoryStore
+from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import modes
@@ -18,6 +19,7 @@ from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.roles.repeater import Repeater, management
 from omsnode.firmware.security.keys import Key
+from support_radios import on_air
 
 S = 1000000
 KEY = Key(bytes(range(16)))
@@ -222,3 +224,32 @@ def test_a_town_that_talks_too_much_keeps_to_the_duty_cycle(kinds, record_proper
         "ring of three repeaters, too much traffic",
         "fullest hour: {} of what is allowed".format(" ".join("{:.1%}".format(one) for one in shares)),
     )
+
+
+@pytest.mark.parametrize("kind", ("cc1101", "sx1262"))
+@pytest.mark.parametrize(
+    "mode, listens, family, down_hz",
+    [("S1", "S1", "S", 868.3e6), ("T1", "T+C", "T", 868.3e6), ("C1", "T+C", "C", 869.525e6)],
+)
+def test_installation_is_repeated_and_ended_on_the_air(mode, listens, family, down_hz, kind):
+    """SND-IR, 5 to 25 s later the same with its hop bit, 2 to 5 s later the SND-NKE in the downlink of the mode."""
+    world = World(seed=3)
+    one = repeater(world, 5, kind, listens)
+    body = bytes.fromhex("462D2C785634121B16" + "7A05000000" + "0C1399000000")
+    if family == "C":
+        body = bytes.fromhex("462D2C785634121B16" + "8C0005" + "7A05000000" + "0C1399000000")
+    telegram = bytes((len(body),)) + body
+    row = modes.find(mode)
+    on_air(world, (mode, "up", "A"), frame_a.build(telegram), 2 * S * 1000)
+    world.run([one], 40 * S)
+    first, second = [sent for sent in world.air.log if sent.source == "r5"][:2]
+    heard_ns = world.air.log[0].end_ns
+    offset, mask = (11, 0x10) if family == "C" else (13, 0x01)
+    want = telegram[:offset] + bytes((telegram[offset] | mask,)) + telegram[offset + 1 :]
+    assert support_air.telegram(first, "S" if family == "S" else "T+C") == (want, family, "A")
+    assert 5e9 <= first.start_ns - heard_ns <= 25e9 and abs(first.frequency_hz - row.frequency_hz) < 3000
+    said, _, _ = support_air.telegram(second, "T+C" if family == "C" else "S")
+    assert said[1] == 0x40 and said[9] == 0x32
+    assert 2e9 <= second.start_ns - first.end_ns <= 5e9 and abs(second.frequency_hz - down_hz) < 3000
+    assert one.role.counters["link_resets"] == 1 and one.radio.counters["faults"] == {}
+    assert support_air.fullest_hour(world.air.log, "r5") < 0.1
