@@ -11,6 +11,7 @@ from .key_holder import MASTER
 from .meter import BLOCK, Meter
 
 ALWAYS = const(0x84)  # B and A of the ELL
+ACD = const(0x20)  # C-field: class 1 data, an alarm, are waiting (EN 60870-5-2; link sheet 6)
 BUSY = const(0x01)  # status: the application has not finished (Table 17)
 
 _ERROR_CI = (0x6E, 0x6F)
@@ -51,7 +52,8 @@ class Answers(Meter):
 
     def _link(self, c_field, asked):
         """Link layers of an answer: they name the partner where he named us."""
-        out = bytearray((0, c_field)) + self.profile.address.link_bytes()
+        waiting = self.device is not None and self._alarm is None and self.device.alarm() is not None
+        out = bytearray((0, c_field | ACD if waiting else c_field)) + self.profile.address.link_bytes()
         if asked.link.ell:
             receiver = asked.link.address if asked.link.ell.receiver else None
             out += extended.build(self._bits(), asked.number, receiver)

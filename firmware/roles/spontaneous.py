@@ -6,6 +6,7 @@ from collections import namedtuple
 from ..errors import MisuseError, StoreError
 from ..link import access as windows
 from ..link import control, credits, extended, timing
+from ..phy import modes
 from ..portable import const
 from ..transport import ci
 from .answering import AnsweringMeter
@@ -17,8 +18,10 @@ from .receiver import LIMITED, UNIDIRECTIONAL, UNLIMITED
 LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
 CLOSED = 0x04  # B and A: bidirectional, no window now
 _SECOND = const(1000000)
+_APART_US = 10000  # between a frame and the handing out of the next
 _ROOM_US = 3000000  # between an asynchronous frame and the next slot
 _DEMAND_US = 60000000  # an access demand is repeated
+_TRANSFER = (2, 3, 5)  # states of application/image.py in which credits interrupt nothing (4.3.4)
 _STATIC = 2  # content bits of the configuration field
 
 OWN = "own"
@@ -55,6 +58,11 @@ class Spontaneous(AnsweringMeter):
         self._installing = None  # [when the next SND-IR is due, end, how many were sent]
         self._demand_us = None  # when the next ACC-DMD is due
         self._number = 0  # TPL access number of the last SND-IR
+
+    def _present(self, now_us, wall_us):
+        image = getattr(self.device, "image", None)
+        self.credits.held = image is not None and image.state in _TRANSFER
+        return super()._present(now_us, wall_us)
 
     def install(self, now_us):
         """The button: SND-IR from now on, until a CNF-IR comes or an hour is over (link sheet 8.7)."""
@@ -118,10 +126,22 @@ class Spontaneous(AnsweringMeter):
             due_us = at_us if due_us is None else min(due_us, at_us)
         if due_us is None:
             return None
-        slot_us = self._slot.at_us if self._slot else self._slot_us
+        slot_us = self._following_us()
         if slot_us is not None and slot_us - _ROOM_US < max(due_us, self._now_us):
             return slot_us + _ROOM_US
         return due_us
+
+    def _following_us(self):
+        """The next slot."""
+        return self._slot.at_us if self._slot else self._slot_us
+
+    def _meets_slot(self, frame, chips):
+        """Whether it would still be on the air when the next slot is handed to the radio."""
+        slot_us = self._following_us()
+        air_us = len(chips) * 8 * _SECOND // modes.find(self.profile.mode).chip_rate_cps
+        return (
+            slot_us is not None and (frame.until_us or frame.at_us) + air_us + _APART_US > slot_us - LEAD_US
+        )
 
     def _own(self, wall_us):
         """(Frame or None, actions that come before it) at `_own_us`."""

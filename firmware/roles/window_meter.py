@@ -53,8 +53,7 @@ class WindowMeter(Spontaneous):
         self.access = self.receiver.access
         self.answers_in = ((profile.mode, modes.UP),)
         self.margin_us = None
-        self._slot = self._pending = None  # frames to be sent
-        self._flight = None  # the one that the radio has
+        self._slot = self._pending = self._flight = None  # frames to be sent, and the one that the radio has
         self._last = None  # the telegram that a cycle repeats
         self._undone = (
             None  # (answer before, repeated telegram before) of an answer that relies on what is being stored
@@ -73,9 +72,7 @@ class WindowMeter(Spontaneous):
     @property
     def due_us(self):
         """When `tick` has something to do, or None."""
-        due = []
-        if self._slot is None and self._slot_us is not None:
-            due.append(self._slot_us - PREPARE_US)
+        due = [self._slot_us - PREPARE_US] if self._slot is None and self._slot_us is not None else []
         if self._flight is None:
             if self._slot:
                 due.append(self._slot.at_us - LEAD_US)
@@ -193,7 +190,7 @@ class WindowMeter(Spontaneous):
     def _noted(self, asked):
         """What wants no answer: it names our access number."""
         if asked.number == self.access_number:
-            if asked.kind == "ACK" and self._last[1] == control.ACC_DMD:
+            if asked.kind == "ACK" and self._last and self._last[1] == control.ACC_DMD:
                 self.access.received(asked.end_us, False)
                 self.receiver.push(self._now_us)
                 return self.receiver.rest()
@@ -220,7 +217,7 @@ class WindowMeter(Spontaneous):
         """Hand a frame to the radio, unless it would meet a slot or there are no credits for it."""
         what = frame.what
         chips = self._chips(frame.telegram)
-        if what != SLOT and self._blocked(frame, chips):
+        if what != SLOT and self._meets_slot(frame, chips):
             self._count("deferred")
             return self._dropped(frame)
         name = control.name(frame.telegram[1], True)
@@ -251,12 +248,6 @@ class WindowMeter(Spontaneous):
             self.receiver.missed(_middle(frame), self._now_us)
         return self.receiver.rest()
 
-    def _blocked(self, frame, chips):
-        """Whether it would still be on the air when the next slot is handed out."""
-        slot_us = self._slot.at_us if self._slot else self._slot_us
-        air_us = len(chips) * 8 * 1000000 // modes.find(self.profile.mode).chip_rate_cps
-        return slot_us is not None and (frame.until_us or frame.at_us) + air_us + ARM_US > slot_us - LEAD_US
-
     def _sent(self, frame, event):
         cycle = self.access.state in (windows.ANSWER, windows.CYCLE)
         if frame.what == OWN or (frame.what == SLOT and not cycle):
@@ -282,7 +273,9 @@ class WindowMeter(Spontaneous):
 
     def _step(self, now_us):
         event, at_us, actions = self.receiver.step(now_us)
-        if event == windows.REPEAT:
+        if event == windows.REPEAT and self._last is None:
+            self.receiver.missed(at_us, now_us)
+        elif event == windows.REPEAT:
             half = timing.CYCLE_TOLERANCE_US
             return actions + self._send(Frame(REPEAT, self._last, at_us - half, at_us + half, 0))
         if event == windows.OVER:

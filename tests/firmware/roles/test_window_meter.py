@@ -237,6 +237,20 @@ def ask_any_time(walk, telegram, at_us):
     return walk.until_sent()
 
 
+def test_unlimited_access_before_the_first_telegram():
+    """There is nothing yet that a cycle could repeat."""
+    role = make(access=UNLIMITED)
+    role._wait_us = 600 * S
+    walk = Walk(role)
+    assert walk.hear(request(role.access_number, 0x00), S)
+    walk.refuse = True
+    assert walk.hear(command(SHORT_ANSWER, 2800, 0x50, 0x5B), 2 * S)
+    walk.run(10 * S)
+    assert not walk.sent and walk.listening
+    walk.refuse = False
+    assert Answer(ask_any_time(walk, command(SHORT_ANSWER, 2800, 0x50, 0x5B), 11 * S)).opened.counter == 2801
+
+
 # --- ladders (link sheet 9, oms-requirements 14) ---
 
 
@@ -337,6 +351,18 @@ def test_alarm_9_5():
     walk.run(walk.now_us + 200 * S)
     assert len(walk.sent) == n
     slots(walk, number)
+
+
+def test_an_answer_tells_that_an_alarm_waits():
+    """ACD (LNK-17), in all that answers but the alarm itself."""
+    role, device = alarmed()
+    walk = awake(role)
+    assert ask(walk, request(0x24))[1] == 0x08
+    device.raise_alarm(1)
+    assert ask(walk, request(0x25))[1] == 0x28
+    assert ask(walk, command(SHORT_ANSWER, 2800, 0x26, 0x5B, 0x53))[1] == 0x20
+    assert ask(walk, request(0x27, 0x5A))[1] == 0x08
+    assert ask(walk, request(0x28))[1] == 0x08
 
 
 def test_alarm_nobody_fetches():
@@ -623,6 +649,26 @@ def test_unlimited_access_ends_with_the_credits_too():
     while cc_of(walk.until_sent()) != 0xA4:
         assert not walk.listening
     assert walk.listening
+
+
+def test_a_firmware_transfer_is_not_interrupted():
+    """CRD-11: access as long as it runs, and credits are never negative."""
+    role = make()
+    walk = awake(role)
+
+    class Image:
+        state = 3
+
+        def export(self):
+            return {}
+
+    role.device.image = Image()
+    role.credits.count = 9
+    for g in range(4):
+        assert cc_of(ask(walk, request(g))) == 0x80
+    assert role.credits.count == 0
+    Image.state = 9
+    assert cc_of(walk.until_sent()) == 0x24
 
 
 def test_duty_cycle_ends_access():
