@@ -196,7 +196,9 @@ class Gateway(Windows):
             one = self.partners[at]
             if seen.later:
                 # It does not say whose it is.
-                if one.link == seen.link.address and self._sessions[at].expects(seen):
+                session = self._sessions[at]
+                ours = session.expects(seen) or (seen.number is not None and seen.number == session.previous)
+                if ours and one.link == seen.link.address:
                     return at
             elif (one.meter or one.pattern).matches(seen.address):
                 if one.meter is not None:

@@ -16,7 +16,7 @@ KINDS = {COMMAND: "SND-UD", COMMAND2: "SND-UD2", ALARM: "REQ-UD1", CLOSE: "SND-N
 
 # (state, event): (next state, what to do). Events: kinds of exchanges; "done" (ACK, nothing else wanted), "wanted", "busy", "error" (ACK by its status), "nack", "piece"
 # (ACK of a fragment), "answer", "not yet" (RSP-UD, the meter is busy), "part" (RSP-UD, a fragment), "stale" (the meter may
-# have forgotten the access number), "silence" (all tries are over), "sent", "over" (its cycle has ended).
+# have forgotten the access number), "lapsed" (it has no response any more), "silence" (all tries are over), "sent", "over" (its cycle has ended).
 TABLE = {
     (START, "SND-UD"): (COMMAND, "make"),
     (START, "SND-UD2"): (COMMAND2, "make"),
@@ -52,7 +52,7 @@ TABLE = {
     (ALARM, "error"): (START, "hear"),
     (ALARM, "answer"): (START, "hear"),
     (ALARM, "not yet"): (START, "hear"),
-    (ALARM, "part"): (ALARM, "next part"),
+    (ALARM, "part"): (ASK, "next part"),
     (ALARM, "nack"): (START, "hear"),
     (ALARM, "stale"): (ALARM, "make"),
     (ALARM, "silence"): (START, "give up"),
@@ -60,13 +60,15 @@ TABLE = {
     (FETCH, "not yet"): (POLL, "wait"),
     (FETCH, "part"): (FETCH, "next part"),
     (FETCH, "nack"): (START, "hear"),
-    (FETCH, "stale"): (FETCH, "fetch again"),
+    (FETCH, "stale"): (FETCH, "make"),
+    (FETCH, "lapsed"): (START, "give up"),
     (FETCH, "silence"): (START, "give up"),
     (POLL, "answer"): (START, "hear"),
     (POLL, "not yet"): (POLL, "wait"),
     (POLL, "part"): (POLL, "next part"),
     (POLL, "nack"): (START, "hear"),
-    (POLL, "stale"): (POLL, "fetch again"),
+    (POLL, "stale"): (POLL, "make"),
+    (POLL, "lapsed"): (START, "give up"),
     (POLL, "silence"): (START, "give up"),
     (CLOSE, "sent"): (CLOSED, "rest"),
     (CLOSE, "over"): (REST, "rest"),

@@ -112,6 +112,10 @@ class Session(Talk):
     def prepare(self, now_us, wall_us):
         """Make the datagram that is due, if there is none. wall_us: UTC when the meter will have it, or None. False if there is
         none to be sent."""
+        command_us = self._command_us
+        if self.state in (FETCH, POLL) and self.datagram is None and command_us is not None:
+            if now_us - command_us > timing.COMMAND_RESPONSE_US:
+                self._event("lapsed", now_us, wall_us)
         if self.state == START:
             self._exchange = self.order.exchange(wall_us)
             self.unsaved = True
@@ -257,12 +261,6 @@ class Session(Talk):
         self.partner.snd_ud2 = False
         self._remake()
 
-    def _fetch_again(self, before, now_us, wall_us):
-        if self._command_us is not None and now_us - self._command_us > timing.COMMAND_RESPONSE_US:
-            self._give_up(before, now_us, wall_us)  # there is no response any more
-        else:
-            self._remake()
-
     def _hear(self, before, now_us, wall_us):
         heard, old = self._heard, self._old
         code = error_code(heard)
@@ -298,6 +296,7 @@ class Session(Talk):
             self._outcome(self.order.silence(wall_us), now_us)
 
     def _give_up(self, before, now_us, wall_us):
+        """No answer, and the meter may have executed what it was told."""
         proven = self.datagram is not None and self.datagram.proven
         over = self.collision.tries > collision.TRIES
         self._renew()
@@ -348,7 +347,6 @@ _DO = {
     "next piece": Session._next_piece,
     "next part": Session._next_part,
     "plain": Session._plain,
-    "fetch again": Session._fetch_again,
     "hear": Session._hear,
     "doubt": Session._doubt,
     "give up": Session._give_up,

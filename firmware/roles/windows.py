@@ -87,12 +87,13 @@ class Windows:
         if at is None or not self.partners[at].ready:
             return None
         session = self._sessions[at]
-        if self._demanded(session, seen):
+        if self._demanded(at, seen):
             partner = session.partner
             telegram = echo(self.address, control.ACK, seen, partner.level, not partner.allocated)
             session.demand = seen.number
             return self._shot(mode, telegram, window, _DEMAND, session)
-        if not self._free(session, seen):
+        # Who always listens is spoken to at once, and not in a window.
+        if not self._free(session, seen) or seen.cc & extended.ACCESSIBLE:
             return None
         if ahead:
             if session.datagram is None or session.outdated:
@@ -105,13 +106,11 @@ class Windows:
             return None
         return self._datagram(mode, window, session)
 
-    def _demanded(self, session, seen):
+    def _demanded(self, at, seen):
         """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
-        return (
-            seen.kind == "ACC-DMD"
-            and self.demands
-            and (session.demand != seen.number or session.order is None)
-        )
+        if seen.kind != "ACC-DMD" or not self.demands:
+            return False
+        return self._sessions[at].demand != seen.number or self._book.first(at) is None
 
     def _free(self, session, seen):
         """Whether we may speak behind this frame: not behind an answer to somebody else, or to us if it is to be looked at
