@@ -38,6 +38,7 @@ class Answering:
         if expect:
             self.radio.expect(mode, direction)
         self._armed_us = None
+        self.sending = False
         self.listen()
 
     due_us = property(lambda self: self.radio.due_us)
@@ -53,7 +54,11 @@ class Answering:
             if event.kind == radio.FRAME:
                 self.answer(*self.window(event))
             elif event.kind in (radio.SENT, radio.TOO_LATE):
+                self.sending = False
                 self.listen()
+        if self.sending and self.radio.due_us is None:  # given up, a fault was told
+            self.sending = False
+            self.listen()
         if self.radio.exact and self._armed_us is not None:
             self.ready_us.append(self.board.now_us() - self._armed_us)
             self.exact_dues.append(self.radio.due_us)
@@ -64,6 +69,7 @@ class Answering:
         self.radio.configure(self.mode, self.direction)
         self.radio.prepare(self.stream, self._armed_us)
         self.radio.transmit(at_us, until_us)
+        self.sending = True
         self.windows.append((at_us, until_us))
 
     def hear(self, data, in_us=5000, more_us=100000, delay_us=None):

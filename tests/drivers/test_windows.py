@@ -4,7 +4,8 @@ import random
 
 import pytest
 import support_windows as windows
-from omsnode.board.virtual import Stalls, World
+from omsnode.board import virtual
+from omsnode.board.virtual import Stalls, World, sx1262
 from omsnode.firmware.link import extended, timing
 from omsnode.firmware.phy import modes, radio
 from support_radios import RADIOS, balanced, on_air, put_away, station
@@ -200,6 +201,32 @@ def test_from_standby_and_sleep(kind):
         assert not node.made.faults
 
 
+UNKNOWNS = [
+    (kind, option.name, choice)
+    for kind, options in (("cc1101", virtual.OPTIONS), ("sx1262", sx1262.OPTIONS))
+    for option in options
+    for choice in option.choices
+    if choice != option.default and not (option.name == "version" and choice == 0)
+]
+
+
+@pytest.mark.parametrize(("kind", "name", "choice"), UNKNOWNS)
+def test_whatever_the_sheet_leaves_open(kind, name, choice):
+    world = World(seed=3)
+    node = Answering(kind, world, "T2", modes.DOWN, behind(9500, 10500), options={name: choice})
+    settle(node)
+    for number in range(3):
+        settle(node, 31_000_000 if number == 1 else 300_000)
+        node.hear(frame(20, seed=number), delay_us=world.linux_delay())
+    lost = len(node.made.kinds("fault"))  # those whose amplifier did not ramp up
+    assert len(node.windows) >= 2 and node.outside() == []  # one may come in during a long calibration
+    assert node.radio.counters["sent"] == len(node.windows) - (lost if name == "pa_ramp_failures" else 0)
+    on_the_air = [sent for sent in node.on_the_air() if sent.chips]
+    for event, sent in zip(node.made.kinds("sent"), on_the_air, strict=True):
+        assert abs(event.end_us - node.board.to_us(sent.end_ns)) <= 20
+        assert abs(sent.frequency_hz - 868300000) < 1000
+
+
 # --- exact, receiving ---
 
 
@@ -294,7 +321,7 @@ def test_a_carrier_that_is_expected_is_kept_calibrated():
 
 
 def test_what_comes_in_while_carriers_are_kept_calibrated_is_heard():
-    """At 20 frames a second for two minutes none is lost to it beyond what the receiver's own calibrations cost."""
+    """At 20 frames a second for a minute none is lost to it beyond what the receiver's own calibrations cost."""
     lost = {}
     for expect in (False, True):
         world = World(seed=9)
@@ -303,12 +330,12 @@ def test_what_comes_in_while_carriers_are_kept_calibrated_is_heard():
         node.window = lambda event: ()
         settle(node)
         sent = 0
-        for number in range(120 * 20):
+        for number in range(60 * 20):
             on_air(world, ("T2", modes.UP, "A"), frame(20, seed=number), world.now_ns + 10_000_000)
             world.run([node], world.now_us + 50_000)
             sent += 1
         lost[expect] = sent - len(node.made.frames)
-    assert lost[True] <= lost[False] + 8, lost
+    assert lost[True] <= lost[False] + 4, lost
 
 
 @pytest.mark.parametrize("driver", ({}, {"recalibrate": "frame"}, {"recalibrate": 1000}))
