@@ -71,7 +71,7 @@ class Walk:
     def hear(self, telegram, sync_us, air_us=20000, damage=None):
         """A frame for the meter whose sync word ends at sync_us; whether the receiver was on then."""
         self.run(sync_us)
-        if not self._listening or self._armed:
+        if not self.listening or self._armed:
             return False
         frame = bytearray(frame_a.build(telegram))
         if damage is not None:
