@@ -1,6 +1,7 @@
 """The event loop: order of actions, what happens when one of them is refused, due instants."""
 
 import pytest
+from omsnode.board.virtual import World
 from omsnode.firmware.errors import DutyCycleError, StoreError
 from omsnode.firmware.host.store import MemoryStore
 from omsnode.firmware.node import Node
@@ -194,3 +195,12 @@ def test_a_telegram_that_was_refused_does_not_leave_its_successors_uncounted():
     assert sum(held[2::3]) >= 3_600_000 + 2 * 4000
     with pytest.raises(DutyCycleError):
         again.ledger.check(868950000, 3_600_000 - 4000, 2 * 10**6)
+
+
+def test_a_node_on_a_late_host_is_started():
+    """Its first service was due at "now", and a delay behind that for ever."""
+    world = World()
+    board = world.add_board()
+    it = Node(board, WireRadio(), Script())
+    world.run([it], 10000, delay_us=lambda node: 100)
+    assert it.radio.calls == ["start"]
