@@ -256,9 +256,14 @@ class Judge:
     def _wrong(self, frame, text):
         self.wrong.append("{:.6f} s {}: {}".format(frame.start_ns / S, frame.text, text))
 
-    def hear(self, sent):
+    def hear(self, sent, echo=False):
+        """echo: nobody sent that, it was on the air once more; behind it a gateway may find a window."""
         frame = Frame(sent)
         self.frames.append(frame)
+        if echo:
+            if sent.up:
+                self.meters[frame.address].frames.append(frame)
+            return
         if frame.kind is None:
             self._wrong(frame, "C-field {:02X}".format(frame.c))
         elif sent.up and frame.cc is not None and frame.cc & 0x10:
@@ -533,9 +538,9 @@ class Judge:
         return out
 
 
-def air_frames(log, gateways, modes, skip=(), mended=()):
-    """[Sent] of a virtual air's log. gateways: names of sources. modes: {source: "T2"} of the others. skip: transmissions that
-    were only in the log. mended: {id of a transmission: index of a chip that was made wrong}."""
+def air_frames(log, gateways, modes, skip=(), mended=(), echoes=()):
+    """[(Sent, whether it is an echo)] of a virtual air's log. gateways: names of sources. modes: {source: "T2"} of the others. skip: transmissions that
+    were only in the log. echoes: ids of those that nobody sent. mended: {id of a transmission: index of a chip that was made wrong}."""
     out = []
     skipped = {id(one) for one in skip}
     for one in log:
@@ -550,8 +555,6 @@ def air_frames(log, gateways, modes, skip=(), mended=()):
             continue  # cut off, or no frame
         telegram, _, index = found
         up = one.source not in gateways
-        sent = Sent(
-            one.source, up, modes.get(one.source), one.start_ns, one.time_ns(index), one.end_ns, telegram
-        )
-        out.append(sent)
-    return sorted(out, key=lambda sent: sent.start_ns)
+        instants = (one.start_ns, one.time_ns(index), one.end_ns)
+        out.append((Sent(one.source, up, modes.get(one.source), *instants, telegram), id(one) in echoes))
+    return sorted(out, key=lambda pair: pair[0].start_ns)

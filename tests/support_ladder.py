@@ -36,6 +36,9 @@ APPLICATION = {key_id: Key(bytes([key_id] * 16)) for key_id in (0x1F, 0x20, 0x21
 KEYS = {(0, 0): MASTER, (0x12, 0): WRAPPER, **{(key_id, 0): key for key_id, key in APPLICATION.items()}}
 PROFILE = {7: "B", 10: "D", 5: "A"}
 DRIVERS = ("cc1101", "sx1262")
+PAIRS = tuple((one, other) for one in DRIVERS for other in DRIVERS)  # gateway, meter
+MODES = (("S2", False), ("T2", False), ("C2", False), ("C2", True))  # of meters, and bit D of their frames
+OWN = ("M SND-NR", "M ACC-NR")
 LISTEN = {"S2": "S2", "T2": modes.T_AND_C, "C2": modes.T_AND_C}
 
 
@@ -160,6 +163,7 @@ class Fates:
         self.rules = []
         self.counts = {}
         self.moved = []  # transmissions that nobody sent so
+        self.echoes = set()  # ids of what was heard twice
         self.mended = {}  # id(transmission): index of the chip that is wrong
         self.happened = []
         self._next = {}  # source: (fate, argument, shot)
@@ -203,6 +207,8 @@ class Fates:
                 middle_us = at_us if until_us is None else (at_us + until_us) // 2
                 self._next[side.name] = (fate, argument, row, bits, side.board.to_ns(middle_us))
                 self.happened.append((*key, count, fate))
+                if fate == "at":
+                    self.ghost(side.name, row, bits, side.board.to_ns(middle_us) + 1000 * argument)
 
     def begin(self, sent):
         fate, argument, row, bits, middle_ns = self._next.pop(sent.source, (None,) * 5)
@@ -210,7 +216,6 @@ class Fates:
             sent.power_dbm = -400
         if fate == "at":
             self.moved.append(sent)
-            self.ghost(sent, row, bits, middle_ns + 1000 * argument)
         if fate == "corrupt":
             self._flips[id(sent)] = len(bits) - 40
             self.mended[id(sent)] = len(bits) - 40
@@ -218,13 +223,13 @@ class Fates:
             telegram = bytearray(read(bits, row.frequency_hz)[0])
             telegram[11] |= 0x10
             chips = virtual.unpack(framing.chips(row, frame_a.build(bytes(telegram))))
-            self.ghost(sent, row, chips, middle_ns + 1000 * argument)
+            self.ghost(sent.source, row, chips, middle_ns + 1000 * argument)
         if fate == "double":
             self._echoes.append((sent, row, bits, argument))
         self._begin(sent)
         self.extend_flips(sent)
 
-    def ghost(self, sent, row, bits, start_ns):
+    def ghost(self, source, row, bits, start_ns, echo=False):
         ghost = virtual.Transmission(
             int(start_ns),
             bits,
@@ -232,9 +237,11 @@ class Fates:
             float(row.frequency_hz),
             float(row.deviation_hz),
             row.modulation,
-            source=sent.source,
+            source=source,
         )
-        self.world.air.transmit(ghost)
+        ghost = self.world.air.transmit(ghost)
+        if echo:
+            self.echoes.add(id(ghost))
 
     def extend(self, sent, chips):
         index = self._flips.get(id(sent))
@@ -258,7 +265,7 @@ class Fates:
             if (own and sent is original) or (not own and sent.source != original.source):
                 self._echoes.remove(echo)
                 delay = delay_us if own else self.delays[original.source]
-                self.ghost(original, row, bits, self.world.now_ns + 1000 * delay)
+                self.ghost(original.source, row, bits, self.world.now_ns + 1000 * delay, True)
 
     delays = {}
 
@@ -414,8 +421,10 @@ class Bench:
         about = dict(mode=self.mode, period_s=self.period_us // S, nominal_us=self.nominal_us)
         judge = Judge({one.link_bytes(): about for one in self.addresses}, cuts=self.cuts, **more)
         names = {side.name: self.mode for side in self.meters}
-        for sent in air_frames(self.world.air.log, ("gateway",), names, self.fates.moved, self.fates.mended):
-            judge.hear(sent)
+        fates = self.fates
+        log = self.world.air.log
+        for sent, echo in air_frames(log, ("gateway",), names, fates.moved, fates.mended, fates.echoes):
+            judge.hear(sent, echo)
         return judge
 
 

@@ -10,12 +10,9 @@ import itertools
 import pytest
 from omsnode.firmware.roles.installer import Installation
 from support_judge import Frame, Judge
-from support_ladder import DRIVERS, SOAK, WALL_US, Bench, S, table
+from support_ladder import MODES, OWN, PAIRS, SOAK, WALL_US, Bench, S, table
 
-MODES = (("S2", False), ("T2", False), ("C2", False), ("C2", True))
-PAIRS = tuple(itertools.product(DRIVERS, DRIVERS))
 MARGINS = {}  # (mode, pair, who, window): [us]
-OWN = ("M SND-NR", "M ACC-NR")
 
 READ = ["G REQ-UD2", "M RSP-UD"]
 UD = ["G SND-UD", "M ACK"]
