@@ -1,7 +1,8 @@
 """A host that stands still now and then, and one whose services are as late as measured on Linux.
 
 What a stall means: nothing of that host runs. It is not woken and polls no clock; an SPI transfer or a look at the clock
-that falls inside happens at the end of the stall.
+that falls inside happens at the end of the stall. As all boards share the clock of the world, a stall in the middle of a
+service also holds up the services of other hosts, as SPI transfers do; one between services does not.
 """
 
 from bisect import bisect_right

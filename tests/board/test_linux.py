@@ -115,3 +115,20 @@ def test_unplugged_while_running(bench):
 def test_device_that_is_no_spi(bench):
     bench.add_device("/dev/spidev0.0", Device())
     assert "/dev/spidev0.0" in run(bench)
+
+
+@pytest.mark.parametrize("backend", ["gpiod", "RPi.GPIO"])
+def test_several_boards_wait_for_an_exact_instant(bench, require, backend):
+    """With the last two milliseconds of it polled, on the clock of the bench."""
+    needs(require, "RPi")
+    bench.add_board(RegisterBoard(), LINES)
+    code = (
+        "with linux.open_board(hat, {!r}) as board:\n"
+        "    joined = linux.Joined([board])\n"
+        "    for ahead_us in (300, 8000):\n"
+        "        until_us = board.now_us() + ahead_us\n"
+        "        several = joined.wait(until_us, True)\n"
+        "        print(several, 0 <= board.now_us() - until_us <= 30)\n"
+    )
+    out = run(bench, code.format(backend), RPI_LGPIO_REVISION="c03114", LG_WD=str(bench.root))
+    assert out == "([([], 0)], 0) True\n" * 2
