@@ -66,6 +66,7 @@ class Order:
 WRITE = Exchange("SND-UD", 0x5B, bytes.fromhex("0413E8030000"))
 WRITE2 = Exchange("SND-UD2", 0x5B, bytes.fromhex("0413E8030000"))
 READ = Exchange("REQ-UD2", None, b"")
+VOLUME = bytes.fromhex("0413E8030000")
 ALARM = Exchange("REQ-UD1", None, b"")
 
 
@@ -118,7 +119,7 @@ class Meter:
     def nack(self, telegram):
         return self._frame(0x01, said(telegram)[1], b"")
 
-    def rsp(self, telegram, status=0, data=bytes.fromhex("0413E8030000"), number=None, receiver=None):
+    def rsp(self, telegram, status=0, data=VOLUME, number=None, receiver=None):
         _, theirs, tpl, _ = said(telegram)
         self.heard(telegram)
         payload = self._protected((0x7A, 0x72), tpl.access_number, status, data)

@@ -246,7 +246,7 @@ class Gateway(Windows):
             if session.expects(seen):
                 session.answer(seen, now_us, wall_us, self.collector.formats)
             elif seen.kind in ANSWERS and seen.number == session.previous:
-                session.repeated(judged)
+                session.repeated(judged, now_us)
             else:
                 session.overheard(seen, now_us, wall_us)
             self._follow(at, now_us)
@@ -343,8 +343,10 @@ class Gateway(Windows):
             self._listed = shot is not None
             self._behind = list(self._told)
         transmit = [self._fire(shot, now_us)] if shot else []
-        actions = actions + self._told + transmit
-        self._told = []
+        if not self._unstored:
+            actions = actions + self._told
+            self._told = []
+        actions = actions + transmit
         self._plan(now_us)
         return actions
 
@@ -354,7 +356,7 @@ class Gateway(Windows):
         times += [one.due_us for one in self._sessions]
         if self._armed is None:
             times += [self.installer.due_us, self._shots_due_us(now_us)]
-            if self._dirty or self._told:
+            if self._dirty or (self._told and not self._unstored):
                 times.append(now_us)
         times = [one for one in times if one is not None]
         self.due_us = max(min(times), now_us + 1) if times else None

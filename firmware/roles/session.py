@@ -64,6 +64,7 @@ class Session(Talk):
         if self.datagram is not None and self.datagram.tries:
             self.previous = self.datagram.number
         self.ended, self.order = self.order, None
+        self.wait_us = None
         self.unsaved = True
         self._clear()
         partner.try_key(None)
@@ -112,10 +113,9 @@ class Session(Talk):
     def prepare(self, now_us, wall_us):
         """Make the datagram that is due, if there is none. wall_us: UTC when the meter will have it, or None. False if there is
         none to be sent."""
-        command_us = self._command_us
-        if self.state in (FETCH, POLL) and self.datagram is None and command_us is not None:
-            if now_us - command_us > timing.COMMAND_RESPONSE_US:
-                self._event("lapsed", now_us, wall_us)
+        until_us = self._command_us and self._command_us + timing.COMMAND_RESPONSE_US
+        if self.state in (FETCH, POLL) and self.datagram is None and until_us and now_us > until_us:
+            self._event("lapsed", now_us, wall_us)
         if self.state == START:
             self._exchange = self.order.exchange(wall_us)
             self.unsaved = True

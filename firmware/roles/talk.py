@@ -150,10 +150,12 @@ class Talk:
             return self.partner.allocated
         return receiver == self.gateway
 
-    def repeated(self, answered):
+    def repeated(self, answered, now_us):
         """The meter repeats its answer to the datagram before: this one it has not got. answered: it is being sent again."""
         if self.state == REST:
+            # It does not know that this has come to its end.
             self.state = CLOSE
+            self.partner.answered(now_us)
         if self.datagram is not None and not self.closing:
             self._not_taken()
             if self.outdated and not answered:
