@@ -9,7 +9,7 @@ A transmission begins at its instant or earlier, never later: the strobe is aske
 come late on this host, and half as much again; what of this is not used up is how early it is (0.4 ms on a punctual host,
 up to 3 ms on one that is 0 to 2 ms late). SENT tells the instant achieved. How late service comes is measured just before,
 so that the first telegram of a late host is not lost either: transmit at least 0.1 s ahead. In a window it is otherwise
-(window.py): from reception to the first chip it takes 0.65 ms, from the last chip to reception 0.45 ms (1.3 ms with a
+(window.py): from reception to the first chip it takes 0.65 ms, from the last chip to reception 0.45 ms (1.1 ms with a
 calibration), with SPI as below and a punctual host; a test measures it.
 
 Recalibration is a stated policy, `recalibrate`: an interval in microseconds (default 30 s) or "frame". With an interval
