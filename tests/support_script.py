@@ -47,6 +47,7 @@ class Air:
             at_us = fly and fly.at_us if fly is None or fly.until_us is None else fly.at_us + 500
             if fly and (due_us is None or at_us <= due_us):
                 if at_us > until_us:
+                    self.now_us = max(self.now_us, until_us)
                     return
                 self._armed = None
                 self.now_us = at_us
@@ -64,10 +65,14 @@ class Air:
         raise AssertionError("it never ends")
 
     def tell_in_window(self, telegram):
-        """In the window behind the last transmission; False if there is none."""
-        window = self.role.meter.access.window
-        if window is None:
-            return False
+        """In the next window that has not begun; within 5 s."""
+        until_us = self.now_us + 5 * SECOND
+        while True:
+            window = self.role.meter.access.window
+            if window and self.role.crystal.outside(window[0]) >= self.now_us:
+                break
+            assert self.now_us < until_us, "there is no window"
+            self.run(self.now_us + 1000)
         sync_us = self.role.crystal.outside(window[0]) + 1500
         self.run(sync_us + 8000)
         event = heard(telegram, sync_us + 8000)
@@ -77,7 +82,6 @@ class Air:
             self._do([answer])
             self.run(answer.at_us + 1000)
         self._do(self.role.feed(event, self.now_us))
-        return True
 
     def wall(self, wall):
         return None if wall is None else wall + self.now_us

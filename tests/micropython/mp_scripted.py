@@ -110,12 +110,11 @@ def play(rule):
         # Two requests and the end of the session, each where there is a window.
         air.run((11 + 62 * slot) * SECOND)
         for c_field in (0x7B, 0x5B, 0x40):
-            meter = air.role.meter
-            if meter is not None and meter.access.window is not None:
-                if air.role.due_us is not None and meter.access.window[1] > air.role.now_us:
-                    air.tell(request(number, c_field))
-                    number += 1
-                    air.run(air.role.now_us + 1500000)
+            window = air.role.meter.access.window if air.role.meter else None
+            if window is not None and window[1] > air.role.now_us:
+                air.tell(request(number, c_field))
+                number += 1
+                air.run(air.role.now_us + 1500000)
     air.run(300 * SECOND)
     return air
 

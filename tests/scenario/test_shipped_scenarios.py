@@ -127,16 +127,13 @@ def test_a_command_is_never_executed_twice(name, mode):
 def test_busy(mode):
     bench = play("busy", mode)
     polls = [raw for _, raw in bench.frames("gateway", 0x5B)]
-    assert len(polls) >= 5
+    assert len(polls) >= 2
     # New numbers for each (oms-requirements sheet 14.4): ELL and TPL; one that got lost is repeated as it was.
     different = set(polls)
     assert len({number_of(raw) for raw in different}) == len({raw[22] for raw in different}) == len(different)
 
 
-_TOO_FAST = pytest.mark.xfail(reason="in mode S2 a busy meter is asked at once again, until no access number is left")
-
-
-@pytest.mark.parametrize("mode", ["C2", "T2", pytest.param("S2", marks=_TOO_FAST)])
+@pytest.mark.parametrize("mode", MODES)
 def test_busy_for_ever(mode):
     bench = play("busy-for-ever", mode)
     command_us = times(bench.frames("gateway", 0x53))[-1]
