@@ -90,7 +90,8 @@ class AnsweringMeter(CommandedMeter):
         ours = link.ell is not None and link.ell.receiver is not None
         if ours and link.ell.receiver.link_bytes() != self.profile.address.link_bytes():
             return None
-        tpl = None if at == len(raw) else header.parse(raw, at)
+        later = afl is not None and afl.fragment_id > 1  # its message began in another telegram
+        tpl = None if later or at == len(raw) else header.parse(raw, at)
         if tpl and tpl.address:
             ours = tpl.address.tpl_bytes() == self.profile.meter_address.tpl_bytes()
         if not ours:

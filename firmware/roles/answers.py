@@ -4,6 +4,7 @@ from collections import namedtuple
 
 from ..application import error_codes
 from ..application import sitp_blocks as sitp
+from ..errors import MisuseError
 from ..link import control, extended
 from ..portable import const
 from ..transport import authentication, compose, sealing
@@ -19,6 +20,8 @@ DATA_CI = (0x7A, 0x72)
 EMPTY_CI = (0x8A, 0x8B)
 ANSWER_CI = (sitp.ANSWER_SHORT, sitp.ANSWER_LONG)
 _FILLER = b"\x2f"
+_LONGEST = const(256)  # bytes of a telegram
+_PIECE = const(122)  # and of a fragment, so that L is not above 155, as what comes down
 
 # A frame for this meter. kind: name of its C-field, None if that is unknown. raw: bytes without link CRCs. link, afl, tpl: its
 # layers. number: the access number that counts. at_us, end_us: of its sync word and of its last chip.
@@ -50,12 +53,14 @@ class Answers(Meter):
         """CC field of an answer."""
         return ALWAYS
 
-    def _link(self, c_field, asked):
-        """Link layers of an answer: they name the partner where he named us."""
+    _parts = None  # (partner, payloads) of a fragmented response that are still to be asked for
+
+    def _link(self, c_field, asked, named=False):
+        """Link layers of an answer: they name the partner where he named us, and in every fragment."""
         waiting = self.device is not None and self._alarm is None and self.device.alarm() is not None
         out = bytearray((0, c_field | ACD if waiting else c_field)) + self.profile.address.link_bytes()
         if asked.link.ell:
-            receiver = asked.link.address if asked.link.ell.receiver else None
+            receiver = asked.link.address if named or asked.link.ell.receiver else None
             out += extended.build(self._bits(), asked.number, receiver)
         return out
 
@@ -69,9 +74,10 @@ class Answers(Meter):
         """NACK: no transport layer."""
         return finished(self._link(control.NACK, asked))
 
-    def _acknowledge(self, asked):
+    def _acknowledge(self, asked, last=True):
+        """last: not a fragment of a command behind which more are to come; those have no transport layer."""
         out = self._link(control.ACK, asked)
-        if asked.tpl and asked.tpl.access_number is not None:
+        if last and asked.tpl and asked.tpl.access_number is not None:
             status = 0
             if asked.kind == "SND-UD":
                 status = BUSY if self._response.done_us > self._now_us else self._response.status
@@ -81,6 +87,9 @@ class Answers(Meter):
     def _answer(self, asked, wall_us, alarm=None):
         """(RSP-UD, Persist or None that it needs), or None at the end of the message counter. alarm: what is to be told
         instead of the response, as ((short, long) CI, data)."""
+        if self._parts and asked.tpl is None and self._parts[0] == asked.link.address.link_bytes():
+            return self._next_part(asked), None
+        self._parts = None
         response = self._response
         tpl = asked.tpl
         access_number = asked.number if tpl is None or tpl.access_number is None else tpl.access_number
@@ -91,11 +100,14 @@ class Answers(Meter):
             out += self._head(_ERROR_CI, access_number, error_codes.STATUS) + bytes((response.code,))
             return finished(out), None
         codes, status, secret, clear, key_id = self._content(response, wall_us)
-        return self._protected(out, codes, access_number, status, secret, clear, key_id)
+        return self._protected(out, codes, access_number, status, secret, clear, key_id, asked=asked)
 
-    def _protected(self, out, codes, access_number, status, secret, clear, key_id=MASTER, content=0):
+    def _protected(
+        self, out, codes, access_number, status, secret, clear, key_id=MASTER, content=0, asked=None
+    ):
         """(telegram, Persist or None that it needs) of link layers `out` and a message in the meter's profile; None at the end
-        of the message counter. secret, clear: application bytes. content: bits CC of the configuration field."""
+        of the message counter. secret, clear: application bytes. content: bits CC of the configuration field. asked: the request to a response,
+        which may be fragmented."""
         counter = self._counter(key_id) if self.profile.security_mode > 5 else None
         if counter and not counter.take():
             self._count("exhausted")
@@ -114,12 +126,35 @@ class Answers(Meter):
         security.padded = codes is ANSWER_CI and sitp.padded(secret)
         security.content = content
         long = self.profile.header == "long"
-        address = self.profile.meter_address
-        afl, message = sealing.seal(
-            security, codes[long], address, access_number, status, secret, clear, long
+        message = (
+            security,
+            codes[long],
+            self.profile.meter_address,
+            access_number,
+            status,
+            secret,
+            clear,
+            long,
         )
-        out += (authentication.build(afl) if afl else b"") + message
-        return finished(out), persist
+        afl, plain = sealing.seal(*message)
+        whole = out + (authentication.build(afl) if afl else b"") + plain
+        if len(whole) <= _LONGEST:
+            return finished(whole), persist
+        if asked is None or asked.link.ell is None:
+            raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
+        from ..transport import fragmentation
+
+        afl, plain = sealing.seal(*message, fragmented=True)
+        self._parts = (asked.link.address.link_bytes(), fragmentation.split(afl, plain, [_PIECE]))
+        return self._next_part(asked), persist
+
+    def _next_part(self, asked):
+        """The next fragment of a response (sheet oms-requirements 14.6)."""
+        parts = self._parts[1]
+        out = self._link(control.RSP_UD, asked, True) + parts.pop(0)
+        if not parts:
+            self._parts = None
+        return finished(out)
 
     def _content(self, response, wall_us):
         """(CI codes, status, bytes to be encrypted, bytes in clear, key id) of a response that is no error."""

@@ -18,7 +18,7 @@ from ..portable import const
 from ..security.counters import MessageCounter
 from ..transport import authentication, ci, protection
 from .actions import Deliver
-from .answers import ANSWER_CI, Answers, Response
+from .answers import ANSWER_CI, Answers, Asked, Response
 from .key_holder import MASTER, KeyHolder
 from .meter import BLOCK
 
@@ -63,6 +63,7 @@ class CommandedMeter(Answers):
         self._response = None  # None is the standard response
         self._response_until_us = 0
         self._alarm = None  # alarm data that are being told
+        self._fragments = None
         self._before = None  # to go back to if storing fails
         self._now_us = 0
 
@@ -101,6 +102,11 @@ class CommandedMeter(Answers):
         if asked.end_us > self._response_until_us:
             self._response = None
         actions = []
+        if asked.kind == "SND-UD" and asked.afl and asked.afl.fragmented():
+            joined = self._join(asked)
+            if joined is None:
+                return [], self._acknowledge(asked, False)
+            asked = joined
         if asked.kind in ("SND-UD", "SND-UD2"):
             actions = self._command(asked)
         alarm = self.device.alarm() if self.device and asked.kind == "REQ-UD1" else None
@@ -114,6 +120,24 @@ class CommandedMeter(Answers):
         if persist and not actions:
             actions = [persist]
         return actions, telegram
+
+    def _join(self, asked):
+        """The command whose last fragment came (sheet oms-requirements 14.7); None while some are outstanding."""
+        from ..transport import fragmentation, header
+
+        if self._fragments is None:
+            self._fragments = fragmentation.Reassembly(1)
+        piece = asked.raw[asked.afl.payload_offset :]
+        try:
+            found = self._fragments.add(asked.link.address.link_bytes(), asked.afl, piece, self._now_us)
+            if found is None:
+                return None
+            afl, message = found
+            tpl = header.parse(message, 0)
+        except OmsError:
+            return asked  # it is refused as what it is
+        afl.fragment_id, afl.more = 0, False
+        return Asked(asked.kind, message, asked.link, afl, tpl, asked.number, asked.at_us, asked.end_us)
 
     def _command(self, asked):
         """Execute it, or note the error to be told: actions that come before the answer."""

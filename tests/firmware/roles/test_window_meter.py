@@ -13,6 +13,7 @@ from omsnode.firmware.roles.device import Device
 from omsnode.firmware.roles.meter import Profile, Register
 from omsnode.firmware.roles.window_meter import LIMITED, UNIDIRECTIONAL, UNLIMITED, WindowMeter
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import authentication, fragmentation, header, protection, sealing
 from support_commands import GATEWAY, KEYS, MASTER, METER, STORAGE, Answer, Breaker, command, request
 from support_walk import Walk
 
@@ -556,18 +557,99 @@ def test_busy_until_the_application_has_finished():
     assert done.tpl.status == 0 and b"\x42\x42" in done.data
 
 
+# --- fragments (oms-requirements 14.6, 14.7; ADR-10) ---
+
+
+def pieces(data, counter, mode=7):
+    """SND-UD telegrams of one message, access numbers from 0x50 on, TPL access number 0x61."""
+    security = sealing.Security(mode, MASTER, counter)
+    afl, message = sealing.seal(security, 0x5B, METER, 0x61, 0, data, long=True, up=False, fragmented=True)
+    out = fragmentation.split(afl, message, [20, 8])
+    return [
+        link_telegram.build(0x53, GATEWAY, extended.build(0x84, 0x50 + i, METER) + payload)
+        for i, payload in enumerate(out)
+    ]
+
+
+@pytest.mark.parametrize("mode", [7, 10])
+def test_fragmented_command(mode):
+    """ACK without a transport layer for each but the last; each is lost once."""
+    role = make(security=mode)
+    walk = awake(role)
+    told = pieces(SHORT_ANSWER, 2800, mode)
+    assert len(told) >= 3
+    for number, telegram in enumerate(told):
+        ack = ask(walk, telegram)
+        assert ask(walk, telegram) == ack
+        if telegram is not told[-1]:
+            assert ack == link_telegram.build(0x00, METER, extended.build(0x80, 0x50 + number, GATEWAY))
+    last = Answer(ack)
+    assert (last.tpl.ci, last.tpl.access_number, last.tpl.status) == (0x8A, 0x61, 0)
+    assert last.link.ell.receiver.link_bytes() == GATEWAY.link_bytes()
+    assert role.counters["executed"] == 1 and role.counters["repeated"] == len(told)
+    assert b"\x42\x42" in Answer(ask(walk, request(0x60))).data
+
+
+@pytest.mark.parametrize("order", [(1,), (0, 2), (0, 1, 0, 2)])
+def test_fragments_that_do_not_fit(order):
+    """Nothing is executed, and the answer on request is an application error."""
+    role = make()
+    walk = awake(role)
+    told = pieces(SHORT_ANSWER, 2800)
+    for i, which in enumerate(order):
+        telegram = bytearray(told[which])
+        telegram[12] = 0x70 + i
+        ask(walk, bytes(telegram))
+    error = Answer(ask(walk, request(0x60)))
+    assert (error.tpl.ci, error.data) == (0x6E, b"\x17") and "executed" not in role.counters
+
+
+@pytest.mark.parametrize("mode", [5, 7, 10])
+def test_fragmented_response(mode):
+    """One fragment for each REQ-UD2, repeated until the next; all with the receiver in the ELL."""
+    records = b"".join(
+        [bytes((0x84 | 0x40 * (i & 1), i >> 1, 0x13)) + bytes((i, 0, 0, 0)) for i in range(44)]
+    )
+    device = Breaker()
+    device.response = lambda: records
+    walk = awake(make(device=device, security=mode))
+    joined = fragmentation.Reassembly(1)
+    found = None
+    number = 0
+    telegram = request(0x30)
+    while found is None:
+        answer = ask(walk, telegram)
+        assert len(answer) <= 156 and answer[10] == 0x8E and answer[12] == 0x30 + number
+        assert walk.until_sent() == answer
+        link = link_telegram.parse(answer)
+        afl = authentication.parse(answer, link.offset)
+        number += 1
+        assert afl.fragment_id == number
+        found = joined.add(b"", afl, answer[afl.payload_offset :], walk.now_us)
+        telegram = link_telegram.build(0x5B, GATEWAY, extended.build(0x84, 0x30 + number, METER))
+    assert number == 3
+    afl, message = found
+    tpl = header.parse(message, 0)
+    assert tpl.access_number == 0x30
+    opened = protection.open_message(message, tpl, afl, METER, lambda *which: MASTER)
+    assert records in opened.payload
+    # Another request begins again, under the next counter.
+    again = ask(walk, request(0x40))
+    assert authentication.parse(again, 21).fragment_id == 1
+
+
 # --- bits without an ELL (link sheet 7.2; security sheet 4.1) ---
 
 
-@pytest.mark.parametrize("header, at", [("short", 14), ("long", 22)])
-def test_without_ell_the_configuration_field_has_the_bits(header, at):
-    role = make("T2", 5, with_ell=False, header=header)
+@pytest.mark.parametrize("length, at", [("short", 14), ("long", 22)])
+def test_without_ell_the_configuration_field_has_the_bits(length, at):
+    role = make("T2", 5, with_ell=False, header=length)
     walk = awake(role)
-    assert walk.last[10] == (0x7A if header == "short" else 0x72) and walk.last[at] & 0xE0 == 0xA0
-    number = walk.last[11 if header == "short" else 19]
+    assert walk.last[10] == (0x7A if length == "short" else 0x72) and walk.last[at] & 0xE0 == 0xA0
+    number = walk.last[11 if length == "short" else 19]
     asking = link_telegram.build(0x5B, GATEWAY, b"\x80" + METER.tpl_bytes() + bytes((0x24, 0, 0, 0)))
     answer = ask(walk, asking)
-    assert answer[at] & 0xE0 == 0x80 and answer[11 if header == "short" else 19] == 0x24
+    assert answer[at] & 0xE0 == 0x80 and answer[11 if length == "short" else 19] == 0x24
     assert Answer(answer).data[:8].hex() == "2f2f041308190000"
     assert number == role.access_number
 
