@@ -11,7 +11,7 @@ and is not looked at. What a TC byte does:
 
 Inferred: time and reserved bytes are nine together (six reserved behind type J in OMS Annex N.8.2, so three behind type I);
 a refused gateway gets error 22h, a function that the meter does not have 11h; the 60 s are a sum over 12 h (UC-04: 60 s per
-command, and each finished within 12 h).
+command, and each finished within 12 h); a clock cannot be set behind 2099, where type F (DT1!) ends.
 """
 
 from collections import namedtuple
@@ -28,6 +28,8 @@ PULL_US_PER_S = 600 * 1000000
 
 GATEWAY, HEAD_END = 1, 2  # who may do it, as bits
 _DAY_S = 86400
+_MOST_US = 1 << 56  # in what is stored: no device is that old
+FIRST_S, END_S = 946684800, 4102444800  # what type F can tell, as seconds since 1970: 2000 to 2099
 
 # TC -> (name, type of the time, who may)
 _FUNCTIONS = {
@@ -162,6 +164,8 @@ def apply(request, clock, now_us, sender=GATEWAY, allowed=GATEWAY | HEAD_END):
         return clock, error_codes.PARAMETER
     if request.tc == SET:
         device_s = _seconds(request.time)
+        if device_s >= END_S:
+            return clock, error_codes.PARAMETER
         return Clock(device_s * 1000000 - now_us, 0, now_us, ()), None
     if pending(clock, now_us):
         return clock, error_codes.NOT_FINISHED
@@ -192,10 +196,15 @@ def export(clock, now_us, wall_us):
 def check_stored(stored):
     """ValueError or TypeError if `restore` could not take it."""
     told_us, wall_us, adjust_s, gone_us, spent = stored
-    numbers = [told_us, adjust_s, gone_us, 0 if wall_us is None else wall_us]
+    times, moves = [told_us, wall_us or 0, gone_us], [adjust_s]
     for age_us, seconds in spent:
-        numbers += [age_us, seconds]
-    if not all([isinstance(one, int) for one in numbers]):
+        times.append(age_us)
+        moves.append(seconds)
+    if not all([isinstance(one, int) for one in times + moves]) or len(spent) > LIMIT_S:
+        raise ValueError
+    if not all([abs(one) <= _MOST_US for one in times]) or gone_us < 0:
+        raise ValueError
+    if not all([abs(one) <= LIMIT_S for one in moves]):
         raise ValueError
 
 

@@ -4,7 +4,7 @@ A direct one opens and closes by command. A manual one is only released by it, a
 physically closed (DC2!); a direct one cannot be released (application error 15h).
 """
 
-CLOSED, OPEN, RELEASED = 0, 1, 2
+CLOSED, OPEN, RELEASED = STATES = 0, 1, 2
 DIRECT, MANUAL = "direct", "manual"
 HAND = "hand"
 

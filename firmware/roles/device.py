@@ -25,7 +25,7 @@ from ..application import clock as clocks
 from ..application import commands, error_codes, select
 from ..application import sitp_blocks as sitp
 from ..application import valve as valves
-from ..errors import ApplicationError, StoreError
+from ..errors import ApplicationError, OmsError, StoreError
 
 RESPONSE_US = 255000000  # a temporary selection ends so long behind the last command (8.2.5)
 CLOCK = "clock"  # value of a Register: the device's own time
@@ -45,6 +45,8 @@ _TEST_VIB = b"\xfd\x9f\x1d"  # of CT1!
 _MBUS, _CLOCK, _IMAGE = 1, 4, 6  # protocols of secured application data
 _SET_KEY, _IMAGE_KEY = 0x22, 0x23
 _ABNORMAL = 3
+_CONTAINER_BYTES = 26  # block header, key counter, target time, protocol, MAC (DSI 32)
+_MICRO = 1000000
 
 
 class Device:
@@ -116,11 +118,16 @@ class Device:
             self._image_actions(self.image.restart(self._stored.pop("image"), now_us))
         if self._until_us is not None and now_us >= self._until_us:
             self._until_us = None
-            self._readout = ()
+            if self._readout:
+                self._readout = ()
+                self._tell_selected()
 
     def clock_us(self, now_us):
-        """The device's own time in microseconds since 1970; None while it has none."""
-        return None if self.clock is None else clocks.device_us(self.clock, now_us)
+        """The device's own time in microseconds since 1970; None while it has none, or none that a record can tell."""
+        if self.clock is None:
+            return None
+        time_us = clocks.device_us(self.clock, now_us)
+        return time_us if clocks.FIRST_S <= time_us // _MICRO < clocks.END_S else None
 
     def plain(self, ci, data, now_us, wall_us=None):
         """Execute a command of a protected message that is no SITP. ci: CI of the header. data: application bytes. Returns Told;
@@ -144,7 +151,8 @@ class Device:
         if protocol != _MBUS:
             return error_codes.NO_FUNCTION, b""
         code, answers = self._execute(bytes(apdu), key_id)
-        return (sitp.OK, b"".join(answers)) if code is None else (code, b"")
+        # Status 00h would be success, so an unspecified error has another one.
+        return (sitp.OK, b"".join(answers)) if code is None else (code or sitp.PARAMETER, b"")
 
     def response(self):
         """The records of the selected application, or None: the standard response, which the meter makes."""
@@ -192,9 +200,8 @@ class Device:
             return error_codes.TOO_WEAK, ()
         self._date()
         offered = {number: blocks[0] for number, blocks in self.applications.items()}
-        result = commands.execute(
-            found, self.registers, self._readout, secured, self.limit_bytes, offered or None
-        )
+        room = self.limit_bytes - (_CONTAINER_BYTES if secured else 0)
+        result = commands.execute(found, self.registers, self._readout, secured, room, offered or None)
         if result.error is not None:
             return result.error, ()
         for place, value in result.writes.items():
@@ -203,7 +210,8 @@ class Device:
         self._until_us = self._now_us + RESPONSE_US
         answers = result.answers
         if self.valve is not None and self.valve[1] in result.writes:
-            answers += self._move()
+            before, after = self._move()
+            answers = tuple([one for one in answers if one != before]) + after
         return None, answers
 
     def _test(self, found, secured):
@@ -214,7 +222,8 @@ class Device:
             return error_codes.TOO_MANY_RECORDS, ()
         if secured not in (False, conformance.KEY):
             return error_codes.TOO_WEAK, ()
-        code, record = conformance.answer(found[0].dib, found[0].data, self.limit_bytes)
+        room = self.limit_bytes - (_CONTAINER_BYTES if secured else 0)
+        code, record = conformance.answer(found[0].dib, found[0].data, room)
         return code, (record,)
 
     def _lists_allowed(self, found, secured):
@@ -230,13 +239,14 @@ class Device:
             self._changes.append((place, value))
 
     def _move(self):
-        """The valve follows its control state; the record of its physical state, if it has one."""
+        """The valve follows its control state. Returns (record of its physical state before, (record of it now,)), if it tells it."""
         _, control, state = self.valve
         if state is None:
-            return ()
+            return None, ()
         register = self.registers[state]
+        before = register.record(register.value)
         self._set(state, valves.physical(self.registers[control].value))
-        return (register.record(register.value),)
+        return before, (register.record(register.value),)
 
     def by_hand(self):
         """Somebody opens a manual valve that was released; returns whether that could be."""
@@ -261,9 +271,14 @@ class Device:
         self._selected = select.choose(selection, offered)
         self._readout = ()
         self._until_us = None
-        if self._selection is not None and self._selected[0] < 15 and self._selected[1] < 16:
-            self._set(self._selection, self._selected[0] << 4 | self._selected[1])
+        self._tell_selected()
         return Told(None, None, b"", 0)
+
+    def _tell_selected(self):
+        """MM6! tells the selection that holds, as far as one byte can."""
+        application, block = self._selected
+        if self._selection is not None and application < 15 and block < 16:
+            self._set(self._selection, application << 4 | block)
 
     def _image(self, data):
         if self.image is None:
@@ -361,10 +376,17 @@ class Device:
     def _restore(self, state):
         try:
             for place, value in state["values"]:
-                if isinstance(self.registers[place].value, int) != isinstance(value, int):
+                register = self.registers[place]
+                number = isinstance(register.value, int)
+                if place < 0 or place in self._dated or number != isinstance(value, int):
                     raise ValueError
-                self.registers[place].value = value if isinstance(value, int) else bytes.fromhex(value)
+                register.record(value if number else bytes.fromhex(value))
+                register.value = value if number else bytes.fromhex(value)
+            if self.valve and self.registers[self.valve[1]].value not in valves.STATES:
+                raise ValueError
             application, block = state["selected"]
+            if not 0 <= int(block) == block:
+                raise ValueError
             if application != select.RESET and block < len(self.applications.get(application, ())):
                 self._selected = (application, block)
             self.alarms = state["alarms"] & 0xFF
@@ -373,7 +395,7 @@ class Device:
                 self._stored["clock"] = state["clock"]
             if self.image and state.get("image"):
                 self._stored["image"] = state["image"]
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, OmsError):
             raise StoreError(
                 "the stored state of the device cannot be read",
                 hint="it belongs to another one, or is damaged",

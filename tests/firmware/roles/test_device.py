@@ -181,7 +181,7 @@ def test_select_in_profile_a():
 def test_conformance(text, expected):
     told = plain(make(limit_bytes=50), text)
     assert told.code == expected if isinstance(expected, int) else (told.code, told.data) == (None, expected)
-    status, answer = make(limit_bytes=50).respond(0x1F, 1, hexed(text))
+    status, answer = make(limit_bytes=76).respond(0x1F, 1, hexed(text))
     if isinstance(expected, bytes):
         assert (status, answer) == (0, b"" if expected == b"\x2f" else expected)
     assert make().respond(0x20, 1, hexed("02FD9F1D4032"))[0] == 0x22
@@ -302,3 +302,101 @@ def test_no_command_raises(messages):
             assert json.dumps(device.export()) == before
         device.response()
     make(json.loads(json.dumps(device.export())), image=image_meter.Meter(1000))
+
+
+# --- what an attacker with the keys, or a damaged store, could do ---
+
+
+def valve_registers(state=1):
+    return [
+        Register(b"\x01", b"\xfd\x1f", state, ("set",), 0x20),
+        Register(b"\x01", b"\xfd\x1a", 1 if state == 1 else 0),
+    ]
+
+
+def test_a_clock_that_no_record_can_tell():
+    """Type F ends with 2099: such a time is not taken, and a clock that has run there is no time and no crash."""
+    device = make()
+    assert device.respond(0x22, 4, hexed("00 3B3B17 5FDC 00".replace(" ", "")))[0] == 0x15  # 2106
+    assert (
+        device.respond(0x22, 4, hexed("00 3B3B17 7FCC 00".replace(" ", "")))[0] == sitp.OK
+    )  # 2099-12-31T23:59:59
+    for at_us in (0, 5 * S):
+        device.at(at_us, None, [1])
+        told = plain(device, "00ED0F", now_us=at_us)
+        (one,) = record.decode(told.data)[0]
+        assert (one.text, one.flag) in (("2099-12-31T23:59", None), (None, "invalid"))
+    assert one.text is None and device.clock_us(5 * S) is None
+    before_2000 = make(clock_s=0)
+    assert record.decode(plain(before_2000, "00ED0F").data)[0][0].text is None
+
+
+def test_conformance_error_in_a_container_is_no_success():
+    device = make()
+    code, apdu = device.respond(0x1F, 1, hexed("02FD9F1D4030"))
+    assert code == 0x15 and apdu == b""
+    assert plain(device, "02FD9F1D4030").code == 0x00
+
+
+def test_the_physical_state_is_told_once_and_as_it_is():
+    device = Device(valve_registers(), valve=("direct", 0, 1))
+    device.at(0, None, ())
+    code, apdu = device.respond(0x20, 1, hexed("00FD9A0F" + "01FD1F00"))
+    assert (code, apdu.hex()) == (sitp.OK, "01fd1f00" + "01fd1a00")
+
+
+def test_a_secured_answer_leaves_room_for_its_container():
+    """190 bytes of data are the most in the longest headers; 26 of them are of the container."""
+    many = [Register(bytes((0x84, number)), b"\x13", number) for number in range(1, 25)]
+    device = Device(many)
+    device.at(0, None, ())
+    assert len(plain(device, "7F").data) == 24 * 7
+    assert device.respond(0x27, 1, b"\x7f") == (0x03, b"")
+    assert device.respond(0x27, 1, hexed("0081930F"))[0] == 0x12
+    assert device.respond(0x27, 1, hexed("8001930F"))[0] == sitp.OK
+
+
+def test_mm6_tells_what_is_selected_when_the_selection_is_over():
+    device = make()
+    assert device.respond(0x25, 1, hexed("01FDFD800070"))[0] == sitp.OK
+    assert device.registers[3].value == 0x70
+    device.at(RESPONSE_US, None, [1])
+    assert device.response() is None and device.registers[3].value == 0
+    assert device.take_changes() == []  # none of the profile's
+
+
+@pytest.mark.parametrize(
+    "damage",
+    (
+        {"values": [[0, 10**12]]},
+        {"values": [[0, -(10**9)]]},
+        {"values": [[-1, 0]]},
+        {"values": [[0, None]]},
+        {"values": [[0, 1.5]]},
+        {"values": [[5, "zz"]]},
+        {"values": [[5, 7]]},
+        {"values": [[1, 7]]},
+        {"values": 7},
+        {"selected": [7, 0.5]},
+        {"selected": [7, -1]},
+        {"selected": [[], 0]},
+        {"selected": "70"},
+        {"alarms": "1"},
+        {"alarms": None},
+        {"clock": [1, 2]},
+        {"clock": [10**40, 0, 0, 0, []]},
+        {"clock": [0, 0, 10**9, 0, []]},
+        {"clock": [0, 0, 0, 0, [[0, 1]] * 100]},
+        {"clock": [0, 0, 0, -5, []]},
+        {"clock": {}},
+    ),
+)
+def test_a_damaged_device_is_told(damage):
+    with pytest.raises(StoreError):
+        make(state=dict(make().export(), **damage))
+
+
+def test_a_valve_in_no_state_is_a_damaged_store():
+    state = Device(valve_registers(), valve=("direct", 0, 1)).export()
+    with pytest.raises(StoreError):
+        Device(valve_registers(), valve=("direct", 0, 1), state=dict(state, values=[[0, 7]]))
