@@ -169,3 +169,40 @@ def test_without_systemd_it_just_runs():
     stops = iter([False, False, True])
     service.serve(node, True, done=lambda: next(stops), systemd=service.Systemd({}))
     assert 900000 <= board.now_us() <= 1100000
+
+
+class Calm:
+    """A node as `calm` sees it, at 1 s."""
+
+    def __init__(self, receiving=False, exact=False, radio_us=None, role_us=None):
+        self.radio = type("Radio", (), {"receiving": receiving, "exact": exact, "due_us": radio_us})()
+        self.role = type("Role", (), {"due_us": role_us})()
+        self.board = type("Board", (), {"now_us": staticmethod(lambda: 1000000)})()
+
+
+@pytest.mark.parametrize(
+    ("node", "calm"),
+    [
+        (Calm(), True),
+        (Calm(receiving=True), False),
+        (Calm(radio_us=1000100), True),  # a look at the receiver can wait
+        (Calm(exact=True, radio_us=1010000), False),
+        (Calm(exact=True, radio_us=1030000), True),
+        (Calm(role_us=1019999), False),
+        (Calm(role_us=1020000), True),
+    ],
+)
+def test_others_have_their_turn_while_nothing_is_about_to_happen(node, calm):
+    assert service.calm(node) is calm
+
+
+def test_others_have_their_turn_ten_times_a_second():
+    world = World(seed=1)
+    board = world.add_board()
+    node = Node(board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"]), Collector(()))
+    turns = []
+    told = Told()
+    service.serve(node, True, 10000000, systemd=told, others=lambda: turns.append(board.now_us()))
+    gaps = [after - before for before, after in zip(turns, turns[1:], strict=False)]
+    assert 95 <= len(turns) <= 101 and max(gaps) < 200000
+    assert 18 <= told.lines.count("WATCHDOG=1") <= 21
