@@ -11,6 +11,7 @@ from ..link import timing
 from ..roles.device import CLOCK, Device
 from ..roles.key_holder import MASTER
 from ..roles.meter import CLOCK as OWN_TIME
+from ..roles.window_meter import LIMITED, UNLIMITED
 
 SCHEMA = {
     "access": ("none", "limited", "unlimited"),
@@ -80,8 +81,6 @@ class Access:
 
     def role(self, role, profile, entropy, state):
         """role: roles.window_meter.WindowMeter, or a subclass. Keys are stored under the key that the configuration has."""
-        from ..roles.window_meter import LIMITED, UNLIMITED
-
         return role(
             profile,
             entropy,

@@ -97,22 +97,14 @@ def load(path, role=None):
             meter = _known(source, table, values)
             config.meters.append(meter)
             if values.get("commands"):
+                if "gateway" not in document:
+                    hint = 'add [gateway] with id = "12345678.M=OMS.V=01.T=31"'
+                    raise source.error("commands = true needs a [gateway]", table, "commands", hint)
                 config.partners.append(meter)
     if "gateway" in document:
         if config.role == "meter":
             raise source.error("a meter is no gateway", "gateway", None, "[gateway] is for a collector")
         config.gateway = _gateway(source, document["gateway"])
-    elif config.partners:
-        raise source.error(
-            "commands = true needs a [gateway]",
-            "meter",
-            None,
-            'add [gateway] with id = "12345678.M=OMS.V=01.T=31"',
-        )
-    if config.role == "repeater":
-        _repeater(source, document, config)
-    elif "repeater" in document:
-        raise source.error("a {} is no repeater".format(config.role), "repeater", None, 'role = "repeater"')
     if config.role == "meter" and len(config.meters) != 1:
         raise source.error("a meter file describes one [[meter]], this one has {}".format(len(config.meters)))
     return config

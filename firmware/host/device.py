@@ -13,6 +13,7 @@ from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
+from ..roles.window_meter import WindowMeter
 from . import access, point_values
 
 _DEVICE = {
@@ -179,7 +180,7 @@ def device(source, table, values):
         )
         Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
         if listens:
-            listens.device(profile)
+            listens.role(WindowMeter, profile, bytes(5), None)
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
     slow = access.too_slow(profile, listens.fillers if listens else 0)
