@@ -17,7 +17,7 @@ from .entropy import Entropy
 from .installer import Installer
 from .order_book import OrderBook
 from .seen import ANSWERS, Seen
-from .session import Session
+from .session import DOUBT, Session
 from .windows import NEAR_US, Windows
 
 # step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
@@ -28,7 +28,6 @@ OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_
 
 _RETRY_US = const(10000000)  # until what could not be stored is tried again
 _OWN = ("SND-NR", "SND-IR", "ACC-DMD")
-DOUBT = "it may have been executed or not: read before it is asked again"
 
 
 class Gateway(Windows):

@@ -18,6 +18,7 @@ from .talk import Talk
 _TIMED = (["clock-set"], ["clock-adjust"])
 _BUSY, _ERROR = const(1), const(2)  # application bits of the status
 _BUSY_CODE, _SECURITY_CODE = const(0x08), const(0x20)
+DOUBT = "it may have been executed or not: read before it is asked again"
 _POLL_US = const(8000000)  # a busy meter is asked so often: each time costs it 6 credits (4.3.4)
 _STRONG = {0: (application.PLAIN, application.DECRYPTED, application.AUTHENTICATED)}
 _STRONG[5] = _STRONG[0][1:]
@@ -46,6 +47,7 @@ class Session(Talk):
         self._command_us = None  # when a command was sent
         self._long_step = False
         self._old = False  # a command was sent again behind the time for which the meter keeps its number
+        self._doubted = False  # one was given up that the meter may have executed
         self._remake()
 
     def begin(self, number, order):
@@ -80,9 +82,8 @@ class Session(Talk):
     def doubtful(self):
         """Whether the meter may have executed something that it did not tell."""
         one = self.datagram
-        if self.commanding:
-            return one is not None and one.tries > 0 and not one.proven
-        return self.state in (FETCH, POLL)
+        unknown = self.commanding and one is not None and one.tries > 0 and not one.proven
+        return self._doubted or unknown or self.state in (FETCH, POLL)
 
     # --- time ---
 
@@ -262,6 +263,7 @@ class Session(Talk):
         self._remake()
 
     def _hear(self, before, now_us, wall_us):
+        self._doubted = False
         heard, old = self._heard, self._old
         code = error_code(heard)
         self._remake()
@@ -291,19 +293,23 @@ class Session(Talk):
             one.first_us = None
             one.old = self._old = True
             return
+        self._doubted = self.doubtful
         self._renew()
         if one.tries:
             self._outcome(self.order.silence(wall_us), now_us)
 
     def _give_up(self, before, now_us, wall_us):
         """No answer, and the meter may have executed what it was told."""
+        self.state = before
         proven = self.datagram is not None and self.datagram.proven
+        self._doubted = self.doubtful
         over = self.collision.tries > collision.TRIES
         self._renew()
         self.unsaved = True
         outcome = MORE if proven and not self.order.binding else self.order.silence(wall_us)
         if outcome == MORE and over and not self.order.binding:
-            self._fail("no answer to {} tries".format(collision.TRIES), now_us)
+            reason = "no answer to {} tries".format(collision.TRIES)
+            self._fail(reason + "; " + DOUBT if self._doubted else reason, now_us)
             return
         if over:
             self.collision.delivered()

@@ -496,6 +496,16 @@ def test_a_lower_counter_of_the_meter_proves_that_it_has_not():
     assert failed.detail == "no answer to 11 tries"
 
 
+def test_where_nobody_knows_the_reason_says_so():
+    stage, meter = known(meter=Meter(mode=5), partners=[Partner(METER, MASTER, "A")])
+    stage.order(WRITE2)
+    for _ in range(21):
+        silence_behind(stage, meter)
+        stage.hear(meter.nr())
+    (failed,) = [one for one in stage.told if getattr(one, "step", None) == "failed"]
+    assert "11 tries" in failed.detail and "may have been executed" in failed.detail
+
+
 def test_a_higher_one_ends_the_doubt_the_other_way():
     stage, meter = known()
     order = stage.order(WRITE2, once=True)
