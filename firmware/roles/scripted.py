@@ -114,8 +114,12 @@ class Scripted:
         self.sent_us = None  # end of the last transmission
         self.last_fcb = None  # (FCB, access number) of the last frame
         self.ends_cycles = True
+        self.true_keys = None  # exported, while the meter has others
+        self._highest = {}  # message counters that were stored, by key id, None for the master key's
+        self.frame = None  # of a gateway, the last one: (kind, telegram, whether the meter got it)
         self._make = make
         self._stored = state
+        self._safe(state or {})
         self._rules = [_Progress(number, rule) for number, rule in enumerate(rules, 1)]
         self._start_us = 0
         self._wall_us = 0  # added to the wall clock
@@ -208,6 +212,11 @@ class Scripted:
         """As the meter."""
         return self._meter(self.meter and self.meter.stop())
 
+    def install(self, now_us):
+        """As a WindowMeter: the button."""
+        if self.meter:
+            self.meter.install(self.crystal.inside(now_us))
+
     def unused(self):
         """Numbers of the rules that never happened."""
         return [one.number for one in self._rules if not one.happened]
@@ -289,6 +298,7 @@ class Scripted:
         """What the meter gets of a frame: an event or None. The same event may come twice, to be answered and to be fed."""
         if self._heard[0] is not event:
             self._time()
+            self.frame = None
             self._heard = (event, self._listen(event))
         return self._heard[1] if self.meter else None
 
@@ -302,6 +312,7 @@ class Scripted:
         kind = control.name(telegram[1], False)
         if kind is None or self.meter is None or not change.is_for(telegram, self.meter.profile):
             return heard
+        self.frame = (kind, telegram, False)
         for one in self._count(COMMAND, kind):
             self._activate(one, kind)
         if kind == "SND-NKE":
@@ -319,6 +330,7 @@ class Scripted:
                 return None
             telegram = changed
             heard.frame = layer.build(telegram)
+        self.frame = (kind, telegram, self.meter is not None)
         return heard
 
     def _feed(self, event, wall_us):
@@ -337,6 +349,7 @@ class Scripted:
                 action = self._send(action)
             elif isinstance(action, Persist):
                 self._stored = action.state
+                action = Persist(self._safe(action.state), action.covers)
             elif isinstance(action, (Listen, Rest)):
                 self._listens = action
             if action:
@@ -346,6 +359,23 @@ class Scripted:
             out.append(self._listens)
         told, self._told = self._told, []
         return told + out
+
+    def _safe(self, state):
+        """What is really stored: with the true keys, and no counter lower than it was. A script is not to spoil the meter for the
+        time behind it."""
+        out = dict(state)
+        if self.true_keys is not None:
+            out["keys"] = self.true_keys
+        rows = dict([(key_id, value) for key_id, value in state.get("counters", ())])
+        rows[None] = state.get("message_counter")
+        for key_id, value in rows.items():
+            if value is not None:
+                self._highest[key_id] = max(value, self._highest.get(key_id, 0))
+        if rows.pop(None) is not None:
+            out["message_counter"] = self._highest[None]
+        if rows:
+            out["counters"] = [[key_id, self._highest[key_id]] for key_id in sorted(rows)]
+        return out
 
     def _send(self, action):
         """The Transmit that is left of one, or None: nothing is sent now."""

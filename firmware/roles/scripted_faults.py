@@ -201,10 +201,12 @@ def _forget_key(script, now_us, values):
     holder = getattr(meter, "keys", None)
     before, kept = meter.profile.key, holder and holder.snapshot()
     if holder:
+        script.true_keys = holder.export()
         holder.rollback({name: [row[0], Key(bytes(16)), row[2]] for name, row in holder.snapshot().items()})
     meter.profile.key = Key(bytes(16))
 
     def remember():
+        script.true_keys = None
         if script.meter is meter:
             meter.profile.key = before
             if holder:

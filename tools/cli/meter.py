@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 import time
+from typing import Any
 
 from omsnode.board import hats
 from omsnode.board.virtual import World
@@ -18,10 +19,11 @@ from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import Transmit
 from omsnode.firmware.roles.commanded import Executed
 from omsnode.firmware.roles.meter import Meter
+from omsnode.firmware.roles.scripted import Scripted
 from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.two_way import TwoWay
 
-from . import output, scene, station
+from . import output, scenario, scene, station
 
 EXAMPLE = """\
 [node]
@@ -88,12 +90,13 @@ def add_parser(subparsers):
         "message counter and registers are kept in state_dir, so a restart or a power cut repeats\nnone of them: "
         "behind a cut up to 64 are left out. Ends with Ctrl-C.\n\n"
         "Printed is what it sends: time, mode, telegram; of an answer also its kind and how far it was from the edges of\n"
-        "its window. What it hears: time, `heard`, kind, telegram. What a command makes it do: `executed`.",
+        "its window. What it hears: time, `heard`, kind, telegram. What a command makes it do: `executed`. What a scenario\n"
+        "makes it do wrong: `fault`.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "file", metavar="meter.toml", help="TOML file with one [[meter]] and its records or points"
+        "file", metavar="meter.toml", nargs="?", help="TOML file with one [[meter]] and its records or points"
     )
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
     parser.add_argument(
@@ -104,11 +107,17 @@ def add_parser(subparsers):
         action="store_true",
         help="press the button of a bidirectional meter; later: kill -USR1 PID",
     )
+    scenario.add_arguments(parser)
     parser.add_argument("-v", "--verbose", action="store_true", help="say on standard error what is set up")
     return parser
 
 
 def run(args):
+    if args.scenarios:
+        print(scenario.listing())
+        return 0
+    if args.file is None:
+        raise MisuseError("no meter.toml is given", hint="omsnode meter --help shows an example")
     settings = config.load(args.file, "meter")
     device = settings.meters[0]
     hat = args.hat or (settings.radios[0].hat if settings.radios else None)
@@ -124,7 +133,10 @@ def run(args):
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
     for warning in device.warnings:
         print("omsnode: {}: {}".format(args.file, warning), file=sys.stderr)
-    if device.listens:
+    if args.scenario:
+        faults = scenario.load(args.scenario, device.profile, bool(device.listens))
+        role = ShownScripted(scenario.maker(device, bool(device.listens)), faults.rules, state)
+    elif device.listens:
         role = device.listens.role(ShownWindowMeter, device.profile, os.urandom(5), state)
     else:
         role = ShownMeter(device.profile, os.urandom(5), state)
@@ -147,15 +159,23 @@ def run(args):
             ),
             file=sys.stderr,
         )
+    try:
+        return _run(hat, role, device.listens, store, state, args.count, button)
+    finally:
+        for line in scenario.unused(role) if args.scenario else ():
+            print("omsnode: " + line, file=sys.stderr)
+
+
+def _run(hat, role, listens, store, state, count, button):
     if hats.find(hat).platform == hats.VIRTUAL:
-        return _virtual(role, device.listens, store, state, args.count, button)
+        return _virtual(role, listens, store, state, count, button)
     with station.open(hat) as (board, driver):
-        node = _loop(device.listens)(board, driver, role, store, executed, station.wall(board), state)
+        node = _loop(listens)(board, driver, role, store, executed, station.wall(board), state)
 
         def done():
-            return args.count is not None and role.counters["sent"] >= args.count
+            return count is not None and role.counters["sent"] >= count
 
-        others = (lambda: button.look(board.now_us())) if device.listens else None
+        others = (lambda: button.look(board.now_us())) if listens else None
         return station.until_interrupted(node, lambda: service.serve(node, False, done=done, others=others))
 
 
@@ -209,11 +229,12 @@ def _virtual(role, listens, store, state, count, button):
 
 
 class Shown:
-    """What a meter role does is printed: before one of Meter or WindowMeter. files: where its state is."""
+    """What a meter role does is printed: before one of Meter, WindowMeter or Scripted. files: where its state is."""
 
+    counters: dict
     files = "its state"
-    to_show = None  # Transmit that the radio has
-    asked_to_show = None  # what was Asked, not yet printed
+    to_show: Any = None  # Transmit that the radio has
+    asked_to_show: Any = None  # what was Asked, not yet printed
 
     def _noted_for_show(self, actions):
         for one in actions:
@@ -222,7 +243,7 @@ class Shown:
         return actions
 
     def tick(self, now_us, wall_us=None):
-        actions = self._noted_for_show(super().tick(now_us, wall_us))
+        actions = self._noted_for_show(super().tick(now_us, wall_us))  # type: ignore[misc]
         if self.counters.get("exhausted", 0) == 1 and not actions:
             print("omsnode: the message counter is used up, nothing is sent any more", file=sys.stderr)
             print(
@@ -246,7 +267,7 @@ class Shown:
             hint = getattr(event.error, "hint", "")  # a store may fail with a plain OSError
             if hint:
                 print("  " + hint, file=sys.stderr, flush=True)
-        actions = self._noted_for_show(super().feed(event, now_us, wall_us))
+        actions = self._noted_for_show(super().feed(event, now_us, wall_us))  # type: ignore[misc]
         if self.asked_to_show:
             print(
                 stamp,
@@ -263,13 +284,29 @@ class ShownMeter(Shown, Meter):
     """A meter that only sends."""
 
 
-class ShownWindowMeter(Shown, WindowMeter):
-    """One that also listens."""
+class ShownTwoWay(Shown):
+    """The same before one that may answer."""
 
     def reply(self, event, now_us):
-        transmit = super().reply(event, now_us)
+        transmit = super().reply(event, now_us)  # type: ignore[misc]
         self.to_show = transmit or self.to_show
         return transmit
+
+
+class ShownScripted(ShownTwoWay, Scripted):
+    """One that follows a scenario. What is printed is what was really on the air, and not what the meter believes."""
+
+    def feed(self, event, now_us, wall_us=None):
+        actions = super().feed(event, now_us, wall_us)
+        if event.kind == radio.FRAME and self.frame:
+            kind, telegram, heard = self.frame
+            stamp = output.timestamp(wall_us) or "time unknown"
+            print(stamp, "heard" if heard else "not heard", kind, telegram.hex().upper(), flush=True)
+        return actions
+
+
+class ShownWindowMeter(ShownTwoWay, WindowMeter):
+    """One that also listens."""
 
     def _asked(self, event, now_us):
         self.asked_to_show = super()._asked(event, now_us)
@@ -277,7 +314,10 @@ class ShownWindowMeter(Shown, WindowMeter):
 
 
 def executed(what):
-    """What a command asked of the device above the meter."""
+    """What a command asked of the device above the meter; a fault of a scenario that has happened."""
+    line = scenario.told(what)
+    if line:
+        print(line, flush=True)
     if isinstance(what, Executed):
         text = "executed KeyID {:02X} protocol {} {}".format(
             what.key_id, what.protocol, what.apdu.hex().upper()

@@ -1,13 +1,14 @@
 """`omsnode meter --scenario`: the faults of a test meter, from a file or from those that come with the product."""
 
 import difflib
+import os
 import pathlib
 
 from omsnode.firmware.errors import ConfigError
 from omsnode.firmware.host import script
-from omsnode.firmware.roles.scripted import Happened, Scripted
-
-from . import output
+from omsnode.firmware.roles.meter import Meter
+from omsnode.firmware.roles.scripted import Happened
+from omsnode.firmware.roles.window_meter import WindowMeter
 
 SHIPPED = pathlib.Path(__file__).resolve().parent.parent / "scenarios"
 
@@ -49,9 +50,20 @@ def load(word, profile, windows):
     return found
 
 
-def wrap(found, make, state):
-    """The role of a meter that follows a Script. make: function that makes the meter's role out of its stored state."""
-    return Scripted(make, found.rules, state)
+def maker(device, windows):
+    """Function that makes the role of a meter out of its stored state, as often as its power comes back. device:
+    host.device.Device. windows: it takes commands."""
+    profile = device.profile
+    key, nominal_us = profile.key, profile.nominal_us
+
+    def make(state):
+        # The last role may have left others.
+        profile.key, profile.nominal_us = key, nominal_us
+        if windows:
+            return device.listens.role(WindowMeter, profile, os.urandom(5), state)
+        return Meter(profile, os.urandom(5), state)
+
+    return make
 
 
 def listing():
@@ -65,20 +77,13 @@ def listing():
     return "\n".join(lines)
 
 
-def line(reading, wall_us=None):
-    """The line for a fault that has happened; None for any other reading."""
-    if not isinstance(reading, Happened):
+def told(what):
+    """The line for what a scripted meter delivers; None for anything else."""
+    if not isinstance(what, Happened):
         return None
-    return "{} fault {}: {}{}".format(
-        output.timestamp(wall_us) or "time unknown",
-        reading.number,
-        reading.fault,
-        ", " + reading.frame if reading.frame else "",
-    )
+    return "fault {} {}{}".format(what.number, what.fault, " " + what.frame if what.frame else "")
 
 
 def unused(role):
-    """What to say at the end of faults that never happened: lines."""
-    if not isinstance(role, Scripted):
-        return []
+    """At the end: lines on the faults that never happened."""
     return ["fault {} never happened".format(number) for number in role.unused()]

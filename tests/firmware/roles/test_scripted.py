@@ -7,8 +7,9 @@ from omsnode.firmware.link import interval_us
 from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.roles import scripted_faults as faults
 from omsnode.firmware.roles import scripted_telegram as change
+from omsnode.firmware.roles.key_holder import KeyHolder
 from omsnode.firmware.security.keys import Key
-from support_commands import MASTER, METER, Answer, Breaker, command, request
+from support_commands import MASTER, METER, STORAGE, Answer, Breaker, command, request
 from support_script import SECOND, answering, rule, sending, windowed
 
 SLOTS = 400 * SECOND  # six slots of about a minute
@@ -387,6 +388,25 @@ def test_another_interval():
         interval_us(90 * SECOND, n) for n in (12, 13)
     ]
     assert gaps[:4] == expected
+
+
+def stored(air):
+    return (air.states() + [action.state for action in air.role.stop()])[-1]
+
+
+def test_what_is_stored_is_not_spoilt():
+    """Behind the scenario the meter is itself: its keys, and no counter that was used before."""
+    back = answering(rule("message counter jump", "answer", 3, by=-2))
+    read(back, 1, 2, 3, 4)
+    assert stored(back)["message_counter"] > 3
+    forgetful = answering(rule("restart", "answer", 3, keeps="nothing"))
+    read(forgetful, 1, 2, 3, 4)
+    assert forgetful.role.meter.message_counter.value == 1
+    assert stored(forgetful)["message_counter"] > 3
+    other = answering(rule("forget key", "answer", 1))
+    read(other, 1, 2)
+    again = KeyHolder({}, STORAGE, stored(other)["keys"])
+    assert again.key(0) == MASTER and other.role.meter.keys.key(0) != MASTER
 
 
 # --- a meter with windows ---
