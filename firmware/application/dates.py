@@ -72,7 +72,7 @@ def time_text(field, iso):
     for part in iso.replace("T", "-").replace(":", "-").split("-"):
         if part and not part.replace("*", ""):
             numbers.append(None)
-        elif part.isdigit():
+        elif part and not part.strip("0123456789") and len(part) < 5:
             numbers.append(int(part))
         else:
             raise MisuseError("not an ISO date or time: " + iso)

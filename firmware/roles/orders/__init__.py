@@ -103,7 +103,7 @@ def restore(stored, keys=None):
 
 def _load(words):
     module, name = _KINDS.get(words[0] if words else None, (None, None))
-    if module == "data" and "--secured" in words:
+    if name == "Write" and "--secured" in words:
         module, name = "secured", "SecuredWrite"
     elif name == "ClockAdjust" and "--secured" in words:
         module, name = "clock_set", "SecuredAdjust"

@@ -8,6 +8,7 @@ from ...application import clock, commands, dates, error_codes
 from ...errors import MisuseError
 from .data import DATA_CI
 from .order import FAILED, Exchange, Order, plain_record
+from .points import digits
 
 CLOCK_CI = 0x6C
 
@@ -48,6 +49,8 @@ class ClockAdjust(Order):
 
     def _plan(self, known):
         words, zone_s = split_zone(self.words[1:])
+        if words and zone_s is not None:
+            raise MisuseError("seconds have no time zone", None, "either seconds or --zone +01:00")
         if not words:
             self.state["step"], self.state["zone_s"] = "read", zone_s
             return
@@ -131,11 +134,11 @@ class ClockAdjust(Order):
 
 def seconds_in(words):
     """The seconds of a clock-adjust."""
-    try:
-        seconds = int(words[0])
-    except (IndexError, ValueError):
-        seconds = 0
-    if len(words) != 1 or not 0 < abs(seconds) <= _MOST_S:
+    word = words[0] if len(words) == 1 else ""
+    number = word[1:] if word[:1] in ("+", "-") else word
+    seconds = int(number) if digits(number) and len(number) < 10 else 0
+    seconds = -seconds if word[:1] == "-" else seconds
+    if not 0 < abs(seconds) <= _MOST_S:
         raise MisuseError("clock-adjust takes seconds", None, "for instance +5 or -30; meters take up to 60")
     return seconds
 
@@ -165,7 +168,8 @@ def split_zone(words):
     zone = words[at + 1] if len(words) > at + 1 else ""
     hours, _, minutes = zone[1:].partition(":")
     minutes = minutes or "0"
-    if zone[:1] not in ("+", "-") or not hours.isdigit() or not minutes.isdigit() or int(hours) > 14:
+    good = zone[:1] in ("+", "-") and digits(hours) and digits(minutes) and len(zone) < 8
+    if not good or int(hours) > 14 or int(minutes) > 59:
         raise MisuseError("no time zone: " + zone, None, "for instance --zone +01:00")
     ahead_s = int(hours) * 3600 + int(minutes) * 60
     return words[:at] + words[at + 2 :], -ahead_s if zone[0] == "-" else ahead_s

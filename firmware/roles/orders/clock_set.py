@@ -19,8 +19,12 @@ class ClockSet(Secured):
 
     def _plan(self, known):
         words, zone_s = split_zone(self.words[1:])
-        if len(words) > 1:
-            raise MisuseError("clock-set takes one time", None, "for instance 2026-03-01T12:00:00")
+        if len(words) > 1 or (words and zone_s is not None):
+            raise MisuseError(
+                "clock-set takes one time, or the zone of the present one",
+                None,
+                "for instance 2026-03-01T12:00:00, as the meter is to tell it; or --zone +01:00",
+            )
         self.state["zone_s"] = zone_s or 0
         self.state["at_us"] = _parsed_us(words[0]) if words else None
         self._need(_SET_KEY)
@@ -35,6 +39,9 @@ class ClockSet(Secured):
         elif wall_us is not None:
             lead_us = self.state.setdefault("lead_us", at_us - wall_us)
             at_us = wall_us + lead_us
+        if not clock.FIRST_S <= at_us // 1000000 < clock.END_S:
+            self._fail("a meter cannot tell this time: only 2000 to 2099")
+            return None
         time = dates.from_unix(6, at_us // 1000000)
         self.state["time"] = at_us // 1000000
         return bytes((clock.SET,)) + time
@@ -68,7 +75,7 @@ def _parsed_us(text):
     try:
         day, time = text.split("T")
         year, month, date = [int(part) for part in day.split("-")]
-        hour, minute, second = [int(part) for part in (time + ":00").split(":")[:3]]
+        hour, minute, second = [int(part) for part in (time + ":00" * (time.count(":") < 2)).split(":")]
         dates.date_time_seconds(year, month, date, hour, minute, second)  # its range
     except (ValueError, MisuseError):
         raise MisuseError("no date and time: " + text, None, "for instance 2026-03-01T12:00:00")

@@ -3,7 +3,7 @@
 from ...application import commands, record, vif
 from ...errors import MisuseError
 from .order import Exchange, Order, plain_record
-from .points import resolve, value, widened
+from .points import expected, resolve, value, widened
 
 DATA_CI, RESET_CI = 0x5B, 0x53
 
@@ -24,6 +24,11 @@ class Read(Order):
         self.state["points"] = [
             [part.hex() for part in resolve(word, device_type, known)[:2]] for word in self.words[1:]
         ]
+        for index, point in enumerate(self._points()):
+            try:
+                commands.build(*point, "get")
+            except MisuseError as error:
+                raise MisuseError(error.message, None, "another point than " + self.words[1 + index])
 
     def _points(self):
         return [(bytes.fromhex(dib), bytes.fromhex(vib)) for dib, vib in self.state["points"]]
@@ -102,11 +107,14 @@ def understand(order, known, words):
         )
     device_type = None if order.meter is None else order.meter.device_type
     dib, vib, fields = resolve(words[0], device_type, known)
-    number, exponent = value(words[1]) if count == 2 else (None, None)
-    dib, vib = widened(dib, vib, number, exponent, fields)
-    action = None if vib in _BARE and word == "write" else _ACTIONS.get(word, word)
-    order.state["dib"], order.state["vib"] = dib.hex(), vib.hex()
-    order.state["data"] = commands.build(dib, vib, action, number, exponent).hex()
+    try:
+        number, exponent = value(words[1]) if count == 2 else (None, None)
+        dib, vib = widened(dib, vib, number, exponent, fields)
+        action = None if vib in _BARE and word == "write" else _ACTIONS.get(word, word)
+        data = commands.build(dib, vib, action, number, exponent)
+    except MisuseError as error:
+        raise MisuseError(error.message, None, expected(dib, vib))
+    order.state["dib"], order.state["vib"], order.state["data"] = dib.hex(), vib.hex(), data.hex()
 
 
 def confirmed(order, records, status):

@@ -44,6 +44,8 @@ class KeyChange(Order):
             version = int(words[1]) if len(words) > 1 else None
         except ValueError:
             key_id = version = -1
+        if len(words) > 2:
+            raise MisuseError("key-change takes a KeyID and a version", None, "for instance key-change 00 3")
         if key_id in _COMMUNICATION:
             wrapper_id = _COMMUNICATION_WRAPPER
         elif key_id in _APPLICATION:

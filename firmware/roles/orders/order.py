@@ -2,6 +2,8 @@
 
 from collections import namedtuple
 
+from ...errors import MisuseError
+
 # kind: "SND-UD", "SND-UD2", "REQ-UD1" or "REQ-UD2". ci: CI of the application data, in its long form, or None (CI 80, no data).
 # data: plain application bytes; the session protects them with the meter's profile; see `padded`.
 Exchange = namedtuple("Exchange", ("kind", "ci", "data"))
@@ -100,7 +102,11 @@ class Order:
     # --- for the kinds of orders: _plan, _exchange, _answer; and where they differ, these ---
 
     def _plan(self, known):
-        """At the beginning: the words are understood, or MisuseError."""
+        """At the beginning: the words are understood, or MisuseError. Here: there is one only."""
+        if len(self.words) > 1:
+            raise MisuseError(
+                "{} takes nothing more than its name".format(self.words[0]), None, "without " + self.words[1]
+            )
 
     def _error(self, code, wall_us):
         return self._refused(code)

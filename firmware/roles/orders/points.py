@@ -7,7 +7,9 @@ from ...application import builder, points
 from ...application import dib as _dib
 from ...errors import ApplicationError, MisuseError
 
-_HEX = "0123456789ABCDEFabcdef"
+_DIGITS = "0123456789"
+_HEX = _DIGITS + "ABCDEFabcdef"
+_MOST_STORAGE = (1 << 41) - 1  # DIF and ten DIFE
 # Exponents of ten that a row of the tables may be raised to: VIF bits n.
 _MOST_N = 7
 # Data fields for a new value, the widest number first: int48, int32, bcd8, ... (codes of dib.FIELDS)
@@ -16,15 +18,15 @@ _WIDE = (6, 4, 12, 14, 3, 2, 11, 10, 1, 9, 7)
 
 
 def resolve(word, device_type, known=()):
-    """(DIB, VIB, data fields that it may have as hex digits, or None) of a POINT. device_type: of the meter, or None. known: Records that the meter sends. MisuseError, its hint says
-    what there is."""
+    """(DIB, VIB, data fields that it may have as hex digits, or None) of a POINT. device_type: of the meter, or None. known:
+    Records that the meter sends. MisuseError, its hint says what there is."""
     head, _, tail = word.partition(":")
     if tail and not head.strip(_HEX) and not tail.strip(_HEX) and len(head) % 2 == 0 and len(tail) % 2 == 0:
         return _checked(bytes.fromhex(head), bytes.fromhex(tail))
     if "!" in word:
         return _tagged(word, device_type, known)
-    quantity, _, storage = word.partition("@")
-    if storage and not storage.isdigit():
+    quantity, at, storage = word.partition("@")
+    if at and (not digits(storage) or len(storage) > 13 or int(storage) > _MOST_STORAGE):
         raise MisuseError("no storage number " + storage, None, "for instance volume@1")
     storage = int(storage or 0)
     found = [one for one in known if one.quantity == quantity and one.storage == storage and one.vib]
@@ -79,13 +81,11 @@ def _tagged(tag, device_type, known):
 
 def widened(dib, vib, value, exponent, fields=None):
     """(DIB, VIB) for a value of a point that was named without its data field: a field and a resolution that hold it. fields:
-    as `resolve` tells them. Raises MisuseError if the point is a number and the value a text."""
+    as `resolve` tells them. Raises MisuseError if the point is a number and the value a text; see `expected`."""
     from ...application import vif
 
     if isinstance(value, str) and vif.resolve(vib).unit is not None:
-        raise MisuseError(
-            "not a number: " + value, None, "a decimal in the unit of the readings, for instance 12.345"
-        )
+        raise MisuseError("not a number: " + value)
     if dib[0] & 0x0F or value is None:
         return dib, vib
     allowed = [field for field in (_TEXT if isinstance(value, str) else _WIDE) if _in(field, fields)]
@@ -97,6 +97,26 @@ def widened(dib, vib, value, exponent, fields=None):
             if _holds(_field(dib, field), raised, value, exponent):
                 return _field(dib, field), raised
     return dib, vib
+
+
+def expected(dib, vib):
+    """What a VALUE of this point looks like, as a hint."""
+    from ...application import vif
+
+    meaning = vif.resolve(vib)
+    if meaning.kind == "T":
+        return "a date, for instance 2026-03-01" + (
+            "" if dib[0] & 0x0F == 2 else "T12:00 or 2026-03-01T12:00:00"
+        )
+    if meaning.unit is not None:
+        unit = " in " + meaning.unit if meaning.unit else ""
+        return "a decimal{}, for instance 12.345, that the data field of the point holds".format(unit)
+    return "a number or text that the data field of the point holds, or 0x and its bytes in hex"
+
+
+def digits(word):
+    """Whether a word is a whole number (str.isdigit takes more than int does)."""
+    return word != "" and not word.strip(_DIGITS)
 
 
 def _in(field, fields):
@@ -126,12 +146,11 @@ def _holds(dib, vib, value, exponent):
 def value(word):
     """(value, exponent) of a VALUE for builder.record: a decimal exactly, bytes behind 0x, else ISO time or text."""
     if word[:2] in ("0x", "0X"):
-        digits = word[2:]
-        if len(digits) % 2 or digits.strip(_HEX):
+        if len(word) % 2 or word[2:].strip(_HEX):
             raise MisuseError("not bytes in hex: " + word)
-        return bytes.fromhex(digits), None
-    sign, digits = (-1, word[1:]) if word[:1] == "-" else (1, word[1:] if word[:1] == "+" else word)
-    whole, _, part = digits.partition(".")
-    if (whole + part).isdigit() and len(whole + part) <= 40:
+        return bytes.fromhex(word[2:]), None
+    sign, number = (-1, word[1:]) if word[:1] == "-" else (1, word[1:] if word[:1] == "+" else word)
+    whole, _, part = number.partition(".")
+    if digits(whole + part) and len(whole + part) <= 40:
         return sign * int(whole + part), -len(part)
     return word, None

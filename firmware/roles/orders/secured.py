@@ -156,6 +156,8 @@ class SecuredWrite(Secured):
         at = words.index("--secured")
         understand(self, known, words[:at])
         key_id = _KEY_IDS.get(bytes.fromhex(self.state["vib"])[:2], _OTHERS)
+        if len(words) > at + 2:
+            raise MisuseError("behind --secured stands a KeyID", None, "for instance --secured 27")
         if len(words) > at + 1:
             key_id = _number(words[at + 1])
         self._need(key_id)

@@ -4,6 +4,7 @@ UC-06; sheets oms-requirements 10, 14.8, en13757-3-application 8.1, 8.3)."""
 from ...application import select, status_words
 from ...errors import MisuseError
 from .order import Exchange, Order, body, plain_record
+from .points import digits
 
 SELECT_CI = 0x53
 
@@ -27,16 +28,17 @@ class Select(Reset):
 
     def _plan(self, known):
         words = self.words[1:]
-        block = 0
-        if len(words) > 1 and words[-1].isdigit():
-            block = int(words.pop())
+        block = int(words.pop()) if len(words) > 1 and _number(words[-1]) else 0
         name = " ".join(words)
         numbers = [number for number in range(19) if select.name(number) == name]
-        number = int(name) if name.isdigit() else numbers[0] if numbers else None
-        if number is None:
+        number = int(name) if _number(name) else numbers[0] if numbers else None
+        try:
+            if number is None:
+                raise MisuseError("no message application " + name)
+            select.build(number, block)
+        except MisuseError as error:
             names = ", ".join([select.name(one) for one in range(19)])
-            raise MisuseError("no message application " + name, None, "a number, or one of: " + names)
-        select.build(number, block)
+            raise MisuseError(error.message, None, "a number, or one of: " + names)
         self.state["application"], self.state["block"] = number, block
 
     def _exchange(self, wall_us):
@@ -52,6 +54,10 @@ class Select(Reset):
                 "block": self.state["block"],
             }
         )
+
+
+def _number(word):
+    return digits(word) and len(word) < 16
 
 
 class Status(Order):
