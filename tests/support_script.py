@@ -6,7 +6,8 @@ from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.roles.actions import Deliver, Persist, Transmit
 from omsnode.firmware.roles.answering import AnsweringMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
-from omsnode.firmware.roles.scripted import Happened, Rule, Scripted
+from omsnode.firmware.roles.scripted import Happened, Scripted
+from omsnode.firmware.roles.scripted_rules import Rule
 from omsnode.firmware.roles.window_meter import WindowMeter
 from support_commands import KEYS, MASTER, METER, STORAGE, heard
 

@@ -17,16 +17,16 @@ import tomllib
 from dataclasses import dataclass, field
 
 from ..errors import ConfigError
-from ..roles import scripted
 from ..roles import scripted_faults as faults
+from ..roles import scripted_rules as rules
 from .source import Source
 
 _TOP = {"about": str, "gateway": str, "fault": list}
 _WHEN = {
-    "telegram": scripted.TELEGRAM,
-    "answer": scripted.ANSWER,
-    "command": scripted.COMMAND,
-    "after_s": scripted.AFTER,
+    "telegram": rules.TELEGRAM,
+    "answer": rules.ANSWER,
+    "command": rules.COMMAND,
+    "after_s": rules.AFTER,
 }
 _COMMON = {
     "fault": tuple(faults.FAULTS),
@@ -51,7 +51,7 @@ _NEEDS = {
 
 @dataclass
 class Script:
-    """about: what happens. gateway: what a gateway should make of it. rules: list of scripted.Rule."""
+    """about: what happens. gateway: what a gateway should make of it. rules: list of scripted_rules.Rule."""
 
     source: Source
     about: str
@@ -76,7 +76,7 @@ class Script:
                     "fault",
                     "this takes " + hint,
                 )
-            if rule.on in (scripted.ANSWER, scripted.COMMAND) and not windows:
+            if rule.on in (rules.ANSWER, rules.COMMAND) and not windows:
                 raise self.source.error(
                     "this meter hears no commands and gives no answers",
                     table,
@@ -144,13 +144,13 @@ def _rule(source, table, values):
     kind = _kind(source, table, values, on)
     hits = None
     if "hits" in values:
-        if stage != faults.SENDING or on in (scripted.TELEGRAM, scripted.ANSWER):
+        if stage != faults.SENDING or on in (rules.TELEGRAM, rules.ANSWER):
             raise source.error(
                 "hits is for what is sent behind a command or after some time", table, "hits", "use kind"
             )
-        hits = (_word(source, table, "hits", values["hits"], scripted.KINDS[scripted.AFTER]),)
+        hits = (_word(source, table, "hits", values["hits"], rules.KINDS[rules.AFTER]),)
     times, for_s = _how_long(source, table, values, stage, name)
-    return scripted.Rule(name, chosen, on, nth, kind, hits, times, for_s and for_s * 1000000)
+    return rules.Rule(name, chosen, on, nth, kind, hits, times, for_s and for_s * 1000000)
 
 
 def _parameter(source, table, parameter, kind, value):
@@ -197,11 +197,11 @@ def _when(source, table, values):
 def _kind(source, table, values, on):
     if "kind" not in values:
         return None
-    if on == scripted.AFTER:
+    if on == rules.AFTER:
         raise source.error(
             "nothing is counted with after_s", table, "kind", 'say what is changed: hits = "ACK"'
         )
-    return _word(source, table, "kind", values["kind"], scripted.KINDS[on])
+    return _word(source, table, "kind", values["kind"], rules.KINDS[on])
 
 
 def _how_long(source, table, values, stage, name):
@@ -224,6 +224,6 @@ def _how_long(source, table, values, stage, name):
         times = 1 if for_s is None else _ALWAYS
     if isinstance(times, str):
         _word(source, table, "times", times, (_ALWAYS,))
-        return scripted.ALWAYS, for_s
+        return rules.ALWAYS, for_s
     _number(source, table, "times", times, 1, _MOST)
     return times, for_s

@@ -10,7 +10,8 @@ from omsnode.firmware.roles import scripted_telegram as change
 from omsnode.firmware.roles.actions import Deliver, Transmit
 from omsnode.firmware.roles.device import Device
 from omsnode.firmware.roles.meter import Profile, Register
-from omsnode.firmware.roles.scripted import Rule, Scripted
+from omsnode.firmware.roles.scripted import Scripted
+from omsnode.firmware.roles.scripted_rules import Rule
 from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.security.keys import Key
 

@@ -6,7 +6,8 @@ import re
 import pytest
 from omsnode.firmware.host import config
 from omsnode.firmware.link import telegram as link_telegram
-from omsnode.firmware.roles.scripted import Rule, Scripted
+from omsnode.firmware.roles.scripted import Scripted
+from omsnode.firmware.roles.scripted_rules import Rule
 from omsnode.firmware.transport import authentication, header
 from omsnode.tools.cli import main, meter, scenario
 

@@ -3,8 +3,8 @@
 import pytest
 from omsnode.firmware.errors import ConfigError
 from omsnode.firmware.host import script
-from omsnode.firmware.roles import scripted
 from omsnode.firmware.roles import scripted_faults as faults
+from omsnode.firmware.roles import scripted_rules as rules
 from support_script import profile
 
 GOOD = """\
@@ -49,7 +49,7 @@ def test_rules(tmp_path):
     drop, late, busy, drift = found.rules
     assert (drop.fault, drop.on, drop.nth, drop.kind, drop.hits, drop.times) == (
         "drop",
-        scripted.ANSWER,
+        rules.ANSWER,
         2,
         "ACK",
         ("ACK",),
@@ -57,13 +57,13 @@ def test_rules(tmp_path):
     )
     assert (late.values, late.on, late.times, late.for_us) == (
         {"by_us": 2500},
-        scripted.TELEGRAM,
-        scripted.ALWAYS,
+        rules.TELEGRAM,
+        rules.ALWAYS,
         20000000,
     )
-    assert (busy.on, busy.hits, busy.times, busy.for_us) == (scripted.COMMAND, ("ACK",), 4, None)
+    assert (busy.on, busy.hits, busy.times, busy.for_us) == (rules.COMMAND, ("ACK",), 4, None)
     assert (drift.on, drift.nth, drift.values, drift.for_us) == (
-        scripted.AFTER,
+        rules.AFTER,
         60000000,
         {"ppm": -250},
         100000000,
@@ -74,7 +74,7 @@ def test_defaults(tmp_path):
     text = '[[fault]]\nfault = "double"\ntelegram = 1\n[[fault]]\nfault = "drop"\ntelegram = 0\nfor_s = 3\n'
     double, drop = load(tmp_path, text).rules
     assert double.values == {"after_us": 20000} and double.times == 1
-    assert drop.times is scripted.ALWAYS
+    assert drop.times is rules.ALWAYS
 
 
 BASE = '[[fault]]\nfault = "drop"\nanswer = 1\n'
