@@ -147,9 +147,9 @@ class Desk:
         if type(seconds) is not int or not 0 < seconds <= LONGEST_S:
             raise MisuseError("expires_s: seconds, at most a year")
         meter = self._meter(request.get("meter"))
-        address = self._gateway.partner(meter.address).meter or meter.address
+        heard = self._gateway.partner(meter.address).meter  # None while its whole address is not known
         known = self._records.get(meter.name, ())
-        order = orders.make(words, address, self._keys(meter.address), known)
+        order = orders.make(words, heard, self._keys(meter.address), known)
         now_us = self._now_us()
         number = self._gateway.queue(meter.address, order, now_us, now_us + seconds * 1000000)
         self._words[number] = words

@@ -1,5 +1,6 @@
 """`omsnode demo` as a user runs it: no arguments, nothing attached, ends by itself."""
 
+import datetime
 import json
 import os
 import pty
@@ -16,7 +17,8 @@ def test_json_has_every_meter_mode_and_verdict():
     done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     assert time.monotonic() - start < 15
-    readings = [json.loads(line) for line in done.stdout.splitlines()]
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    readings = [one for one in lines if "order" not in one]
     seen = {
         (one["name"], one["mode"], one["link"]["format"], one["type"], one["security"]["verdict"])
         for one in readings
@@ -39,6 +41,28 @@ def test_json_has_every_meter_mode_and_verdict():
     assert water == sorted(water) and 6.4 < water[0] < water[-1] < 6.5
 
 
+def test_a_meter_is_asked_and_its_clock_is_set_in_windows_that_are_hit():
+    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=60)
+    told = [json.loads(line)["order"] for line in done.stdout.splitlines() if '"order"' in line]
+    assert [one["words"] for one in told if one["step"] == "done"] == [
+        ["read", "volume"],
+        ["clock-read"],
+        ["clock-set"],
+    ]
+    read, clock, set_ = (one["result"] for one in told if one["step"] == "done")
+    assert [(one["quantity"], one["value"], one["unit"]) for one in read["records"]] == [
+        ("volume", 54.321, "m3")
+    ]
+    # It is 83 s slow, and a clock of type F tells minutes.
+    ours = clock["ours_ms"] // 60000
+    meant = datetime.datetime.fromisoformat(clock["time"] + "+00:00").timestamp() // 60
+    assert 1 <= ours - meant <= 2
+    assert set_["time"][:16] == told[-1]["timestamp"][:16]
+    sent = [one for one in told if one["step"] == "sent"]
+    # T2: 2 to 3 ms behind the end, less the trailer; the key counter is asked for before the clock is set.
+    assert len(sent) == 4 and all(0 < one["margin_us"] <= 500 for one in sent)
+
+
 def test_plain_lines_where_there_is_no_terminal():
     done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -47,6 +71,9 @@ def test_plain_lines_where_there_is_no_terminal():
     assert lines[0].split() == ["time", "mode", "level", "meter", "security", "values"]
     assert [line for line in lines if "kitchen_water" in line and "volume 6.4" in line]
     assert "cellar_gas is wrong on purpose" in done.stderr
+    act = lines[lines.index("A gateway asks the meter garden_water, in mode T2:") :]
+    assert re.search(r"sent +order 1 for garden_water, read volume: SND-UD2, margin \d+ us", "\n".join(act))
+    assert re.search(r"done +order 1 for garden_water, read volume: volume 54\.321 m3", "\n".join(act))
 
 
 def test_a_live_table_on_a_terminal():

@@ -1,15 +1,18 @@
 """No key in any output: the whole command with every key of the suite, good and bad input, and all that it says searched."""
 
+import contextlib
 import io
 import pathlib
 import re
 import sys
+import threading
+import time
 import traceback
 
 import pytest
 import support_telegram as known
-from omsnode.firmware.errors import MisuseError
-from omsnode.firmware.host import config, key_import, key_store
+from omsnode.firmware.errors import ChannelError, MisuseError
+from omsnode.firmware.host import channel, config, key_import, key_store
 from omsnode.firmware.host.key_store import KeyStore, Row
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.roles.collector import Collector, KnownMeter
@@ -189,7 +192,11 @@ def test_bad_input(key, say, tmp_path):
         "g.toml": '[node]\nstate_dir = "{}"\n[radio.{}]\nhat = "virtual"\n',
         "h.toml": '[radio.main]\nhat = "{}"\nmode = "{}"\n',
         "i.toml": '[[meter]]\nid = "12345678"\nkey = "@own"\n',
+        "j.toml": '[gateway]\nid = "{}"\ninstall = "{}"\n',
+        "k.toml": '[node]\nrole = "meter"\n[[meter]]\nid = "12345678.M=KAM.V=1b.T=16"\nkey = "@good"\nmode = "T2"\n'
+        'points = ["VM1!"]\n[[meter.further_key]]\nkey_id = 0x22\nkey = "{}"\n',
     }
+    (tmp_path / "good").write_text(known.KEY_A + "\n")
     for spelt in spellings(key):
         (tmp_path / "own").write_text(spelt + "\n" + spelt)
         for name, text in files.items():
@@ -217,6 +224,12 @@ def test_bad_input(key, say, tmp_path):
             ["collect", "--hat", spelt],
             ["collect", "--hat", "virtual", "--seconds", spelt],
             ["meter", spelt],
+            ["command", spelt, "read"],
+            ["command", "12345678", spelt],
+            ["command", "12345678", "read", "--expires", spelt],
+            ["command", "--config", spelt, "--list"],
+            ["command", "--state-dir", spelt, "--list"],
+            ["command", "--cancel", spelt],
             ["demo", spelt],
             ["config", spelt],
             ["bench", spelt],
@@ -243,6 +256,47 @@ def test_on_the_virtual_board(key, say, tmp_path):
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.name != "own":
             hidden([key], path.read_bytes().decode("latin-1"), path)
+
+
+@pytest.mark.parametrize("key", [known.KEY_8, "DEADBEEF0102030405060708090A0B0C"])
+def test_in_two_directions(key, say, tmp_path):
+    """A meter that answers, and a gateway that asks it; and what both leave on the disk."""
+    application_key = "C7C8A1F05D3E9B2446810FE7D2B3590A"
+    (tmp_path / "own").write_text(key + "\n")
+    (tmp_path / "other").write_text(application_key + "\n")
+    listens = METER.replace("interval_s = 2", 'mode = "T2"\ninterval_s = 2\nvalve = "direct"')
+    further = '[[meter.further_key]]\nkey_id = 0x20\nkey = "@other"\n'
+    (tmp_path / "meter.toml").write_text(listens + further)
+    gateway = '[gateway]\nid = "87654321.M=OMS.V=01.T=31"\n'
+    asks = COLLECTOR.replace('id = "12345678"', 'id = "12345678"\nprofile = "D"\ncommands = true')
+    (tmp_path / "collector.toml").write_text('[node]\nstate_dir = "there"\n' + gateway + asks)
+    keys = [key, application_key]
+    place = ["--key-id", "0x20", "--store", "there/key_store"]
+    assert say(keys, ["keys", "add", "12345678", *place], application_key) == 0
+    assert say(keys, ["meter", "meter.toml", "--count", "2", "--install", "--verbose"]) == 0
+    for name in ("meter.toml", "collector.toml"):
+        assert say(keys, ["config", name]) == 0
+    told = []
+
+    def ask():
+        while not (tmp_path / "there" / "command.sock").exists():
+            time.sleep(0.05)
+        client = channel.Client(tmp_path / "there")
+        for words in (["valve", "open"], ["write", "volume", "3"], ["read"]):
+            client.ask({"do": "order", "meter": "it", "words": words})
+        told.append(client.ask({"do": "list"}))
+        with contextlib.suppress(ChannelError):
+            told.extend(client.events())
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    say(keys, ["collect", "--config", "collector.toml", "--seconds", "16", "--verbose"])
+    asking.join()
+    assert [one for one in told if one.get("step") == "done"]
+    hidden(keys, repr(told), "events")
+    for path in tmp_path.rglob("*"):
+        if path.is_file() and path.name not in ("own", "other", "key_store"):
+            hidden(keys, path.read_bytes().decode("latin-1"), path)
 
 
 def test_tracebacks(tmp_path, monkeypatch):

@@ -11,7 +11,6 @@ from omsnode.firmware.host.order_desk import Desk
 from omsnode.firmware.host.store import JsonStore
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes
-from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.gateway import Gateway, OrderEvent
 from omsnode.firmware.roles.key_changer import KeyChange
 from omsnode.firmware.roles.key_holder import MASTER
@@ -109,15 +108,6 @@ class Counter:
         """The Gateway around a Collector. state: what was stored."""
         settings = self._settings
         partners = [self._partner(meter) for meter in settings.partners]
-        by_name = {one.name: self.keys(meter) for one, meter in zip(partners, settings.partners, strict=True)}
-
-        def restore(kept, *_):
-            meter = kept.get("meter")
-            for one in partners:
-                if meter and one.pattern.tpl_bytes().hex() == meter:
-                    return orders.restore(kept, by_name[one.name])
-            return orders.restore(kept, None)
-
         self._gateway = Gateway(
             collector,
             settings.gateway.address,
@@ -125,7 +115,6 @@ class Counter:
             os.urandom(16),
             state,
             settings.gateway.install,
-            restore=restore,
         )
         return self._gateway
 

@@ -27,11 +27,13 @@ class Gateway:
     def __init__(self):
         self.asked = []
         self.given_up = []
+        self.orders_made = []
 
     def partner(self, meter):
         return Partner(meter)
 
     def queue(self, meter, order, now_us, expires_us):
+        self.orders_made.append(order)
         self.asked.append((str(meter), order.words, now_us, expires_us))
         return len(self.asked)
 
@@ -104,6 +106,15 @@ def test_an_order_is_queued_under_each_name_of_its_meter(meter, gateway):
     assert gateway.asked == [(which, ["read"], NOW_US, NOW_US + EXPIRES_S * 1000000)]
     assert reply["timestamp"] == "2026-11-22T15:00:05.000Z" and reply["expires"] == "2026-11-23T15:00:05.000Z"
     json.dumps(reply)
+
+
+def test_a_meter_whose_whole_address_is_not_known_yet(gateway):
+    """Its orders can be stored all the same; what needs its device type is refused."""
+    _, server = desk(gateway)
+    server.handle(order(meter="flat"))
+    assert gateway.orders_made[0].export()["meter"] is None
+    with pytest.raises(MisuseError, match="device type"):
+        server.handle(order(("read", "EW1!"), "flat"))
 
 
 def test_expiry(gateway):
