@@ -111,7 +111,7 @@ class Bench:
             board = EtherBoard(self.ether)
             self.ether.nodes.append(
                 TwoWay(
-                    board, self.ether.add(label), role, Store(), self._deliver, lambda at_us: WALL_US + at_us
+                    board, self.ether.add(label), role, Store(), self.deliver, lambda at_us: WALL_US + at_us
                 )
             )
 
@@ -127,7 +127,7 @@ class Bench:
             with_ell=True,
         )
 
-    def _deliver(self, one):
+    def deliver(self, one):
         kinds = ((OrderEvent, self.events), (Happened, self.happened), (Reading, self.readings))
         for kind, where in kinds:
             if isinstance(one, kind):

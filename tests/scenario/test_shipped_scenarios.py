@@ -104,7 +104,7 @@ def test_every_scenario_is_here():
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", [name for name, orders in CASES.items() if orders])
+@pytest.mark.parametrize("name", [name for name, asked in CASES.items() if asked])
 def test_orders_end_as_they_should(name, mode):
     bench = play(name, mode, 30)
     assert bench.meter.unused() == AVOIDED.get(name, [])
@@ -260,3 +260,35 @@ def test_power_cut(mode):
     slots = times(bench.frames("meter"))
     assert max(b - a for a, b in zip(slots, slots[1:], strict=False)) >= 90 * S
     assert bench.meter.counters["sent"] > len(bench.frames("meter", 0x44))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("chip", ["cc1101", "sx1262"])
+def test_over_the_radios(chip, mode):
+    """What the ether of the other tests leaves out: drivers, windows that are armed, answers that take the radio's time."""
+    bench = Bench("command", mode)
+    world = World(seed=2)
+    nodes = [radio_node(world, chip, "gateway", bench.gateway, bench)]
+    nodes.append(radio_node(world, chip, "meter", bench.meter, bench))
+    world.run(nodes, 10 * S)
+    for _ in range(2):
+        number = bench.gateway.queue(METER, orders.make(list(SELECT), METER, gateway_key), world.now_us, None)
+        world.run(nodes, world.now_us + 300 * S, stop=lambda number=number: bench.outcome(number))
+        assert bench.outcome(number)[0] == DONE
+        world.run(nodes, world.now_us + 40 * S)
+    assert bench.meter.counters["executed"] == 2 and bench.meter.unused() == []
+    margins = [one.margin_us for one in bench.events if one.margin_us is not None]
+    assert min(margins) > 0
+
+
+def radio_node(world, chip, name, role, bench):
+    board = world.add_board(name=name, chip=chip)
+    pins = board.pins
+    if chip == "cc1101":
+        driver = Cc1101(board.spi, pins["gdo0"], pins["gdo2"])
+    else:
+        switch = {line: pins.get(line) for line in ("txen", "rxen")}
+        driver = Sx1262(board.spi, pins["busy"], pins["dio1"], pins["reset"], tcxo_mv=1800, **switch)
+    node = TwoWay(board, driver, role, Store(), bench.deliver, lambda at_us: WALL_US + at_us)
+    board.take_edges()
+    return node
