@@ -252,6 +252,7 @@ class Judge:
         self.frames = []
         self.strangers = 0
         self.hopped = []
+        self.echoes = set()
 
     def _wrong(self, frame, text):
         self.wrong.append("{:.6f} s {}: {}".format(frame.start_ns / S, frame.text, text))
@@ -261,8 +262,9 @@ class Judge:
         frame = Frame(sent)
         self.frames.append(frame)
         if echo:
-            if sent.up:
-                self.meters[frame.address].frames.append(frame)
+            target = self.meters[frame.address if sent.up else frame.receiver or frame.ala]
+            (target.frames if sent.up else target.down).append(frame)
+            self.echoes.add(frame)
             return
         if frame.kind is None:
             self._wrong(frame, "C-field {:02X}".format(frame.c))
@@ -314,11 +316,11 @@ class Judge:
     # --- the gateway ---
 
     def _down(self, meter, frame):
-        heard = None
-        for one in reversed(meter.frames):
-            if one.end_ns <= frame.start_ns:
-                heard = one
-                break
+        before = [one for one in meter.frames[-4:] if one.end_ns <= frame.start_ns]
+        heard = before[-1] if before else None
+        # What was on the air once more is as good as what it repeats.
+        if heard in self.echoes and not self._inside(meter, heard, frame.start_ns, "", False) and before[1:]:
+            heard = before[-2]
         if frame.cc is not None and frame.telegram[10] in (0x8C, 0x8E):
             if frame.cc & 0x7B:
                 self._wrong(frame, "CC {:02X}: D, S, H, R and the reserved bits are 0".format(frame.cc))
@@ -458,10 +460,11 @@ class Judge:
         last = asked[-1]
         if frame.start_ns - max(one.end_ns for one in asked) > CYCLE_END_NS:
             self._wrong(frame, "behind the end of the cycle")
-        if self._inside(meter, last, frame.start_ns, "meter") and frame.number == last.number:
-            meter.repeated = frame
-            self._fits(frame, last)
-            return
+        for one in reversed(asked[-2:]):
+            if frame.number == one.number and self._inside(meter, one, frame.start_ns, "meter"):
+                meter.repeated = frame
+                self._fits(frame, one)
+                return
         if meter.repeated is not None and frame.same(meter.repeated):
             self._repetition(meter, frame, ())
             return

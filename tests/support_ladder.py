@@ -163,6 +163,7 @@ class Fates:
         self.rules = []
         self.counts = {}
         self.moved = []  # transmissions that nobody sent so
+        self.ghosts = []  # transmissions of ours
         self.echoes = set()  # ids of what was heard twice
         self.mended = {}  # id(transmission): index of the chip that is wrong
         self.happened = []
@@ -211,6 +212,9 @@ class Fates:
                     self.ghost(side.name, row, bits, side.board.to_ns(middle_us) + 1000 * argument)
 
     def begin(self, sent):
+        if any(sent is one for one in self.ghosts):
+            self._begin(sent)
+            return
         fate, argument, row, bits, middle_ns = self._next.pop(sent.source, (None,) * 5)
         if fate in ("lost", "at"):
             sent.power_dbm = -400
@@ -240,6 +244,7 @@ class Fates:
             source=source,
         )
         ghost = self.world.air.transmit(ghost)
+        self.ghosts.append(ghost)
         if echo:
             self.echoes.add(id(ghost))
 
