@@ -225,7 +225,7 @@ class Partner:
         mode = self.security_mode
         version = side.version if named else None
         security = sealing.Security(mode, side.key if mode else None, side.sent, MASTER, version)
-        security.padded = mode == 7 and ci in _PADDED and sitp_blocks.padded(data)
+        security.padded = mode == 7 and ci in _PADDED and len(data) > 0 and sitp_blocks.padded(data)
         arguments = (security, ci, self.meter, self.message, self.level, data)
         afl, message = sealing.seal(*arguments, long=True, up=False)
         whole = (authentication.build(afl) if afl else b"") + message

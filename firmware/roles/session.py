@@ -82,7 +82,7 @@ class Session(Talk):
     def doubtful(self):
         """Whether the meter may have executed something that it did not tell."""
         one = self.datagram
-        unknown = self.commanding and one is not None and one.tries > 0 and not one.proven
+        unknown = self.commanding and one is not None and (one.flying or (one.tries > 0 and not one.proven))
         return self._doubted or unknown or self.state in (FETCH, POLL)
 
     # --- time ---
@@ -95,7 +95,8 @@ class Session(Talk):
         if self.closing:
             return self.partner.access and self.partner.access.over_us
         one = self.datagram
-        return one.first_us + timing.CYCLE_END_US[0] if one and one.first_us is not None else None
+        kept = one is not None and one.first_us is not None and not one.flying
+        return one.first_us + timing.CYCLE_END_US[0] if kept else None
 
     def tick(self, now_us, wall_us):
         """At `due_us`: an answer did not come, the meter may have forgotten, or its cycle has ended."""

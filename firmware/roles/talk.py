@@ -19,7 +19,7 @@ _NEAR_COUNTER = const(16)  # a counter is made anew before the meter's own messa
 class Datagram:
     """kind: "SND-UD", ...; number, message: access numbers of link and message. counter, side: of one that is protected. first_us:
     end of its first transmission that the meter may have received and kept, or None. tries: transmissions. proven: the
-    meter has not taken it. old: it is sent again behind the time for which the meter keeps its number."""
+    meter has not taken it. flying: the radio has it. old: it is sent again behind the time for which the meter keeps its number."""
 
     def __init__(self, kind, number, message, telegram, counter, side):
         self.kind = kind
@@ -30,7 +30,7 @@ class Datagram:
         self.side = side
         self.first_us = None
         self.tries = 0
-        self.proven = self.old = False
+        self.proven = self.old = self.flying = False
         self.mode = self.chips = None  # as it was coded last
 
 
@@ -171,9 +171,9 @@ class Talk:
             return
         if counter < one.counter:
             self._not_taken()
-            if not one.tries and counter + _NEAR_COUNTER >= one.counter:
+            if not one.tries and not one.flying and counter + _NEAR_COUNTER >= one.counter:
                 self._remake()
-        elif one.old or not one.tries:
+        elif (one.old or not one.tries) and not one.flying:
             self._event("stale", now_us, wall_us)
 
     def _not_taken(self):

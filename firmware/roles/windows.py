@@ -169,6 +169,8 @@ class Windows:
     def _fire(self, shot, now_us):
         self._armed = shot
         session = shot.session
+        if session is not None and shot.what is not _DEMAND:
+            shot.what.flying = True
         if session is not None and session.order is not None and session.tries and shot.what is not _DEMAND:
             self._event(session, "retry", "try {}".format(session.tries + 1), now_us)
         return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1])
@@ -194,8 +196,15 @@ class Windows:
             times.append(at_us if at_us > now_us else shot.window[1])
         return min(times) if times else None
 
-    def _sent(self, event):
+    def _landed(self):
+        """The Shot that was armed, or None."""
         shot, self._armed = self._armed, None
+        if shot is not None and shot.session is not None and shot.what is not _DEMAND:
+            shot.what.flying = False
+        return shot
+
+    def _sent(self, event):
+        shot = self._landed()
         if shot is None:
             return
         self._count("sent")
@@ -222,7 +231,7 @@ class Windows:
         self._book.put_own(self._sessions.index(session), order, session.order is not None)
 
     def _late(self, why, now_us):
-        shot, self._armed = self._armed, None
+        shot = self._landed()
         if shot is not None:
             self._missed(shot, why, now_us)
 

@@ -516,6 +516,37 @@ def test_a_higher_one_ends_the_doubt_the_other_way():
     assert order.log == ["exchange", "silence"] and stage.steps()[-1] == "failed"
 
 
+def test_what_is_under_way_is_not_made_anew():
+    """The frame that is answered is looked at when its answer is on the air: that its counter is near ours comes too late."""
+    stage, meter = known("T2")
+    order = stage.order(WRITE2)
+    prepared = stage.role._sessions[0].datagram
+    meter.counter = prepared.counter + 5
+    (asked,) = stage.hear(meter.nr())
+    assert asked == prepared.telegram and prepared.tries == 1
+    (again,) = stage.hear(meter.error(asked, 0x20)) or stage.hear(meter.error(asked, 0x20))
+    assert opened(again)[0].counter > meter.counter
+    stage.hear(meter.rsp(again))
+    assert order.log == ["exchange", "RSP-UD 00"]
+
+
+def test_expired_while_it_is_under_way():
+    stage, meter = known("T2")
+    stage.order(WRITE2, expires_us=stage.now_us + S)
+    frame = bytes(frame_a.build(meter.nr()))
+    event = radio.Event(radio.FRAME, stage.now_us, stage.now_us + 5000, frame, "T", "A", -60)
+    stage.now_us += 5100
+    action = stage.role.reply(event, stage.now_us)
+    stage._do(stage.role.tick(stage.now_us + 2 * S))
+    stage._do(
+        stage.role.feed(radio.Event(radio.SENT, action.at_us, action.at_us + 9000), stage.now_us + 2 * S)
+    )
+    (expired,) = [one for one in stage.told if getattr(one, "step", None) == "expired"]
+    assert "may have been executed" in expired.detail
+    (end,) = stage.hear(meter.rsp(action.telegram)) or stage.hear(meter.rsp(action.telegram))
+    assert end[1] == 0x40
+
+
 # --- stored before it is sent ---
 
 
