@@ -1,10 +1,15 @@
 """Every scenario that comes with the product against our own gateway: what becomes of the orders, and what was on the air."""
 
 import pytest
+from omsnode.board.virtual import World
+from omsnode.drivers.cc1101 import Cc1101
+from omsnode.drivers.sx1262 import Sx1262
 from omsnode.firmware.host import script
 from omsnode.firmware.link import telegram as link_telegram
+from omsnode.firmware.roles import orders
+from omsnode.firmware.two_way import TwoWay
 from omsnode.tools.cli import scenario
-from support_scenario import METER, Bench, S
+from support_scenario import METER, WALL_US, Bench, S, Store, gateway_key
 
 MODES = ("C2", "T2", "S2")
 SELECT = ("select", "17")
