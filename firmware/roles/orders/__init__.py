@@ -50,6 +50,7 @@ __all__ = (
     "restore",
 )
 
+_SOME_TIME_US = 1 << 50
 _PADDED = (0x53, 0x55, 0xC0, 0xC3)
 
 # Word: (module, class). The classes are loaded when one is asked for.
@@ -93,12 +94,22 @@ def restore(stored, keys=None):
         if outcome not in (MORE, DONE, FAILED) or not all([isinstance(word, str) for word in words]):
             raise ValueError
         meter = None if meter is None else Address.from_tpl(bytes.fromhex(meter))
-        order = _load(words)(words, meter, keys, state)
+        kind = _load(words)
+        order = kind(words, meter, keys, state)
+        if outcome == MORE:
+            _proved(kind(words, meter, keys, dict(state)))
         order.outcome, order.result, order.reason = outcome, stored["result"], stored["reason"]
-    except (KeyError, TypeError, ValueError, OmsError):
+    except MisuseError as error:  # of a key that is not there any more
+        raise StoreError("a stored order cannot be gone on with: " + error.message, hint=error.hint)
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OmsError):
         raise StoreError("a stored order cannot be read", hint="it is damaged: ask again")
     order.silence(None)
     return order
+
+
+def _proved(copy):
+    """That an order can be gone on with; it is changed. Raises what `restore` catches."""
+    return copy.exchange(_SOME_TIME_US), copy.new_key, copy.adopted
 
 
 def _load(words):

@@ -14,8 +14,10 @@ CLOCK_CI = 0x6C
 
 _POINT = b"\x04", b"\x6d"  # DT1!
 _QUARTER_S = 900
+_MOST_ZONE_S, _HALF_DAY_S = 14 * 3600, 43200
 _MOST_S = 86399
 # A meter that does not know TC 03 gets the difference.
+_MAY_BE_DONE = (error_codes.NOT_FINISHED, error_codes.PARAMETER)  # the second time
 _UNKNOWN_TC = (error_codes.NO_FUNCTION, error_codes.PARAMETER)
 
 
@@ -65,6 +67,10 @@ class ClockAdjust(Order):
         return self.state["step"] == "read"
 
     @property
+    def by_status(self):
+        return self.state["step"] != "read"
+
+    @property
     def timed(self):
         return self.state["step"] == "correct"
 
@@ -107,6 +113,8 @@ class ClockAdjust(Order):
             away_s = theirs_s - ours_s + _QUARTER_S // 2
             self.state["zone_s"] = away_s - away_s % _QUARTER_S
         difference_s = theirs_s - ours_s - self.state["zone_s"]
+        if abs(self.state["zone_s"]) > _MOST_ZONE_S or abs(difference_s) > _HALF_DAY_S:
+            return self._fail("the meter tells " + told.text + ", which no adjustment mends; clock-set does")
         self.state["difference_s"] = difference_s
         self.state["step"] = "correct"
         if exact and not difference_s:
@@ -116,8 +124,10 @@ class ClockAdjust(Order):
     def _error(self, code, wall_us):
         if self.state["step"] == "correct":
             difference_s = self.state["difference_s"]
-            if code == error_codes.NOT_FINISHED and self.state.get("told"):
-                return self._fail("it was told before, and no answer heard; the meter is adjusting its clock")
+            if code in _MAY_BE_DONE and self.state.get("told"):
+                return self._fail(
+                    "it was told before, and no answer heard; the meter may be adjusting its clock"
+                )
             if code in _UNKNOWN_TC and difference_s:
                 self.state["step"] = "adjust"
                 self.state["seconds"] = -max(-clock.LIMIT_S, min(clock.LIMIT_S, difference_s))
@@ -146,6 +156,8 @@ def seconds_in(words):
 def told_time(telegram):
     """The Record of date and time DT1! in an answer, or None."""
     for one in telegram.records if telegram is not None else ():
+        if one.function != "instantaneous":
+            continue
         if one.vib == b"\x6d" and (one.storage, one.tariff, one.subunit) == (0, 0, 0) and len(one.data) > 3:
             return one
     return None

@@ -84,6 +84,8 @@ class Write(Order):
     """write, add, sub, bor, and, xor, not, clear. Result: records: the point as the meter answered it; confirmed: whether it did
     (its answer may be another one, OMS Vol.2 M.1.5), and after write, with the value that was written."""
 
+    by_status = True
+
     def _plan(self, known):
         understand(self, known, self.words[1:])
 
@@ -91,8 +93,15 @@ class Write(Order):
         return Exchange("SND-UD2", DATA_CI, bytes.fromhex(self.state["data"]))
 
     def _answer(self, heard, wall_us):
-        records = [] if heard.telegram is None else heard.telegram.records
-        return self._done(confirmed(self, records, heard.status))
+        telegram = heard.telegram
+        if telegram is None:
+            return self._done(confirmed(self, [], heard.status))
+        if telegram.error is not None or telegram.protocol is not None:
+            return self._unknown("the answer is none to this command")
+        result = confirmed(self, telegram.records, heard.status)
+        if telegram.undecoded is not None and not result["records"]:
+            return self._unknown("the answer cannot be read")
+        return self._done(result)
 
 
 def understand(order, known, words):

@@ -23,7 +23,7 @@ from ...application.error_codes import name
 from ...errors import MisuseError, OmsError, StoreError
 from .. import key_steps as steps
 from .order import MORE, Exchange, Order, body, error_code
-from .secured import SITP_CI
+from .secured import ANSWER_CI, SITP_CI
 
 ROUNDS = 5  # errors in answer to the transfer; tries of the destruction
 
@@ -140,11 +140,12 @@ class KeyChange(Order):
 
     def changed(self, wall_us):
         """An authentic message of the meter came under new_key. Returns the outcome."""
-        self.state["asked"] = False
+        self._asked()
         return self._event("changed")
 
     def heard(self, heard, wall_us):
-        self.state["asked"] = False
+        if not self._asked():
+            return self.outcome
         if heard.kind == "NACK" or error_code(heard) is not None:
             self.code = error_code(heard)
             return self._event("error")
@@ -153,7 +154,7 @@ class KeyChange(Order):
             if heard.kind == "ACK":
                 return self._event("acknowledged")
             self.state["step"] = step = steps.FETCH  # the session has fetched it already
-        if heard.telegram is None:
+        if heard.telegram is None or heard.telegram.tpl is None or heard.telegram.tpl.ci not in ANSWER_CI:
             return self._event("error")
         told = steps.meaning(step, body(heard.telegram), self.state["key_id"], self.state["version"])
         return self._event(told)

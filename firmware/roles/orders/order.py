@@ -33,6 +33,7 @@ class Order:
     """
 
     wants = True
+    by_status = False  # that it was executed is told by the status byte alone
     timed = False
     new_key = None
     adopted = None
@@ -66,8 +67,9 @@ class Order:
         return made
 
     def heard(self, heard, wall_us):
-        """The exchange has ended with `heard`. Returns the outcome."""
-        self.state["asked"] = False
+        """The exchange has ended with `heard`. Returns the outcome; what comes twice, or to nothing, changes nothing."""
+        if not self._asked():
+            return self.outcome
         if heard.kind == "NACK":
             return self._fail("the meter does not take this message (NACK)")
         code = error_code(heard)
@@ -76,17 +78,18 @@ class Order:
         state = 0 if heard.status is None else heard.status & 3
         if state == _BUSY:
             return self._unknown("the meter is still busy with it")
-        if state == _ERROR and heard.telegram is None:
+        if state == _ERROR and (heard.telegram is None or self.by_status):
             return self._unknown("the meter reports an error and does not say which")
         return self._answer(heard, wall_us)
 
     def silence(self, wall_us):
         """The exchange was given up without an answer, or ended with a power cut. Returns the outcome: with MORE it may be
         asked for an exchange again."""
-        if self.outcome == MORE and self.state.get("asked"):
-            self.state["asked"] = False
-            return self._silence(wall_us)
-        return self.outcome
+        return self._silence(wall_us) if self._asked() else self.outcome
+
+    def _asked(self):
+        """Whether an exchange was under way; it has ended with this."""
+        return self.outcome == MORE and self.state.pop("asked", False)
 
     def export(self):
         """Plain data for `restore`."""

@@ -13,6 +13,9 @@ from .data import confirmed, understand
 from .order import Exchange, Order, body, plain_record
 
 SITP_CI = 0xC3
+ANSWER_CI = (blocks.ANSWER_SHORT, blocks.ANSWER_LONG)
+_LAST = 0xFFFFFFFF  # key counter
+_ERROR = 2  # application bits of the status byte
 _MBUS = 1
 
 # First bytes of a VIB: KeyID that changing it needs (UC-03, 06, 12, 14, 20).
@@ -63,22 +66,21 @@ class Secured(Order):
         apdu = self._apdu(wall_us)
         if apdu is None:
             return None
+        self.state["version"] = version
         secured = blocks.Secured(self.state["counter"], blocks.AT_ONCE, self.protocol, apdu)
         content = blocks.secure(key, secured)
         block = blocks.block(blocks.SECURED, blocks.CMAC_8, self.state["key_id"], version, content)
         return Exchange("SND-UD2", SITP_CI, blocks.build([block]))
 
     def _answer(self, heard, wall_us):
-        try:
-            block = blocks.read(body(heard.telegram))[0] if heard.telegram is not None else None
-        except OmsError:
-            block = None
         counter = self.state.get("counter")
-        wanted = blocks.KEY_COUNTERS if counter is None else blocks.SECURED
-        if block is None or block.function != wanted | blocks.RESPONSE:
-            return self._unknown("the answer is none to this command") if counter else self._guess(wall_us)
+        function = blocks.KEY_COUNTERS if counter is None else blocks.SECURED
+        block = _found(heard.telegram, function | blocks.RESPONSE)
         if counter is None:
-            return self._counters(block, wall_us)
+            return self._guess(wall_us) if block is None else self._counters(block, wall_us)
+        named = (self.state["key_id"], self.state["version"])
+        if block is None or (block.key_id, block.key_version) != named:
+            return self._unknown("the answer is none to this command")
         return self._executed(block, heard, counter)
 
     def _counters(self, block, wall_us):
@@ -91,34 +93,46 @@ class Secured(Order):
             return self._guess(wall_us)
         if not rows:
             return self._fail("the meter has no key with KeyID {:02X}".format(self.state["key_id"]))
+        _, version, last = rows[0]
         doubt = self.state.pop("doubt", None)
-        if doubt is not None and rows[0][2] >= doubt:
-            return self._done({"status": None, "records": [], "confirmed": False, "executed": "key counter"})
-        if rows[0][2] == 0xFFFFFFFF:
+        if doubt is not None:
+            if version != self.state["version"] or last > doubt:
+                return self._unknown("no answer, and the key was changed, or used by somebody else")
+            if last == doubt:
+                return self._done(
+                    {"status": None, "records": [], "confirmed": False, "executed": "key counter"}
+                )
+        if last == _LAST:
             return self._fail("the key counter is at its end: the meter needs a new key")
-        self.state["version"], self.state["counter"] = rows[0][1], rows[0][2] + 1
+        # The counter of a command that was lost is used up by this one, so a copy of it is worth nothing any more.
+        self.state["version"], self.state["counter"] = version, max(last + 1, doubt or 0)
         return self.outcome
 
     def _guess(self, wall_us):
         """The meter does not tell its counters."""
         if self.state.pop("doubt", None) is not None:
             return self._unknown("no answer, and the meter does not tell its key counters")
-        if wall_us is None:
+        seconds = 0 if wall_us is None else wall_us // 1000000
+        if not 0 < seconds < _LAST:
             return self._fail("the meter does not tell its key counters, and the time is not known")
-        self.state["counter"] = wall_us // 1000000
+        self.state["counter"] = seconds
         return self.outcome
 
     def _executed(self, block, heard, counter):
         if block.structure == blocks.STATUS:
             code = block.content[0] if block.content else blocks.PARAMETER
+            if code == blocks.OK and heard.status is not None and heard.status & 3 == _ERROR:
+                return self._unknown("the meter reports both success and an error")
             if code == blocks.OK:
                 return self._told(b"", heard)
-            if code == blocks.SECURITY and not self.state.get("again"):
+            if code == blocks.SECURITY and not self.once and not self.state.get("again"):
                 self.state["again"] = True  # somebody else has used the key meanwhile
                 self.state["counter"] = None
                 return self.outcome
             self.code = code
-            return self._fail("{} (status {:02X}h)".format(sitp.status_name(code), code))
+            reason = "{} (status {:02X}h)".format(sitp.status_name(code), code)
+            # Of what must not come twice an earlier copy may have used the counter.
+            return self._unknown(reason) if code == blocks.SECURITY and self.once else self._fail(reason)
         try:
             told = blocks.verify(self._key(self.state.get("version"))[1], block.content, block.structure)
         except OmsError as error:
@@ -167,6 +181,17 @@ class SecuredWrite(Secured):
 
     def _told(self, apdu, heard):
         return self._done(confirmed(self, record.decode(apdu)[0], heard.status))
+
+
+def _found(telegram, function):
+    """The Block of an answer that has this function and the number of ours, or None."""
+    if telegram is None or telegram.tpl is None or telegram.tpl.ci not in ANSWER_CI:
+        return None
+    try:
+        found = [one for one in blocks.read(body(telegram)) if one.function == function and not one.number]
+    except OmsError:
+        return None
+    return found[0] if found else None
 
 
 def _number(word):

@@ -8,6 +8,7 @@ from .points import digits
 
 SELECT_CI = 0x53
 
+_ALARM_CI = (0x71, 0x74, 0x75)
 _FLAGS = (b"\xfd\x17", b"\xfd\x97\x1d")  # MM2!, MM3!
 
 
@@ -15,6 +16,7 @@ class Reset(Order):
     """reset: application reset. The meter answers with its standard response from then on."""
 
     wants = False
+    by_status = True
 
     def _exchange(self, wall_us):
         return Exchange("SND-UD", SELECT_CI, b"")
@@ -95,8 +97,8 @@ class Status(Order):
 
 
 class Alarm(Order):
-    """alarm. Result: alarm: None, or the data in hex; bits of the first byte. The meter clears what it has sent: unheard says how
-    many answers before may have been lost with an alarm in them."""
+    """alarm. Result: alarm: None, or the alarm data in hex; bits of the first byte; records, if the meter answers with such. It
+    clears what it has sent: unheard says how many answers before may have been lost with an alarm in them."""
 
     wants = False
 
@@ -104,13 +106,21 @@ class Alarm(Order):
         return Exchange("REQ-UD1", None, b"")
 
     def _answer(self, heard, wall_us):
-        data = b"" if heard.telegram is None else body(heard.telegram)
+        telegram = heard.telegram
+        data, records = b"", ()
+        if telegram is not None and telegram.tpl is not None and telegram.tpl.ci in _ALARM_CI:
+            data = body(telegram)
+        elif telegram is not None:
+            if telegram.error is not None or telegram.protocol is not None:
+                return self._fail("the answer is no alarm")
+            records = telegram.records
         bits = [bit for bit in range(8) if data and data[0] >> bit & 1]
         return self._done(
             {
                 "status": heard.status,
                 "alarm": data.hex().upper() if data else None,
                 "bits": bits,
+                "records": [plain_record(one) for one in records],
                 "unheard": self.state.get("unheard", 0),
             }
         )

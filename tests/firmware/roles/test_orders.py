@@ -413,13 +413,19 @@ def test_status():
 
 def test_alarm():
     one = meter()
-    assert done(["alarm"], one) == {"status": 0, "alarm": None, "bits": [], "unheard": 0}
+    assert done(["alarm"], one) == {"status": 0, "alarm": None, "bits": [], "records": [], "unheard": 0}
     one.device.raise_alarm(0x05)
     assert one.device.status == 3
     order = orders.make(["alarm"], METER)
     order.exchange(0)
     order.silence(0)
-    assert carry(order, one).result == {"status": 0, "alarm": "05", "bits": [0, 2], "unheard": 1}
+    assert carry(order, one).result == {
+        "status": 0,
+        "alarm": "05",
+        "bits": [0, 2],
+        "records": [],
+        "unheard": 1,
+    }
     assert done(["alarm"], one)["alarm"] is None and one.device.status == 0
 
 
