@@ -46,7 +46,7 @@ class Session(Talk):
         self._busy_until_us = None
         self._command_us = None  # when a command was sent
         self._long_step = False
-        self._old = False  # a command was sent again behind the time for which the meter keeps its number
+        self._old = False  # a command was sent again, which the meter may have executed and forgotten
         self._doubted = False  # one was given up that the meter may have executed
         self._remake()
 
@@ -140,6 +140,8 @@ class Session(Talk):
     def sent(self, end_us):
         if self.commanding:
             self._command_us = end_us
+            if self.datagram.tries and not self.datagram.proven and self.order.once:
+                self._old = True
         super().sent(end_us)
 
     # --- what is heard ---
@@ -205,6 +207,8 @@ class Session(Talk):
             self._under_rival = False
             self._renew()
             self.unsaved = True
+            self.tries = 0
+            self.collision.delivered()
             self._outcome(self.order.changed(wall_us), now_us)
 
     def _opened(self, seen, now_us, formats):
