@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.application import clock, image, image_meter, record
 from omsnode.firmware.application import sitp_blocks as sitp
@@ -400,3 +400,110 @@ def test_a_valve_in_no_state_is_a_damaged_store():
     state = Device(valve_registers(), valve=("direct", 0, 1)).export()
     with pytest.raises(StoreError):
         Device(valve_registers(), valve=("direct", 0, 1), state=dict(state, values=[[0, 7]]))
+
+
+COMMANDS = [
+    "0A93010001",
+    "04939300FFFFFFFF",
+    "4C130000",
+    "00930F40930F",
+    "7F",
+    "007E0F",
+    "00930C00937D",
+    "01FDFD800070",
+    "02FD97060F00",
+    "07F90000000000000A0007",
+    "01FD1F02",
+    "02FD9F1D4033",
+    "8C10130000",
+    "0D93000A313233",
+]
+CLOCKS = ["0032001F" + "00" * 6 + "2F2F2F2F", "01320000", "033B3B17", "003B3B17FF3C00", "05", "0000"]
+SELECTIONS = ["", "70", "F120", "7F", "FFFFFFFFFFFFFFFFFFFF", "2F" * 14]
+EVERY_CI = (
+    0x50,
+    0x51,
+    0x53,
+    0x54,
+    0x57,
+    0x5A,
+    0x5B,
+    0x5C,
+    0x5F,
+    0x60,
+    0x62,
+    0x6C,
+    0x6D,
+    0x80,
+    0xC0,
+    0xC1,
+    0xC3,
+    0xC7,
+)
+
+
+@st.composite
+def spoilt(draw):
+    """Commands that are cut off, altered, joined, or nothing but chance."""
+    data = b"".join(
+        [hexed(one) for one in draw(st.lists(st.sampled_from(COMMANDS + CLOCKS + SELECTIONS), max_size=3))]
+    )
+    data = bytearray(data or draw(st.binary(max_size=40)))
+    for _ in range(draw(st.integers(0, 3))):
+        if data:
+            data[draw(st.integers(0, len(data) - 1))] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.integers(0, len(data)))] if draw(st.booleans()) else data)
+
+
+def whole(state=None):
+    return Device(
+        registers() + valve_registers() + [Register(b"\x0d", b"\x13", b"\x00", ("set", "clr"))],
+        {0: ((),), 7: ((2,), (0,)), 17: ((0, 1, 2),)},
+        clock_s=START_S,
+        valve=("manual", 6, 7),
+        state=state,
+    )
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(EVERY_CI) | st.integers(0, 255),
+            st.none() | st.sampled_from([0x1F, 0x20, 0x21, 0x22, 0x23, 0x24, 0x25, 0x26, 0x27]),
+            st.sampled_from([1, 4, 6]) | st.integers(0, 255),
+            spoilt(),
+            st.integers(0, 300 * S),
+        ),
+        max_size=6,
+    )
+)
+def test_whatever_a_gateway_sends(commands):
+    """An error changes nothing; an answer fits; what is stored stays small and brings the same device back."""
+    device = whole()
+    now_us = 0
+    for ci, key_id, protocol, data, later_us in commands:
+        now_us += later_us
+        device.at(now_us, None, [12345678, None])
+        before = json.dumps(device.export()), device.response(), device._readout
+        if key_id is None:
+            told = device.plain(ci, data, now_us)
+            failed, answer = told.code is not None, told.data
+        else:
+            status, answer = device.respond(key_id, protocol, data)
+            failed, answer = status != sitp.OK, answer or b""
+            assert 0 <= status <= 0xFF and len(answer) <= 164
+        assert len(answer) <= 190 + 4
+        if failed:
+            assert (json.dumps(device.export()), device.response(), device._readout) == before
+            assert device.take_changes() == []
+        for place, value in device.take_changes():
+            assert place == 0 and device.registers[0].value == value
+        assert device.registers[6].value in (0, 1, 2)
+        assert device.registers[7].value == (device.registers[6].value == 1)
+        stored = json.dumps(device.export())
+        assert len(stored) < 4000
+        again = whole(json.loads(stored))
+        again.at(now_us, None, [device.registers[0].value, None])
+        assert json.loads(json.dumps(again.export()))["values"] == json.loads(stored)["values"]
+        assert again.clock_us(now_us) == device.clock_us(now_us)

@@ -1,5 +1,5 @@
 """Orders and the meter's application on published telegrams, bit-exact both ways: OMS Vol.2 Annex N (Release E 2.0.2) N.8.2, N.9,
-N.10, N.12 (annex-n.json, without link CRCs)."""
+N.12 (annex-n.json, without link CRCs)."""
 
 from omsnode.firmware.application import sitp_blocks as sitp
 from omsnode.firmware.application import telegram
