@@ -26,7 +26,9 @@ from .windows import NEAR_US, Windows
 # (SND-NKE). meter: name of the Partner. at_us: board's clock.
 OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_us", "margin_us"))
 
+_SOFT_US = const(1000000)
 _RETRY_US = const(10000000)  # until what could not be stored is tried again
+ENDS = ("done", "failed")
 _OWN = ("SND-NR", "SND-IR", "ACC-DMD")
 
 
@@ -276,6 +278,8 @@ class Gateway(Windows):
 
     def _told_by(self, session, now_us):
         for step, detail in session.told:
+            if step in ENDS and session.number:
+                self._book.end(session.number, session.partner.name, step, detail)
             self._event(session, step, detail, now_us)
         session.told = []
 
@@ -292,6 +296,7 @@ class Gateway(Windows):
             detail = DOUBT if session.doubtful else None
             session.abandon(now_us)
         self._book.remove(at, entry.order)
+        self._book.end(entry.number, self._names[at], step, detail)
         self._tell(entry.number, at, step, detail, now_us)
         self._dirty = True
 
@@ -306,6 +311,7 @@ class Gateway(Windows):
         """Nothing is sent, and nothing told that relies on it, until it is stored."""
         self._count("unstored")
         self._unstored = True
+        self._book.not_stored()
         self._retry_us = now_us + _RETRY_US
         self._told = self._behind + self._told
         self._behind = []
@@ -337,7 +343,8 @@ class Gateway(Windows):
         shot = shot or self._due_shot(now_us)
         # Storing takes longer than a window: never while something is armed.
         if self._armed is None and (self._dirty or (self._soft and shot is None)):
-            self._dirty = self._soft = self._unstored = False
+            self._dirty = self._unstored = False
+            self._soft = self._book.store()
             actions = actions + [Persist(self.state(), 1)]
             self._listed = shot is not None
             self._behind = list(self._told)
@@ -357,6 +364,8 @@ class Gateway(Windows):
             times += [self.installer.due_us, self._shots_due_us(now_us)]
             if self._dirty or (self._told and not self._unstored):
                 times.append(now_us)
+            elif self._soft:
+                times.append(now_us + _SOFT_US)
         times = [one for one in times if one is not None]
         self.due_us = max(min(times), now_us + 1) if times else None
 
@@ -380,8 +389,7 @@ class Gateway(Windows):
             if adopted is not None:
                 self.partners[at].adopt(adopted)
                 self._adopted(self.partners[at], adopted)
-        for number, name, order, reason in ended:
-            step = "failed" if reason is not None else "done"
-            detail = reason if reason is not None else order.result
+        for number, name, step, detail in ended:
+            self._book.end(number, name, step, detail)
             self._told.append(Deliver(OrderEvent(number, name, step, detail, now_us, None)))
         self._dirty = True

@@ -4,7 +4,7 @@ from collections import namedtuple
 
 from ..errors import MisuseError, OmsError
 from ..portable import const
-from .orders import MORE
+from .orders import DONE, MORE
 
 # What is pending. step: "queued", or "waiting" for the one that is under way. expires_us: board's clock, or None.
 Pending = namedtuple("Pending", ("number", "meter", "words", "step", "expires_us"))
@@ -29,6 +29,8 @@ class OrderBook:
     def __init__(self, meters, restore=None):
         self._queues = [[] for _ in range(meters)]
         self._restore = restore
+        self._ended = []  # [number, name, step, detail] of orders whose end is told, until that is stored
+        self._stored = 0  # how many of them a restart would tell again
         self._next = 1
         self._offset_us = None  # UTC minus the board's clock
 
@@ -74,6 +76,19 @@ class OrderBook:
     def remove(self, at, order):
         self._queues[at] = [entry for entry in self._queues[at] if entry.order is not order]
 
+    def end(self, number, name, step, detail):
+        """An order has ended: `export` holds it until it was stored once, so that a restart tells what nobody may have heard."""
+        self._ended.append([number, name, step, detail])
+
+    def store(self):
+        """What `export` gives is about to be stored. Those that were stored before are told by now."""
+        self._ended = self._ended[self._stored :]
+        self._stored = len(self._ended)
+        return self._stored > 0
+
+    def not_stored(self):
+        self._stored = 0
+
     def expired(self, now_us):
         """[(at, Entry)]; an order that must come to its end does not expire."""
         out = []
@@ -111,28 +126,31 @@ class OrderBook:
                 if one.number is not None:
                     left_us = None if one.expires_us is None else one.expires_us - now_us
                     orders.append([one.number, names[at], one.order.export(), left_us, one.until_us])
-        return {"next": self._next, "orders": orders}
+        return {"next": self._next, "orders": orders, "ended": self._ended}
 
     def restore(self, state, names, keys, now_us):
         """Take what `export` gave; time that has passed while nobody looked is counted where UTC is known. names, keys: of the
-        meters. Returns what has ended: [(number, name, order or None, reason or None)]. ValueError, TypeError or KeyError if it
+        meters. Returns what has ended: [(number, name, step, detail)]. ValueError, TypeError or KeyError if it
         is no export."""
         from . import orders
 
-        ended = []
+        ended = [tuple(one) for one in state["ended"] if len(one) == 4]
         self._next = state["next"]
         for number, name, stored, left_us, until_us in state["orders"]:
             if name not in names:
-                ended.append((number, name, None, "this meter is not in the configuration any more"))
+                ended.append((number, name, "failed", "this meter is not in the configuration any more"))
                 continue
             at = names.index(name)
             try:
                 order = self._restore(stored) if self._restore else orders.restore(stored, keys[at])
             except OmsError as error:
-                ended.append((number, name, None, error.message))
+                ended.append((number, name, "failed", error.message))
                 continue
             if order.outcome != MORE:
-                ended.append((number, name, order, order.reason))
+                done = order.outcome == DONE
+                ended.append(
+                    (number, name, "done" if done else "failed", order.result if done else order.reason)
+                )
                 continue
             expires_us = None if left_us is None else now_us + left_us
             self._queues[at].append(Entry(number, order, expires_us, until_us))

@@ -658,6 +658,29 @@ def test_what_ended_with_the_power_is_told(outcome, step):
     assert again.steps() == [step] and again.role.orders() == []
 
 
+@pytest.mark.parametrize("end", ["done", "failed", "expired", "cancelled"])
+def test_an_end_is_told_again_where_the_power_went_before_it_was(end):
+    """It is stored before it is told, and kept until the next time something is stored."""
+    stage, meter = known()
+    order = stage.order(READ, expires_us=stage.now_us + 40 * S)
+    (asked,) = stage.hear(meter.nr())
+
+    states = len(stage.stored)
+    if end in ("done", "failed"):
+        stage.hear(meter.rsp(asked) if end == "done" else meter.nack(asked))
+    elif end == "expired":
+        stage.run(stage.now_us + 40 * S)
+    else:
+        stage.role.cancel(order.number, stage.now_us)
+    stage.run(stage.now_us + 5 * S)
+    first, last = stage.stored[states], stage.stored[-1]
+    assert [one[:3] for one in first["gateway"]["book"]["ended"]] == [[1, str(METER), end]]
+    again = Stage(state=json.loads(json.dumps(first)), restore=Book(READ))
+    assert again.steps() == [end] and again.role.orders() == []
+    assert last["gateway"]["book"]["ended"] == []
+    assert Stage(state=json.loads(json.dumps(last)), restore=Book(READ)).steps() == []
+
+
 def test_an_order_for_a_meter_that_is_gone_is_told():
     stage, _ = known()
     stage.order(WRITE2)
