@@ -15,19 +15,18 @@ How the meter uses it, with everything here in the order of one event:
     device.alarm(), device.alarm_sent()         for REQ-UD1, and when its answer was transmitted
     device.clock_us(now_us)                     instead of the wall clock for registers that are CLOCK
 
-Inferred: an application select holds until the next one or a reset, setMM6! and the readout list until 255 s behind the last
-command; alarm data behind CI 74 and 75 are one byte of eight bits; the physical state of a valve that is released is closed.
+Inferred: alarm data behind CI 74 and 75 are one byte of eight bits; the physical state of a valve that is released is closed.
 """
 
 from collections import namedtuple
 
 from ..application import clock as clocks
-from ..application import commands, error_codes, select
+from ..application import commands, error_codes
 from ..application import sitp_blocks as sitp
 from ..application import valve as valves
 from ..errors import ApplicationError, OmsError, StoreError
+from .selection import Selection
 
-RESPONSE_US = 255000000  # a temporary selection ends so long behind the last command (8.2.5)
 CLOCK = "clock"  # value of a Register: the device's own time
 _CLOCK_KEYS = {0: 0x22, 1: 0x21, 2: 0x21, 3: 0x21}  # TC: KeyID (UC-04); 22 for the others
 
@@ -71,7 +70,6 @@ class Device:
         state=None,
     ):
         self.registers = registers
-        self.applications = applications or {}
         self.clock_allowed = clock_allowed
         self.valve = valve
         self.limit_bytes = limit_bytes
@@ -83,9 +81,7 @@ class Device:
         self._dated = [place for place in range(len(registers)) if isinstance(registers[place].value, str)]
         self._bound = 0  # registers that are the profile's
         self._now_us = 0
-        self._until_us = None  # end of a temporary selection
-        self._selected = (select.RESET, 0)
-        self._readout = ()
+        self.selection = Selection(applications or {})
         self._changes = []
         self._jobs = []
         self._stored = {}  # what `at` is to go on with
@@ -93,7 +89,7 @@ class Device:
         if valve is not None:
             registers[valve[1]].becomes = valves.rule(valve[0])
         found = [place for place in range(len(registers)) if registers[place].vib == _SELECTION]
-        self._selection = found[0] if found else None  # place of MM6!
+        self._mm6 = found[0] if found else None  # its place
         if state is not None:
             self._restore(state)
 
@@ -116,11 +112,8 @@ class Device:
                 self.clock = clocks.start(seconds, now_us)
         if "image" in self._stored:
             self._image_actions(self.image.restart(self._stored.pop("image"), now_us))
-        if self._until_us is not None and now_us >= self._until_us:
-            self._until_us = None
-            if self._readout:
-                self._readout = ()
-                self._tell_selected()
+        if self.selection.expire(now_us):
+            self._tell_selected()
 
     def clock_us(self, now_us):
         """The device's own time in microseconds since 1970; None while it has none, or none that a record can tell."""
@@ -156,9 +149,7 @@ class Device:
 
     def response(self):
         """The records of the selected application, or None: the standard response, which the meter makes."""
-        places = self._readout
-        if not places and self._selected[0] != select.RESET:
-            places = self.applications[self._selected[0]][self._selected[1]]
+        places = self.selection.places()
         if not places:
             return None
         self._date()
@@ -199,15 +190,14 @@ class Device:
         if not self._lists_allowed(found, secured):
             return error_codes.TOO_WEAK, ()
         self._date()
-        offered = {number: blocks[0] for number, blocks in self.applications.items()}
+        readout, offered = self.selection.readout, self.selection.first_blocks()
         room = self.limit_bytes - (_CONTAINER_BYTES if secured else 0)
-        result = commands.execute(found, self.registers, self._readout, secured, room, offered or None)
+        result = commands.execute(found, self.registers, readout, secured, room, offered)
         if result.error is not None:
             return result.error, ()
         for place, value in result.writes.items():
             self._set(place, value)
-        self._readout = result.readout
-        self._until_us = self._now_us + RESPONSE_US
+        self.selection.listed(result.readout, self._now_us)
         answers = result.answers
         if self.valve is not None and self.valve[1] in result.writes:
             before, after = self._move()
@@ -228,9 +218,9 @@ class Device:
 
     def _lists_allowed(self, found, secured):
         """The readout list belongs to the data selection (UC-14), and is changed under its key."""
-        if self._selection is None or not [True for one in found if one.action in ("arl", "drl")]:
+        if self._mm6 is None or not [True for one in found if one.action in ("arl", "drl")]:
             return True
-        needed = self.registers[self._selection].secured
+        needed = self.registers[self._mm6].secured
         return not needed or (secured and needed in (True, secured))
 
     def _set(self, place, value):
@@ -259,26 +249,18 @@ class Device:
         return True
 
     def _choose(self, data):
-        """Application reset and select. Profile A has no TPL padding: what fills its blocks is 2F."""
-        if (len(data) + 2) % 16 == 0:
-            data = data.rstrip(_FILLER)
         try:
-            selection = select.parse(data)
+            self.selection.choose(data)
         except ApplicationError:
             return Told(error_codes.PARAMETER, None, b"", 0)
-        offered = {number: len(blocks) for number, blocks in self.applications.items()}
-        offered.setdefault(select.RESET, 1)
-        self._selected = select.choose(selection, offered)
-        self._readout = ()
-        self._until_us = None
         self._tell_selected()
         return Told(None, None, b"", 0)
 
     def _tell_selected(self):
         """MM6! tells the selection that holds, as far as one byte can."""
-        application, block = self._selected
-        if self._selection is not None and application < 15 and block < 16:
-            self._set(self._selection, application << 4 | block)
+        byte = self.selection.byte()
+        if self._mm6 is not None and byte is not None:
+            self._set(self._mm6, byte)
 
     def _image(self, data):
         if self.image is None:
@@ -345,11 +327,12 @@ class Device:
         """What `rollback` takes."""
         values = [one.value for one in self.registers]
         image = self.image.export() if self.image else None
-        return values, self.clock, self._until_us, self._selected, self._readout, self.alarms, image
+        return values, self.clock, self.selection.snapshot(), self.alarms, image
 
     def rollback(self, snapshot):
         """Everything as it was when `snapshot` was taken."""
-        values, self.clock, self._until_us, self._selected, self._readout, self.alarms, image = snapshot
+        values, self.clock, selection, self.alarms, image = snapshot
+        self.selection.rollback(selection)
         for register, value in zip(self.registers, values):  # noqa: B905 - MicroPython has no strict
             register.value = value
         if image is not None:
@@ -364,7 +347,7 @@ class Device:
             for place, one in enumerate(self.registers)
             if one.actions and place not in self._dated
         ]
-        state = {"values": values, "selected": list(self._selected), "alarms": self.alarms}
+        state = {"values": values, "selected": list(self.selection.selected), "alarms": self.alarms}
         if self.clock is not None:
             state["clock"] = clocks.export(self.clock, self._now_us, self._wall_us)
         if self.image:
@@ -384,11 +367,7 @@ class Device:
                 register.value = value if number else bytes.fromhex(value)
             if self.valve and self.registers[self.valve[1]].value not in valves.STATES:
                 raise ValueError
-            application, block = state["selected"]
-            if not 0 <= int(block) == block:
-                raise ValueError
-            if application != select.RESET and block < len(self.applications.get(application, ())):
-                self._selected = (application, block)
+            self.selection.restore(state["selected"])
             self.alarms = state["alarms"] & 0xFF
             if state.get("clock") is not None:
                 clocks.check_stored(state["clock"])

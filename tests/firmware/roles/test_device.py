@@ -9,7 +9,8 @@ from omsnode.firmware.application import clock, image, image_meter, record
 from omsnode.firmware.application import sitp_blocks as sitp
 from omsnode.firmware.application.commands import Register
 from omsnode.firmware.errors import StoreError
-from omsnode.firmware.roles.device import CLOCK, RESPONSE_US, Device, Told
+from omsnode.firmware.roles.device import CLOCK, Device, Told
+from omsnode.firmware.roles.selection import RESPONSE_US
 
 S = 1000000
 DATA = 0x5B
@@ -485,7 +486,7 @@ def test_whatever_a_gateway_sends(commands):
     for ci, key_id, protocol, data, later_us in commands:
         now_us += later_us
         device.at(now_us, None, [12345678, None])
-        before = json.dumps(device.export()), device.response(), device._readout
+        before = json.dumps(device.export()), device.response(), device.selection.readout
         if key_id is None:
             told = device.plain(ci, data, now_us)
             failed, answer = told.code is not None, told.data
@@ -495,7 +496,7 @@ def test_whatever_a_gateway_sends(commands):
             assert 0 <= status <= 0xFF and len(answer) <= 164
         assert len(answer) <= 190 + 4
         if failed:
-            assert (json.dumps(device.export()), device.response(), device._readout) == before
+            assert (json.dumps(device.export()), device.response(), device.selection.readout) == before
             assert device.take_changes() == []
         for place, value in device.take_changes():
             assert place == 0 and device.registers[0].value == value
