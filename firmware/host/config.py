@@ -105,6 +105,10 @@ def load(path, role=None):
         if config.role == "meter":
             raise source.error("a meter is no gateway", "gateway", None, "[gateway] is for a collector")
         config.gateway = _gateway(source, document["gateway"])
+    if config.role == "repeater":
+        _repeater(source, document, config)
+    elif "repeater" in document:
+        raise source.error("a {} is no repeater".format(config.role), "repeater", None, 'role = "repeater"')
     if config.role == "meter" and len(config.meters) != 1:
         raise source.error("a meter file describes one [[meter]], this one has {}".format(len(config.meters)))
     return config
