@@ -121,6 +121,9 @@ def understand(order, known, words):
         dib, vib = widened(dib, vib, number, exponent, fields)
         action = None if vib in _BARE and word == "write" else _ACTIONS.get(word, word)
         data = commands.build(dib, vib, action, number, exponent)
+        told = record.decode(data, True)[0][0]
+        if isinstance(number, str) and told.text is None:
+            raise MisuseError("{} reads as {}".format(words[1], told.flag))
     except MisuseError as error:
         raise MisuseError(error.message, None, expected(dib, vib))
     order.state["dib"], order.state["vib"], order.state["data"] = dib.hex(), vib.hex(), data.hex()

@@ -88,6 +88,8 @@ def widened(dib, vib, value, exponent, fields=None):
         raise MisuseError("not a number: " + value)
     if dib[0] & 0x0F or value is None:
         return dib, vib
+    if isinstance(value, bytes) and vif.resolve(vib).unit is not None:
+        raise MisuseError("bytes say nothing without the data field and the resolution of the point")
     allowed = [field for field in (_TEXT if isinstance(value, str) else _WIDE) if _in(field, fields)]
     for low in range(_MOST_N, -1, -1):
         raised = vib[:-1] + bytes((vib[-1] | low,))
