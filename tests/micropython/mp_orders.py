@@ -106,7 +106,8 @@ def test_clock_adjust_to_our_time():
 def test_breaker_n_12():
     meter = Meter()
     meter.holder._keys[(0x20, 0)][2] = 14
-    order = orders.make(["valve", "close"], METER, ours)
+    heard = telegram.decode_message(b"\x72" + METER.tpl_bytes() + b"\x01\x00\x00\x00\x01\xfd\x1f\x01", METER)
+    order = orders.make(["valve", "close"], METER, ours, heard.records)
     order.heard(meter.answer(order.exchange(None)), None)
     exchange = order.exchange(None)
     assert exchange.data.hex().upper() == "1C000020003220000F00000000000000300101FD1F00FA41E2812D449B4D"

@@ -9,7 +9,7 @@ Inferred: that such a meter takes any counter above its own, and that a counter 
 from ...application import commands, error_codes, record, sitp
 from ...application import sitp_blocks as blocks
 from ...errors import MisuseError, OmsError
-from .data import confirmed, understand
+from .data import confirmed, match, understand
 from .order import Exchange, Order, body, plain_record
 
 SITP_CI = 0xC3
@@ -30,6 +30,10 @@ _KEY_IDS = {
     b"\xfd\x9f": 0x1F,
 }
 _OTHERS = 0x27  # adapter: its address, its index
+_CONTROL, _PHYSICAL = b"\xfd\x1f", b"\xfd\x1a"  # VIB of DC1!, DC2!
+_BECOMES = {"close": (0,), "open": (1, 2), "release": (1, 2)}  # DC1! behind a command (UC-03)
+_BY_ITSELF, _BUILT_IN = b"\x01", b"\x81\x40"  # DIB: subunit 0, 1
+_ALONE = (0x20, 0x21)  # device types breaker and valve
 _VALVE = {"close": 0, "open": 1, "release": 2}
 
 
@@ -129,6 +133,9 @@ class Secured(Order):
                 self.state["again"] = True  # somebody else has used the key meanwhile
                 self.state["counter"] = None
                 return self.outcome
+            if code == error_codes.NO_FUNCTION and self._other():
+                self.state["counter"] = None
+                return self.outcome
             self.code = code
             reason = "{} (status {:02X}h)".format(sitp.status_name(code), code)
             # Of what must not come twice an earlier copy may have used the counter.
@@ -140,6 +147,10 @@ class Secured(Order):
         if told.counter != counter or told.protocol != self.protocol:
             return self._unknown("the answer is to another command")
         return self._told(told.apdu, heard)
+
+    def _other(self):
+        """The meter has no such point, and has executed nothing: whether there is another way to name it."""
+        return False
 
     def _told(self, apdu, heard):
         """It was executed; apdu: of the answer."""
@@ -205,27 +216,44 @@ def _number(word):
 
 
 class Valve(SecuredWrite):
-    """valve open|close|release. Result: state (DC1!) as the meter confirms it, and physical (DC2!) if it tells it."""
+    """valve open|close|release. Result: state (DC1!) as the meter confirms it, and physical (DC2!) if it tells it.
+
+    A breaker or valve that is built into a meter is its subunit 1, one by itself is not (UC-03); a meter that does not know the one
+    is asked for the other.
+    """
 
     def _plan(self, known):
         command = _VALVE.get(self.words[1] if len(self.words) == 2 else None)
         if command is None:
             raise MisuseError("valve takes one word", None, "valve open, valve close or valve release")
-        own = [one.dib for one in known if one.vib == b"\xfd\x1f" and one.storage == 0]
-        dib = own[0] if own else b"\x01"
-        self.state["dib"], self.state["vib"] = dib.hex(), "fd1f"
-        self.state["data"] = commands.build(dib, b"\xfd\x1f", None, command).hex()
-        self._need(_KEY_IDS[b"\xfd\x1f"])
+        own = [one.dib for one in known if one.vib == _CONTROL and one.storage == 0]
+        alone = self.meter is None or self.meter.device_type in _ALONE
+        self._name(own[0] if own else _BY_ITSELF if alone else _BUILT_IN, command)
+        self.state["other"] = not own
+        self._need(_KEY_IDS[_CONTROL])
+
+    def _name(self, dib, command):
+        self.state["dib"], self.state["vib"] = dib.hex(), _CONTROL.hex()
+        self.state["data"] = commands.build(dib, _CONTROL, None, command).hex()
+
+    def _other(self):
+        if not self.state.pop("other", False):
+            return False
+        by_itself = self.state["dib"] == _BY_ITSELF.hex()
+        self._name(_BUILT_IN if by_itself else _BY_ITSELF, _VALVE[self.words[1]])
+        return True
 
     def _told(self, apdu, heard):
-        found = {}
-        for one in record.decode(apdu)[0]:
-            found[one.vib] = one.mantissa
+        records = record.decode(apdu)[0]
+        places = [match(records, bytes.fromhex(self.state["dib"]), vib) for vib in (_CONTROL, _PHYSICAL)]
+        state, physical = [None if place is None else records[place].mantissa for place in places]
+        if state not in (None,) + _BECOMES[self.words[1]]:
+            return self._fail("the meter tells state {} (DC1!) behind it".format(state))
         return self._done(
             {
                 "status": heard.status,
-                "state": found.get(b"\xfd\x1f"),
-                "physical": found.get(b"\xfd\x1a"),
-                "confirmed": b"\xfd\x1f" in found,
+                "state": state,
+                "physical": physical,
+                "confirmed": state is not None,
             }
         )

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from omsnode.firmware.application import clock, error_codes
 from omsnode.firmware.application.commands import Register
 from omsnode.firmware.errors import MisuseError, StoreError
+from omsnode.firmware.link.address import Address
 from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.device import CLOCK
 from omsnode.firmware.roles.orders import Exchange, Heard
@@ -199,6 +200,23 @@ def test_valve(kind, command, before, after, physical):
     assert one.device.by_hand() == (after == 2)
     if after == 2:
         assert (one.device.registers[3].value, one.device.registers[4].value) == (1, 1)
+
+
+def test_a_valve_in_a_meter_is_its_subunit_1():
+    """UC-03, unless it was heard to be another; without a word about it both are tried, and only one is moved."""
+    by_itself = Address.parse("12345678.M=XYZ.V=55.T=20")
+    for address, dib in ((METER, b"\x81\x40"), (by_itself, b"\x01")):
+        one = Meter(
+            [Register(dib, b"\xfd\x1f", 1, ("set",), 0x20)], APPLICATION_KEYS, 1, valve=("direct", 0, None)
+        )
+        assert done(["valve", "close"], one, KEYS, address=address)["state"] == 0
+        assert one.values == [0] and len(one.exchanges) == 2
+        other = b"\x01" if dib == b"\x81\x40" else b"\x81\x40"
+        one = Meter(
+            [Register(other, b"\xfd\x1f", 1, ("set",), 0x20)], APPLICATION_KEYS, 1, valve=("direct", 0, None)
+        )
+        assert done(["valve", "close"], one, KEYS, address=address)["state"] == 0 and one.values == [0]
+    assert "(status 11h)" in failed(["valve", "close"], Meter([], APPLICATION_KEYS), KEYS)
 
 
 def test_valve_only_in_a_container():

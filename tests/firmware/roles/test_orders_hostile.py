@@ -149,6 +149,29 @@ def test_the_answer_among_others():
     assert order.result["records"][0]["mantissa"] == 1000
 
 
+@pytest.mark.parametrize(
+    "word, told, outcome",
+    (
+        ("close", "8140FD1F00", "done"),
+        ("close", "8140FD1F01", "failed"),
+        ("close", "8140FD1F02", "failed"),
+        ("open", "8140FD1F01", "done"),
+        ("open", "8140FD1F02", "done"),  # released, to be opened by hand
+        ("open", "8140FD1F00", "failed"),
+        ("release", "8140FD1F00", "failed"),
+        ("close", "", "done"),  # an unspecific answer; it is not confirmed
+        ("close", "01FD1F00", "done"),  # another valve
+    ),
+)
+def test_a_valve_is_where_the_meter_says(word, told, outcome):
+    order = asked(["valve", word])
+    order.heard(counters(4, 0x20), WALL_US)
+    order.exchange(WALL_US)
+    order.heard(blocks(secured(5, hexed(told), key_id=0x20, key=Key(bytes([0x20] * 16)))), WALL_US)
+    assert order.outcome == outcome
+    assert outcome == "failed" or order.result["confirmed"] == told.startswith("81")
+
+
 # --- nothing twice ---
 
 
