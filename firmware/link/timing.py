@@ -47,9 +47,15 @@ def delay(mode, cc=0):
     return RESPONSE_US[mode]
 
 
+_trailers = {}  # of the modes asked for so far: there is little time in a window
+
+
 def _trailer_us(mode, direction):
-    row = modes.find(mode, direction)
-    return row.trailer_chips[1] * 1000000 // row.chip_rate_cps
+    found = _trailers.get((mode, direction))
+    if found is None:
+        row = modes.find(mode, direction)
+        found = _trailers[mode, direction] = row.trailer_chips[1] * 1000000 // row.chip_rate_cps
+    return found
 
 
 def header_us(mode, direction):

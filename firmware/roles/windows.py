@@ -136,7 +136,8 @@ class Windows:
         partner = session.partner
         wanted = session.state == CLOSE or session.order is not None
         if session.datagram is None and wanted and partner.mode in _NEAR_MODES and partner.ready:
-            self._prepare(at, now_us, wall_us and wall_us + partner.period_us)
+            if self._prepare(at, now_us, wall_us and wall_us + partner.period_us):
+                self._datagram(partner.mode, None, session)  # its chips, too
 
     def _at_once(self, at, now_us, wall_us):
         """To a meter that always listens."""
