@@ -44,7 +44,9 @@ class Credits:
         self.pause = pause
         self.held = False
         self.count = most if stored is None else min(stored, most)
-        self._stored = self.count  # what a restart would find, at least
+        self._stored = self._before = (
+            self.count
+        )  # what a restart would find; and what before the last `export`
         self._gained_us = None
         self._closed_us = None  # since when there is no access
         self._until_us = None  # not before
@@ -88,8 +90,12 @@ class Credits:
 
     def export(self):
         """What is to be stored: an integer, lower than the present count, so that the next ones may be spent."""
-        self._stored = max(0, self.count - _AHEAD)
+        self._before, self._stored = self._stored, max(0, self.count - _AHEAD)
         return self._stored
+
+    def lost(self):
+        """What `export` gave was not stored."""
+        self._stored = self._before
 
     def _gain(self, now_us):
         if self._gained_us is None:

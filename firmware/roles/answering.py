@@ -81,6 +81,8 @@ class AnsweringMeter(CommandedMeter):
     def _read(self, raw, at_us, end_us):
         """The filters of OMS Vol.2 3.1.3: a receiver or an application address other than ours is not for us."""
         link = link_telegram.parse(raw)
+        if link.address.link_bytes() == self.profile.address.link_bytes():
+            return None  # what we said, said again
         kind = control.name(link.c_field, False)
         if kind is None and (control.name(link.c_field, True) or not link.c_field & 0x40):
             return None  # what another meter says

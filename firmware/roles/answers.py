@@ -87,7 +87,8 @@ class Answers(Meter):
     def _answer(self, asked, wall_us, alarm=None):
         """(RSP-UD, Persist or None that it needs), or None at the end of the message counter. alarm: what is to be told
         instead of the response, as ((short, long) CI, data)."""
-        if self._parts and asked.tpl is None and self._parts[0] == asked.link.address.link_bytes():
+        more = self._parts and asked.kind == "REQ-UD2" and asked.tpl is None
+        if more and self._parts[0] == asked.link.address.link_bytes():
             return self._next_part(asked), None
         self._parts = None
         response = self._response
@@ -140,8 +141,11 @@ class Answers(Meter):
         whole = out + (authentication.build(afl) if afl else b"") + plain
         if len(whole) <= _LONGEST:
             return finished(whole), persist
-        if asked is None or asked.link.ell is None:
+        if asked is None:
             raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
+        if asked.link.ell is None:  # only with it may a message be split
+            error = self._head(_ERROR_CI, access_number, error_codes.STATUS)
+            return finished(out + error + bytes((error_codes.NO_DATA,))), persist
         from ..transport import fragmentation
 
         afl, plain = sealing.seal(*message, fragmented=True)

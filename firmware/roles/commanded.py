@@ -97,6 +97,7 @@ class CommandedMeter(Answers):
 
     def _answer_to(self, asked, wall_us):
         """(actions that come before the answer, telegram or None) for what was Asked."""
+        self._alarm = None
         if asked.kind is None:
             return [], self._refuse(asked)
         if asked.end_us > self._response_until_us:
@@ -110,7 +111,8 @@ class CommandedMeter(Answers):
         if asked.kind in ("SND-UD", "SND-UD2"):
             actions = self._command(asked)
         alarm = self.device.alarm() if self.device and asked.kind == "REQ-UD1" else None
-        self._alarm = alarm[1] if alarm else None
+        if alarm:
+            self._alarm = alarm[1]
         if asked.kind == "SND-UD" or (asked.kind == "REQ-UD1" and alarm is None):
             return actions, self._acknowledge(asked)
         told = self._answer(asked, wall_us, alarm)
@@ -280,7 +282,8 @@ class CommandedMeter(Answers):
         )
 
     def _rollback(self):
-        """Nothing was stored: no command was executed, and its answer will not go out."""
+        """Nothing was stored: no command was executed, and its answer will not go out, nor a fragment of it."""
+        self._parts = None
         if self._before is None:
             return
         keys, self.message_counter, value, others, self._response, self._named, values = self._before

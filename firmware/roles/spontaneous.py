@@ -18,6 +18,9 @@ from .receiver import LIMITED, UNIDIRECTIONAL, UNLIMITED
 LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
 CLOSED = 0x04  # B and A: bidirectional, no window now
 _SECOND = const(1000000)
+SLOT_US = (
+    500  # a synchronous frame is handed out as a window of so much to either side: no host makes it early
+)
 _APART_US = 10000  # between a frame and the handing out of the next
 _ROOM_US = 3000000  # between an asynchronous frame and the next slot
 _DEMAND_US = 60000000  # an access demand is repeated
@@ -133,7 +136,7 @@ class Spontaneous(AnsweringMeter):
 
     def _following_us(self):
         """The next slot."""
-        return self._slot.at_us if self._slot else self._slot_us
+        return self._slot.at_us + SLOT_US if self._slot else self._slot_us
 
     def _meets_slot(self, frame, chips):
         """Whether it would still be on the air when the next slot is handed to the radio."""
@@ -146,7 +149,11 @@ class Spontaneous(AnsweringMeter):
     def _own(self, wall_us):
         """(Frame or None, actions that come before it) at `_own_us`."""
         at_us = self._now_us + LEAD_US
-        if self._alarmed() and (self._demand_us is None or self._now_us >= self._demand_us):
+        if (
+            self.profile.with_ell
+            and self._alarmed()
+            and (self._demand_us is None or self._now_us >= self._demand_us)
+        ):
             self._demand_us = self._now_us + _DEMAND_US
             return Frame(OWN, self._empty(control.ACC_DMD, False), at_us, None, 0), []
         installing = self._installing
@@ -182,10 +189,10 @@ class Spontaneous(AnsweringMeter):
 
 
 def _wait_us(address, count):
-    """From SND-IR number `count` to the next one: 30 to 60 s, another time for each, and for each meter."""
+    """From SND-IR number `count` to the next one: 30 to 60 s, another time for each, and for each meter; a slot may move it."""
     least, most = timing.INSTALLATION_REPEAT_US
     spread = sum(address.link_bytes()) * 37 + count * 101 & 0xFF
-    return least + _SECOND + (most - least - 2 * _SECOND) * spread // 256
+    return least + _SECOND + (most - least - 2 * _SECOND - 2 * _ROOM_US) * spread // 256
 
 
 def marked(telegram, cc, repeated=False):

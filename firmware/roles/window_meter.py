@@ -16,7 +16,7 @@ from .answers import who
 from .meter import BLOCK, Meter
 from .meter import LEAD_US as PREPARE_US
 from .receiver import ARM_US, LIMITED, UNIDIRECTIONAL, UNLIMITED, Receiver  # noqa: F401
-from .spontaneous import CLOSED, LEAD_US, OWN, Frame, Spontaneous, marked
+from .spontaneous import CLOSED, LEAD_US, OWN, SLOT_US, Frame, Spontaneous, marked
 
 SLOT, ANSWER, REPEAT = "slot", "answer", "repeat"
 
@@ -72,8 +72,10 @@ class WindowMeter(Spontaneous):
     @property
     def due_us(self):
         """When `tick` has something to do, or None."""
-        due = [self._slot_us - PREPARE_US] if self._slot is None and self._slot_us is not None else []
+        due = []
         if self._flight is None:
+            if self._slot is None and self._slot_us is not None:
+                due.append(self._slot_us - PREPARE_US)
             if self._slot:
                 due.append(self._slot.at_us - LEAD_US)
             if self._pending:
@@ -86,10 +88,10 @@ class WindowMeter(Spontaneous):
         """At `due_us`: what is to be sent or heard next."""
         wall_us = self._present(now_us, wall_us)
         self._undone = None
-        if self._slot is None and self._slot_us is not None and now_us >= self._slot_us - PREPARE_US:
-            return self._prepare(now_us, wall_us)
         if self._flight:
             return []
+        if self._slot is None and self._slot_us is not None and now_us >= self._slot_us - PREPARE_US:
+            return self._prepare(now_us, wall_us)
         if self._slot and now_us >= self._slot.at_us - LEAD_US:
             frame, self._slot = self._slot, None
             self._give_way()
@@ -123,7 +125,13 @@ class WindowMeter(Spontaneous):
         frame, self._flight = self._flight, None
         if event.kind == radio.SENT:
             return self._sent(frame, event) if frame else []
+        if self._replied:  # the list that `reply` has begun is at its end
+            self._replied = (self._replied[0], [])
         if event.kind == REFUSED and event.code == "persist":
+            self.credits.lost()
+            if frame is None and self._undone is None:
+                self._slot = None  # what was to be stored for it
+                return []
             self._not_stored()
         elif event.kind == REFUSED and event.code == "duty_cycle":
             self.credits.close(now_us, event.at_us)
@@ -138,7 +146,10 @@ class WindowMeter(Spontaneous):
         asked = self._asked(event, now_us, False)
         if asked is None or asked.number is None or who(asked) != self._answered[0]:
             return None
+        if asked.end_us > self._answered_until_us:
+            return None
         self._now_us = now_us
+        self._undone = None
         actions = self._heard(asked, None)
         armed = bool(actions) and isinstance(actions[0], Transmit)
         self._replied = (event, actions[1:] if armed else actions)
@@ -155,7 +166,7 @@ class WindowMeter(Spontaneous):
             return []
         if asked.kind == "SND-NKE":
             self.access.ended()
-            self._answered = None
+            self._forget()
             return self.receiver.rest()
         if asked.kind in ("ACK", "CNF-IR"):
             return self._noted(asked)
@@ -163,7 +174,7 @@ class WindowMeter(Spontaneous):
             self._count("ignored")
             return []
         if self.access.state == windows.ALWAYS and asked.end_us > self._answered_until_us:
-            self._answered = None
+            self._forget()
         self._answered_until_us = asked.end_us + ACCESS_US
         self.access.received(asked.end_us)
         cc = asked.link.ell.cc if asked.link.ell else 0
@@ -174,13 +185,13 @@ class WindowMeter(Spontaneous):
         else:
             before = (self._answered, self._last)
             actions, telegram = self._answer_to(asked, wall_us)
+            self._undone = before if actions else None
             if telegram is None:
                 self._answered = None
                 self.receiver.missed(at_us, self._now_us)
                 return actions + self.receiver.rest()
             self._answered = (who(asked), telegram)
             self._last = telegram
-            self._undone = before if actions else None
         self._pending = Frame(ANSWER, self._answered[1], at_us, until_us, 0)
         if at_us - ARM_US > self._now_us:
             return actions + self.receiver.rest()
@@ -210,7 +221,9 @@ class WindowMeter(Spontaneous):
         actions = Meter.tick(self, now_us, wall_us)
         if actions:
             slot = actions.pop()
-            self._slot = Frame(SLOT, slot.telegram, slot.at_us, None, 0)
+            if self.message_counter and slot.telegram[1] != control.SND_NR:
+                self.message_counter.value -= 1  # nothing in it is protected
+            self._slot = Frame(SLOT, slot.telegram, slot.at_us - SLOT_US, slot.at_us + SLOT_US, 0)
         return actions
 
     def _send(self, frame):
@@ -225,7 +238,7 @@ class WindowMeter(Spontaneous):
             self._count("no_credits")
             actions = self._dropped(frame)
             self.access.ended()
-            self._answered = None
+            self._forget()
             return actions + self.receiver.rest()
         cc = self._bits()
         if cc == CLOSED:
@@ -252,16 +265,19 @@ class WindowMeter(Spontaneous):
         cycle = self.access.state in (windows.ANSWER, windows.CYCLE)
         if frame.what == OWN or (frame.what == SLOT and not cycle):
             self._last = marked(frame.telegram, frame.cc, True)
-        if frame.until_us is not None:
+        if frame.what in (ANSWER, REPEAT):
+            self._told()
             margin_us = min(event.at_us - frame.at_us, frame.until_us - event.at_us)
             if self.margin_us is None or margin_us < self.margin_us:
                 self.margin_us = margin_us
-        if frame.what in (ANSWER, REPEAT):
-            self._told()
         actions = self.receiver.sent(event.at_us, event.end_us, frame.cc, frame.what != SLOT or not cycle)
         if self.access.state == windows.REST:
-            self._answered = None
+            self._forget()
         return actions
+
+    def _forget(self):
+        """The cycle is over: nobody repeats a datagram, or asks for a next fragment."""
+        self._answered = self._parts = None
 
     def _give_way(self):
         """A slot is next: an answer that waits is not sent now."""
@@ -279,7 +295,7 @@ class WindowMeter(Spontaneous):
             half = timing.CYCLE_TOLERANCE_US
             return actions + self._send(Frame(REPEAT, self._last, at_us - half, at_us + half, 0))
         if event == windows.OVER:
-            self._answered = None
+            self._forget()
         return actions
 
     # --- what is stored ---
@@ -288,7 +304,6 @@ class WindowMeter(Spontaneous):
         """What relied on it is not sent; nor was anything done that stood behind it in the list."""
         self.receiver.listens = True
         if self._undone is None:
-            self._slot = None
             return
         self._rollback()
         self._pending = self._alarm = None

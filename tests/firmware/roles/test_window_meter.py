@@ -5,56 +5,21 @@ import pytest
 from omsnode.firmware.application import commands
 from omsnode.firmware.errors import MisuseError, StoreError
 from omsnode.firmware.link import access as windows
-from omsnode.firmware.link import extended, frame_a, interval_us
+from omsnode.firmware.link import extended, frame_a
 from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.device import Device
-from omsnode.firmware.roles.meter import Profile, Register
-from omsnode.firmware.roles.window_meter import LIMITED, UNIDIRECTIONAL, UNLIMITED, WindowMeter
+from omsnode.firmware.roles.meter import Register
+from omsnode.firmware.roles.window_meter import LIMITED, UNIDIRECTIONAL, UNLIMITED
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.transport import authentication, fragmentation, header, protection, sealing
-from support_commands import GATEWAY, KEYS, MASTER, METER, STORAGE, Answer, Breaker, command, request
+from support_commands import GATEWAY, MASTER, METER, Answer, Breaker, command, request
 from support_walk import Walk
+from support_window_meter import S, alarmed, ask, awake, cc_of, make, slots
 
-S = 1000000
-NOMINAL = 900 * S
 # UC-00 (OMS Vol.2 M.2.2): XCT1! with RC1 40, RC2 32: the short answer 4242
 SHORT_ANSWER = bytes.fromhex("02fd9f1d4032")
-
-
-def make(mode="C2", security=7, device=None, state=None, key=MASTER, **more):
-    profile = Profile(
-        more.pop("address", METER),
-        more.pop("registers", None) or [Register(b"\x04", b"\x13", 6408)],
-        mode=mode,
-        nominal_us=more.pop("nominal_us", NOMINAL),
-        key=key,
-        security_mode=security,
-        with_ell=more.pop("with_ell", True),
-        header=more.pop("header", "short"),
-        meter_address=more.pop("meter_address", None),
-    )
-    device = Device([commands.Register(b"\x04", b"\x13", 6408)]) if device is None else device
-    keys = KEYS if key is MASTER else {(0, 0): key}
-    return WindowMeter(profile, bytes((7, 0, 0, 0, 0)), keys, STORAGE, device or None, state, **more)
-
-
-def awake(role, n=1):
-    """A Walk whose meter has sent n frames."""
-    walk = Walk(role)
-    walk.until_sent(n)
-    return walk
-
-
-def ask(walk, telegram, **more):
-    """In the middle of the window that is open or will be; what the meter sends next."""
-    assert walk.hear(telegram, walk.window(), **more)
-    return walk.until_sent()
-
-
-def cc_of(telegram):
-    return telegram[11]
 
 
 # --- published telegrams ---
@@ -134,27 +99,8 @@ def test_installation_nobody_confirms():
         assert cc_of(telegram) == 0x80
 
 
-def slots(walk, number):
-    """Every synchronous frame is where the one before said, with the next access number (SYN-01, ACC-01, 02)."""
-    before = None
-    for at_us, _, telegram in walk.sent:
-        if not cc_of(telegram) & extended.SYNCHRONOUS:
-            continue
-        if before is not None:
-            assert at_us == before + interval_us(walk.role.profile.nominal_us, number)
-            number = (number + 1) & 0xFF
-        assert telegram[12] == number
-        before = at_us
-    return number
-
-
 N_10_DMD = bytes.fromhex("1948B05C1147150811378CA0518B16685438386B190751000000")
 N_10_ACK = bytes.fromhex("19003A637856341202318C80518016685438386B190751170000")
-
-
-def alarmed(**more):
-    device = Device([commands.Register(b"\x04", b"\x13", 6408)])
-    return make(device=device, **more), device
 
 
 def test_access_demand_n_10():
