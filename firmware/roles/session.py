@@ -142,8 +142,6 @@ class Session(Talk):
             self._command_us = end_us
             if self.datagram.tries and not self.datagram.proven and self.order.once:
                 self._old = True
-            if self.datagram.tries and not self.datagram.proven and self.order.once:
-                self._old = True
         super().sent(end_us)
 
     # --- what is heard ---
