@@ -69,7 +69,7 @@ def registers():
     return [
         register(b"\x0c", b"\x13", 6408, ("set", "add", "sub")),
         register(b"\x02", b"\xfd\x17", 0, ("not",), 0x24),
-        register(b"\x01", b"\xfd\x1f", 1, ("set",), 0x20),
+        register(b"\x81\x40", b"\xfd\x1f", 1, ("set",), 0x20),
         register(b"\x01", b"\xfd\x1a", 1),
         register(b"\x04", b"\x6d", "clock"),
         register(b"\x4c", b"\x13", 1000, ("set",)),

@@ -50,7 +50,7 @@ class Store:
 def device(state):
     registers = [
         commands.Register(b"\x0c", b"\x13", 6408, ("set", "add")),
-        commands.Register(b"\x01", b"\xfd\x1f", 1, ("set",), 0x20),
+        commands.Register(b"\x81\x40", b"\xfd\x1f", 1, ("set",), 0x20),
         commands.Register(b"\x01", b"\xfd\x1a", 1),
         commands.Register(b"\x04", b"\x6d", "clock"),
     ]

@@ -164,7 +164,7 @@ def test_breaker(mode):
     bench = play("breaker", mode)
     assert bench.meter.meter.device.registers[1].value == 1
     secured = [one.apdu for one in bench.other if getattr(one, "key_id", None) == 0x20]
-    assert secured == [bytes.fromhex("01FD1F00"), bytes.fromhex("01FD1F01")]  # each once
+    assert secured == [bytes.fromhex("8140FD1F00"), bytes.fromhex("8140FD1F01")]  # each once
 
 
 @pytest.mark.parametrize("mode", MODES)
