@@ -18,7 +18,7 @@ from omsnode.firmware.node import Node
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED
 from omsnode.firmware.roles.meter import Meter, Profile, Register
-from omsnode.tools.cli import main, meter, station
+from omsnode.tools.cli import _dialogue, main, meter, scene, station
 
 KEY = "DEADBEEF0102030405060708090A0B0C"
 OMSNODE = [sys.executable, "-m", "omsnode.tools.cli"]
@@ -364,3 +364,61 @@ def test_a_used_up_counter_is_told_once(here, capsys):
     assert [bool(role.tick(role.due_us)) for _ in range(4)] == [True, False, False, False]
     told = capsys.readouterr().err
     assert told.count("used up") == 1 and "a new key, and delete state/meter.*" in told
+
+
+TWO_WAY = METER.replace('mode = "T1"', 'mode = "T2"').replace("interval_s = 2", "interval_s = 7")
+
+
+def test_what_a_meter_hears_and_answers_is_printed(capsys, monkeypatch):
+    """The roles of the demo's second act, where the meter is the one of the command line."""
+    monkeypatch.setattr(_dialogue, "WindowMeter", meter.ShownWindowMeter)
+    assert _dialogue.play(1795359600000000, lambda *event: None, scene.made_up_key)
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert all(re.fullmatch(r"2026-11-22T15:\d\d:\d\d\.\d{3}Z", line[0]) for line in lines)
+    heard = [line for line in lines if line[1] == "heard"]
+    assert [line[2] for line in heard] == ["SND-UD2"] * 4
+    answers = [line for line in lines if line[3:4] == ["RSP-UD"]]
+    assert len(answers) >= 4 and {(line[1], line[4], line[6]) for line in answers} == {("T2", "margin", "us")}
+    # Each answer is from the meter, to whom has asked.
+    assert all(line[2][4:20] == "AE3D170089540107" for line in answers)
+    assert all(line[3][4:20] == "AE3D214365870131" for line in heard)
+
+
+def test_a_bidirectional_meter_on_the_virtual_board(here):
+    (here / "meter.toml").write_text(TWO_WAY)
+    done = omsnode(here, "meter", "meter.toml", "--count", "3", "--install", "-v")
+    assert done.returncode == 0, done.stderr
+    c_fields = [line.split()[2][2:4] for line in done.stdout.splitlines()]
+    assert "46" in c_fields and "44" in c_fields  # SND-IR, SND-NR
+    again = omsnode(here, "meter", "meter.toml", "--count", "2")
+    assert (
+        again.returncode == 0 and [line.split()[2][2:4] for line in again.stdout.splitlines()] == ["44"] * 2
+    )
+
+
+def test_the_button_is_for_meters_that_listen(here):
+    done = omsnode(here, "meter", "meter.toml", "--count", "1", "--install")
+    assert done.returncode == 2 and "bidirectional" in done.stderr and "T2" in done.stderr
+
+
+def test_the_button_of_a_running_meter_is_a_signal(here):
+    (here / "meter.toml").write_text(TWO_WAY)
+    process = subprocess.Popen([*OMSNODE, "meter", "meter.toml"], cwd=here, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    process.send_signal(signal.SIGUSR1)
+    while process.stdout.readline().split()[2][2:4] != "46":
+        pass
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=20) == 0
+    process.stdout.close()
+
+
+def test_new_values_that_come_too_seldom_are_a_warning(here):
+    (here / "meter.toml").write_text(
+        METER.replace("T=16", "T=02").replace("interval_s = 2", "interval_s = 500")
+    )
+    done = omsnode(here, "meter", "meter.toml", "--count", "1")
+    assert (
+        done.returncode == 0
+        and "meter.toml: new values every 500 s, OMS wants them every 450 s" in done.stderr
+    )

@@ -308,8 +308,8 @@ class ShownScripted(ShownTwoWay, Scripted):
 class ShownWindowMeter(ShownTwoWay, WindowMeter):
     """One that also listens."""
 
-    def _asked(self, event, now_us):
-        self.asked_to_show = super()._asked(event, now_us)
+    def _asked(self, *arguments):
+        self.asked_to_show = super()._asked(*arguments)
         return self.asked_to_show
 
 
