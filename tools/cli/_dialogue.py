@@ -64,7 +64,7 @@ def play(start_us, tell, key_of):
             if one.step in ("done", "failed"):
                 ended.append(one.step)
 
-    nodes = []
+    nodes: list[TwoWay] = []
     for name, role, take in (("meter", meter, None), ("gateway", gateway, deliver)):
         board = world.add_board(name=name, position=(12 * len(nodes), 5))
         driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])

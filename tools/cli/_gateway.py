@@ -38,7 +38,7 @@ class Counter:
         self._form = form
         self._pass = deliver
         self._outcomes = JsonStore(state_dir, "orders")
-        self._desk = None
+        self._opened = False
         try:
             self._outcomes.claim()
         except StoreError as error:
@@ -134,6 +134,7 @@ class Counter:
             wall,
             self._outcomes,
         )
+        self._opened = True
 
     def keys_of(self, address):
         for meter in self._settings.partners:
@@ -182,5 +183,5 @@ class Counter:
         self._desk.look()
 
     def close(self):
-        if self._desk:
+        if self._opened:
             self._desk.close()
