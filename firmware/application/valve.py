@@ -7,6 +7,8 @@ physically closed (DC2!); a direct one cannot be released (application error 15h
 CLOSED, OPEN, RELEASED = STATES = 0, 1, 2
 DIRECT, MANUAL = "direct", "manual"
 HAND = "hand"
+ALONE = (0x20, 0x21)  # device types breaker and valve
+BY_ITSELF, BUILT_IN = b"\x01", b"\x81\x40"  # DIB of DC1! and DC2!: in a meter it is subunit 1
 
 # (type, state, command or HAND): next state. What is missing here cannot be.
 TABLE = {

@@ -96,10 +96,13 @@ class Access:
 
 
 def _register(registers, tag, device_type, actions=(), secured=False):
-    """Place of the data point in the registers; one that is not there yet is added, closed."""
+    """Place of the data point in the registers; one that is not there yet is added, closed, in a meter as its subunit 1 (UC-03)."""
     row = points.row(tag, device_type)
     made = commands.Register(points.dib_of(row), row.vibs[0][1], valve.CLOSED, actions, secured)
     place = commands.find(registers, made)
+    if place is None and device_type not in valve.ALONE:
+        made = commands.Register(valve.BUILT_IN, row.vibs[0][1], valve.CLOSED, actions, secured)
+        place = commands.find(registers, made)
     if place is None:
         registers.append(made)
         return len(registers) - 1

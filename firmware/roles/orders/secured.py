@@ -8,6 +8,7 @@ Inferred: that such a meter takes any counter above its own, and that a counter 
 
 from ...application import commands, error_codes, record, sitp
 from ...application import sitp_blocks as blocks
+from ...application.valve import ALONE, BUILT_IN, BY_ITSELF
 from ...errors import MisuseError, OmsError
 from .data import confirmed, match, understand
 from .order import Exchange, Order, body, plain_record
@@ -32,8 +33,6 @@ _KEY_IDS = {
 _OTHERS = 0x27  # adapter: its address, its index
 _CONTROL, _PHYSICAL = b"\xfd\x1f", b"\xfd\x1a"  # VIB of DC1!, DC2!
 _BECOMES = {"close": (0,), "open": (1, 2), "release": (1, 2)}  # DC1! behind a command (UC-03)
-_BY_ITSELF, _BUILT_IN = b"\x01", b"\x81\x40"  # DIB: subunit 0, 1
-_ALONE = (0x20, 0x21)  # device types breaker and valve
 _VALVE = {"close": 0, "open": 1, "release": 2}
 
 
@@ -227,8 +226,8 @@ class Valve(SecuredWrite):
         if command is None:
             raise MisuseError("valve takes one word", None, "valve open, valve close or valve release")
         own = [one.dib for one in known if one.vib == _CONTROL and one.storage == 0]
-        alone = self.meter is None or self.meter.device_type in _ALONE
-        self._name(own[0] if own else _BY_ITSELF if alone else _BUILT_IN, command)
+        alone = self.meter is None or self.meter.device_type in ALONE
+        self._name(own[0] if own else BY_ITSELF if alone else BUILT_IN, command)
         self.state["other"] = not own
         self._need(_KEY_IDS[_CONTROL])
 
@@ -239,8 +238,8 @@ class Valve(SecuredWrite):
     def _other(self):
         if not self.state.pop("other", False):
             return False
-        by_itself = self.state["dib"] == _BY_ITSELF.hex()
-        self._name(_BUILT_IN if by_itself else _BY_ITSELF, _VALVE[self.words[1]])
+        by_itself = self.state["dib"] == BY_ITSELF.hex()
+        self._name(BUILT_IN if by_itself else BY_ITSELF, _VALVE[self.words[1]])
         return True
 
     def _told(self, apdu, heard):
