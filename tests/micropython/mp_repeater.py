@@ -3,9 +3,9 @@
 from omsnode.firmware.link import frame_b
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes, radio
-from omsnode.firmware.phy.duty_cycle import Ledger
 from omsnode.firmware.roles import hop
 from omsnode.firmware.roles.actions import Listen, Transmit
+from omsnode.firmware.roles.budget import Budget
 from omsnode.firmware.roles.meter import Meter
 from omsnode.firmware.roles.repeater import Repeater, management
 
@@ -29,7 +29,7 @@ def transmits(actions):
 
 def test_role():
     role = Repeater(
-        Meter(management(OWN), bytes((7, 255, 255, 255, 255))), b"\xf1\x83\x95\x77", ledger=Ledger()
+        Meter(management(OWN), bytes((7, 255, 255, 255, 255))), b"\xf1\x83\x95\x77", budget=Budget()
     )
     assert role.start(0) == [Listen("T+C", modes.UP)]
     for at_us in (3 * S, 4 * S):  # once more: that is the same one

@@ -13,8 +13,8 @@ from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import modes
-from omsnode.firmware.phy.duty_cycle import Ledger
 from omsnode.firmware.roles.actions import Transmit
+from omsnode.firmware.roles.budget import Budget
 from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.roles.repeater import Repeater, management
@@ -43,11 +43,11 @@ def node(world, name, kind, role, **more):
 def repeater(world, number, kind, mode="T+C"):
     address = Address.parse("0000000{}.M=OMS.V=01.T=32".format(number))
     rng = random.Random(number)
-    ledger = Ledger()
+    budget = Budget()
     own = Meter(management(address, "S1" if mode[0] == "S" else "C1"), rng.randbytes(5))
     carries = (lambda chips: profiles.left_out(chips) is not None) if kind == "sx1262" else None
-    role = Repeater(own, rng.randbytes(4), mode, ledger, carries)
-    return node(world, "r{}".format(number), kind, role, store=MemoryStore(), ledger=ledger)
+    role = Repeater(own, rng.randbytes(4), mode, budget, carries)
+    return node(world, "r{}".format(number), kind, role, store=MemoryStore(), ledger=budget)
 
 
 class Speaker:

@@ -12,8 +12,8 @@ from omsnode.firmware.host import config, service
 from omsnode.firmware.host.store import JsonStore, MemoryStore, default_state_dir
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy import modes, radio
-from omsnode.firmware.phy.duty_cycle import Ledger
 from omsnode.firmware.roles.actions import REFUSED, Transmit
+from omsnode.firmware.roles.budget import Budget
 from omsnode.firmware.roles.meter import Meter
 from omsnode.firmware.roles.repeater import Repeater, management
 
@@ -82,9 +82,9 @@ def run(args):
     state = store.load()
     if not virtual and store.problem:
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
-    ledger = Ledger()
+    budget = Budget()
     profile = management(address, "C1" if mode == modes.T_AND_C else mode)
-    role = Shown(Meter(profile, os.urandom(5), state), os.urandom(4), mode, ledger, _carries(hat))
+    role = Shown(Meter(profile, os.urandom(5), state), os.urandom(4), mode, budget, _carries(hat), state)
     if args.verbose:
         print("omsnode: {} repeats {} on {}".format(address, mode, hat_name), file=sys.stderr)
 
@@ -92,9 +92,9 @@ def run(args):
         return args.count is not None and role.shown >= args.count
 
     if virtual:
-        return _virtual(role, store, ledger, done, args.count)
+        return _virtual(role, store, budget, done, args.count)
     with station.open(hat_name) as (board, driver):
-        node = Node(board, driver, role, store, wall=station.wall(board), state=state, ledger=ledger)
+        node = Node(board, driver, role, store, wall=station.wall(board), state=state, ledger=budget)
         return station.until_interrupted(node, lambda: service.serve(node, True, done=done))
 
 
@@ -107,13 +107,13 @@ def _carries(hat):
     return lambda chips: profiles.left_out(chips) is not None
 
 
-def _virtual(role, store, ledger, done, count):
+def _virtual(role, store, budget, done, count):
     """Among the meters of the demo, at the speed of real time; with a count as fast as it goes."""
     town = scene.Scene(lambda reading: None)
     board = town.world.add_board(name="repeater", position=PLACE)
     driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
     start_us = town.start_us
-    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us), ledger=ledger)
+    node = Node(board, driver, role, store, wall=lambda at_us: output.sane(start_us + at_us), ledger=budget)
     sleep = time.sleep if count is None else None
     nodes = [*town.senders, node]
     return station.until_interrupted(node, lambda: scene.run(town.world, nodes, stop=done, sleep=sleep))

@@ -9,11 +9,13 @@ from omsnode.firmware.errors import CrcError
 from omsnode.firmware.link import frame_a, frame_b
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes, radio
-from omsnode.firmware.phy.duty_cycle import Ledger
 from omsnode.firmware.roles import repeater as role
+from omsnode.firmware.roles import waiting
 from omsnode.firmware.roles.actions import REFUSED, Listen, Persist, Transmit
+from omsnode.firmware.roles.budget import Budget
 from omsnode.firmware.roles.meter import Meter
-from omsnode.firmware.roles.repeater import LISTENING, QUEUE, SENDING, Repeater, management
+from omsnode.firmware.roles.repeater import LISTENING, SENDING, Repeater, management
+from omsnode.firmware.roles.waiting import QUEUE
 
 S = 1000000
 OWN = Address.parse("12345678.M=OMS.V=01.T=32")
@@ -256,9 +258,9 @@ def test_a_full_queue_loses_who_was_repeated_last():
     bench.hear(telegram(2))
     for number in range(QUEUE):
         bench.hear(telegram(number, meter="2D2C0000{:02d}001B16".format(number)))
-    assert len(bench.role.queue) == QUEUE and bench.counters["dropped.queue"] == 1
+    assert len(bench.role.waiting.jobs) == QUEUE and bench.counters["dropped.queue"] == 1
     bench.hear(telegram(9, c_field=0x46, meter="2D2C000099001B16"))
-    assert len(bench.role.queue) == QUEUE and bench.counters["dropped.queue"] == 2
+    assert len(bench.role.waiting.jobs) == QUEUE and bench.counters["dropped.queue"] == 2
     bench.run(100 * S)
     said = [one.telegram for _, one in bench.sent[1:]]
     assert bytes.fromhex(METER) not in [one[2:10] for one in said]
@@ -270,7 +272,7 @@ def test_what_cannot_leave_in_time_is_dropped():
     bench.answer = lambda transmit: radio.TOO_LATE
     bench.hear(telegram())
     bench.run(100 * S)
-    assert bench.sent == [] and bench.role.queue == [] and bench.counters["dropped.late"] == 1
+    assert bench.sent == [] and bench.role.waiting.jobs == [] and bench.counters["dropped.late"] == 1
 
 
 def test_too_late_once_is_tried_again():
@@ -326,15 +328,15 @@ def test_a_radio_with_a_short_buffer_leaves_out_what_is_too_long():
 
 def test_air_time_is_kept_for_management_data_and_for_other_meters():
     """Sheet 1.3: 3.6 s per hour. One meter that talks all the time gets no more than the rest leaves."""
-    ledger = Ledger()
-    bench = Bench(ledger=ledger)
+    budget = Budget()
+    bench = Bench(budget=budget)
     frequency_hz = modes.find("C1").frequency_hz
 
     def send(transmit):
         row = modes.find(transmit.mode, transmit.direction)
         air_us = len(transmit.chips) * 8 * S // row.chip_rate_cps
-        ledger.check(row.frequency_hz, air_us, transmit.at_us)  # the node would
-        ledger.book(row.frequency_hz, air_us, transmit.at_us)
+        budget.check(row.frequency_hz, air_us, transmit.at_us)  # the node would
+        budget.book(row.frequency_hz, air_us, transmit.at_us)
         return radio.SENT
 
     bench.answer = send
@@ -351,10 +353,10 @@ def test_air_time_is_kept_for_management_data_and_for_other_meters():
     bench.hear(telegram(1, meter="2D2C000000991B16", tail=greedy))
     bench.run(bench.now_us + 30 * S)
     assert bench.sent[-1][1].telegram[2:10] == bytes.fromhex("2D2C000000991B16")
-    ledger.check(frequency_hz, own, bench.now_us)  # what is kept for our own is left
+    budget.check(frequency_hz, own, bench.now_us)  # what is kept for our own is left
 
 
-def test_without_a_ledger_the_node_watches_alone():
+def test_without_a_budget_the_node_watches_alone():
     bench = Bench()
     for number in range(300):
         bench.hear(telegram(number % 256, tail="0C13" * 50))
@@ -365,11 +367,11 @@ def test_without_a_ledger_the_node_watches_alone():
 
 def test_meters_that_were_served_are_forgotten_in_order():
     bench = Bench()
-    for number in range(role._METERS + 20):
+    for number in range(waiting._METERS + 20):
         bench.hear(telegram(1, meter="2D2C{:04d}00001B16".format(number)))
         bench.run(bench.now_us + 30 * S)
-    assert len(bench.role._served) == role._METERS
-    assert bytes.fromhex("2D2C000000001B16") not in bench.role._served
+    assert len(bench.role.waiting._served) == waiting._METERS
+    assert bytes.fromhex("2D2C000000001B16") not in bench.role.waiting._served
 
 
 def test_the_table_names_every_outcome():
@@ -417,4 +419,4 @@ def test_whatever_is_heard_only_hops_are_said(heard):
             if offset < len(said) and said[offset] & mask
         ]
         assert originals & set(before)
-    assert bench.role.queue == []
+    assert bench.role.waiting.jobs == []
