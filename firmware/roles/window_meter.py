@@ -132,6 +132,7 @@ class WindowMeter(Spontaneous):
             if frame is None and self._undone is None:
                 self._slot = None  # what was to be stored for it
                 return []
+            frame = frame or self._pending
             self._not_stored()
         elif event.kind == REFUSED and event.code == "duty_cycle":
             self.credits.close(now_us, event.at_us)

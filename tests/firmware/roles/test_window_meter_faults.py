@@ -108,6 +108,18 @@ def test_slot_that_cannot_be_stored_closes_no_window():
     assert ask(walk, request(0x30))[1] == 0x08
 
 
+def test_cycle_of_an_answer_that_was_not_stored_keeps_its_time():
+    """What is repeated instead is so far behind the answer as if it had been sent, and not behind the failed write."""
+    role = make()
+    walk = awake(role)
+    role._covered = 0
+    walk.refuse = True
+    sync_us = walk.window()
+    assert walk.hear(request(0x30), sync_us, 20000)
+    walk.until_sent()
+    assert abs(walk.sent[-1][0] - (sync_us + 20000 + 3 * S)) <= 1000
+
+
 # --- what comes in ---
 
 
