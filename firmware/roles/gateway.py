@@ -56,6 +56,7 @@ class Gateway(Windows):
         super().__init__()
         self.collector = collector
         self.address = address
+        self._own = address.link_bytes()
         self.partners = list(partners)
         self.demands = demands
         self.arming = arming
@@ -253,7 +254,7 @@ class Gateway(Windows):
             self._follow(at, now_us)
         if judged:
             return None
-        return self._chance(seen, event, now_us, wall_us, False)
+        return self._chance(seen, at, event, now_us, wall_us, False)
 
     # --- orders ---
 

@@ -2,16 +2,27 @@
 
 from ..link import control, extended, frame_a, frame_b
 from ..link import telegram as link_telegram
+from ..portable import const
 from ..transport import authentication, ci, header
 
 # Mode of both directions, by the family of what was heard.
 FAMILIES = {"T": "T2", "C": "C2", "S": "S2"}
 ANSWERS = ("ACK", "NACK", "RSP-UD")
 
+# What may be answered at a glance, by C-field.
+_QUICK = {0x44: "SND-NR", 0x47: "ACC-NR"}
+for _low in (0x00, 0x10, 0x20, 0x30):  # ACD and DFC
+    _QUICK[_low] = "ACK"
+    _QUICK[_low | 0x01] = "NACK"
+    _QUICK[_low | 0x08] = "RSP-UD"
+
+
+_AFL = const(0x90)
+
 
 class Seen:
     """raw: without link CRCs. link: link.telegram.Link. tpl: Tpl, None where there is none. kind: "SND-NR", ..., None for what is
-    not sent by a meter. address: of the application. number: LL-ACC. cc: CC field, or what the configuration field has of it
+    not sent by a meter. address: of the application. receiver: ELLA, as eight bytes of the link, or None. number: LL-ACC. cc: CC field, or what the configuration field has of it
     (7.2.4.8); None without either. hops: 1 from a repeater.
 
     Raises OmsError if the frame is damaged.
@@ -30,7 +41,10 @@ class Seen:
                 self.kind = None
         self.address = tpl.address if tpl and tpl.address else link.address
         self.later = afl is not None and afl.fragment_id > 1  # fragment: it does not say whose it is
+        self.receiver = None
         if link.ell:
+            if link.ell.receiver is not None:
+                self.receiver = link.ell.receiver.link_bytes()
             self.number, self.cc, self.hops = link.ell.access_number, link.ell.cc, link.ell.hops
             return
         self.number, self.cc, self.hops = tpl and tpl.access_number, None, 0
@@ -39,3 +53,38 @@ class Seen:
             bits = extended.BIDIRECTIONAL | extended.SYNCHRONOUS
             self.cc = field >> 8 & bits | field >> 12 & extended.ACCESSIBLE
             self.hops = field & 1
+
+
+class Glance:
+    """A frame of a meter that sends for itself and has an ELL, as far as it takes to answer it: kind, number, cc, hops and receiver
+    as in Seen; sender: LLA, eight bytes. kind is None for what needs a closer look.
+
+    Raises OmsError if the frame is damaged.
+    """
+
+    tpl = None
+
+    def __init__(self, event):
+        frame = event.frame
+        self.kind = None
+        if event.frame_format != "A" or len(frame) < 15 or frame[12] & 0xFD != 0x8C:
+            return
+        kind = _QUICK.get(frame[1])
+        if kind is None:
+            return
+        raw = frame_a.strip(frame)
+        at = 13
+        self.receiver = None
+        if raw[10] & 0x02:
+            at = 21
+            self.receiver = raw[13:21]
+        self.sender = raw[2:10]
+        self.cc, self.number = raw[11], raw[12]
+        self.hops = self.cc & extended.HOP
+        if at + 2 < len(raw) and raw[at] == _AFL:
+            if raw[at + 2] > 1:
+                return  # a later fragment
+            at += 2 + raw[at + 1]
+        # A long header may name another meter.
+        if at >= len(raw) or ci.row(raw[at])[0] != ci.LONG:
+            self.kind = kind

@@ -45,6 +45,7 @@ class Talk:
 
     def __init__(self, gateway, partner):
         self.gateway = gateway
+        self._own = gateway.link_bytes()
         self.partner = partner
         self.state = REST
         self.datagram = None
@@ -145,10 +146,9 @@ class Talk:
         one = self.datagram
         if one is None or not one.tries or seen.number != one.number or self.closing:
             return False
-        receiver = seen.link.ell and seen.link.ell.receiver
-        if receiver is None:
+        if seen.receiver is None:
             return self.partner.allocated
-        return receiver == self.gateway
+        return seen.receiver == self._own
 
     def repeated(self, answered, now_us):
         """The meter repeats its answer to the datagram before: this one it has not got. answered: it is being sent again."""

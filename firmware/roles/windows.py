@@ -12,7 +12,7 @@ from .actions import Deliver, Transmit
 from .installer import CONFIRM
 from .ladder import CLOSE, CLOSED, REST
 from .partner import echo
-from .seen import ANSWERS, FAMILIES, Seen
+from .seen import ANSWERS, FAMILIES, Glance, Seen
 
 LEAD_US = const(10000)  # a telegram is handed out so long before its window
 NEAR_US = const(20000)  # a window that begins within this is armed at once
@@ -60,10 +60,14 @@ class Windows:
         if not self.arming or self._armed:
             return None
         try:
-            seen = Seen(event)
+            seen = Glance(event)
+            at = self._by_meter.get(seen.sender) if seen.kind else None
+            if at is None:
+                seen = Seen(event)
+                at = self._find(seen)
         except OmsError:
             return None
-        shot = self._chance(seen, event, now_us, None, True)
+        shot = self._chance(seen, at, event, now_us, None, True)
         if shot is None:
             return None
         self._judged = event
@@ -71,8 +75,8 @@ class Windows:
 
     # --- the window behind a frame ---
 
-    def _chance(self, seen, event, now_us, wall_us, ahead):
-        """The Shot for the window behind a frame, or None. ahead: only what is prepared, for a near window."""
+    def _chance(self, seen, at, event, now_us, wall_us, ahead):
+        """The Shot for the window behind a frame, or None. at: index of the partner, or None. ahead: only what is prepared, for a near window."""
         if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
             return None
         mode = FAMILIES[event.family]
@@ -80,7 +84,6 @@ class Windows:
         near = window[0] - now_us <= NEAR_US
         if (near and self._armed) or (ahead and not near) or self._unstored:
             return None
-        at = self._find(seen)
         if seen.kind == "SND-IR":
             telegram = self.installer.confirm(seen, event, at is not None)
             return telegram and self._shot(mode, telegram, window, CONFIRM, None, seen.address)
@@ -117,8 +120,7 @@ class Windows:
         first (Annex I)."""
         if seen.kind not in ANSWERS:
             return True
-        receiver = seen.link.ell and seen.link.ell.receiver
-        if receiver is not None and receiver != self.address:
+        if seen.receiver is not None and seen.receiver != self._own:
             return False
         return seen.number == session.previous and not session.expects(seen)
 
@@ -135,9 +137,10 @@ class Windows:
         session = self._sessions[at]
         partner = session.partner
         wanted = session.state == CLOSE or session.order is not None
-        if session.datagram is None and wanted and partner.mode in _NEAR_MODES and partner.ready:
-            if self._prepare(at, now_us, wall_us and wall_us + partner.period_us):
-                self._datagram(partner.mode, None, session)  # its chips, too
+        if session.datagram is not None or not wanted or partner.mode not in _NEAR_MODES or not partner.ready:
+            return
+        if self._prepare(at, now_us, wall_us and wall_us + partner.period_us):
+            self._datagram(partner.mode, None, session)  # its chips, too
 
     def _at_once(self, at, now_us, wall_us):
         """To a meter that always listens."""

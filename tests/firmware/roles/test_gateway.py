@@ -14,6 +14,7 @@ from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.roles.entropy import Entropy
 from omsnode.firmware.roles.gateway import OrderEvent
 from omsnode.firmware.roles.partner import Partner
+from omsnode.firmware.roles.seen import Glance, Seen
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.transport import authentication, header, protection
 from support_window import (
@@ -926,3 +927,33 @@ def test_noise_does_not_disturb_it():
         assert stage.role.reply(event, stage.now_us) is None
         stage._do(stage.role.feed(event, stage.now_us))
     assert stage.hear(meter.nr())
+
+
+# --- a glance ---
+
+
+@pytest.mark.parametrize("mode", [0, 5, 7, 10])
+def test_a_glance_sees_what_a_look_sees(mode):
+    meter = Meter(mode=mode)
+    named = meter._frame(0x00, 7, b"\x8a\x07\x00\x00\x00", None, OTHER)
+    frames = [meter.nr(), meter.nr(0x94), named, meter._frame(0x01, 9, b""), meter._frame(0x47, 3, b"")]
+    for telegram in frames:
+        event = radio.Event(radio.FRAME, 0, 5000, bytes(frame_a.build(telegram)), "T", "A", -60)
+        glance, seen = Glance(event), Seen(event)
+        assert glance.kind == seen.kind is not None
+        assert (glance.number, glance.cc, bool(glance.hops)) == (seen.number, seen.cc, bool(seen.hops))
+        assert glance.sender == seen.link.address.link_bytes() and glance.receiver == seen.receiver
+
+
+@pytest.mark.parametrize("which", ["adapter", "demand", "installation", "later fragment", "gateway"])
+def test_what_takes_a_closer_look(which):
+    meter = Meter(link=OTHER) if which == "adapter" else Meter()
+    telegram = {
+        "adapter": meter.nr,
+        "demand": meter.demand,
+        "installation": meter.installation,
+        "later fragment": lambda: meter._frame(0x08, 1, bytes.fromhex("900202000102")),
+        "gateway": lambda: link_telegram.build(0x5B, GATEWAY, extended.build(0x84, 1) + b"\x80" + bytes(12)),
+    }[which]()
+    event = radio.Event(radio.FRAME, 0, 5000, bytes(frame_a.build(telegram)), "T", "A", -60)
+    assert Glance(event).kind is None
