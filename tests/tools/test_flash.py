@@ -209,6 +209,31 @@ def test_a_meter_gets_a_key_of_its_own(machine, monkeypatch):
     assert pi.files() == files
 
 
+def test_a_repeater_gets_an_address_of_its_own(machine, tmp_path):
+    pi, flash = machine
+    pi.set("spi-works")
+    done = flash("--hat", "cc1101-spi0", "--role", "repeater")
+    assert done.returncode == 0, done.stderr
+    assert pi.running("repeater") is not None
+    found = config.load(pi.root / "etc/omsnode/repeater.toml", "repeater")
+    assert found.repeater.device_type == 0x32 and found.radios[0].mode == "T+C"
+    assert not list((pi.root / "etc/omsnode/keys").iterdir())
+    started = pi.files()["/etc/systemd/system/omsnode-repeater.service"][1].decode()
+    assert "omsnode repeat --hat cc1101-spi0 --config /etc/omsnode/repeater.toml\n" in started
+    files = pi.files()
+    assert flash("--hat", "cc1101-spi0", "--role", "repeater").returncode == 0
+    assert pi.files() == files  # the address stays
+    own = tmp_path / "own.toml"
+    own.write_text(
+        '[node]\nrole = "repeater"\nstate_dir = "here"\n[radio.main]\nhat = "meshadv-mini"\nmode = "S1"\n'
+        '[repeater]\nid = "12345678.M=OMS.V=01.T=32"\n'
+    )
+    done = flash("--config", str(own), "--role", "repeater")
+    assert done.returncode == 0, done.stderr
+    found = config.load(pi.root / "etc/omsnode/repeater.toml", "repeater")
+    assert str(found.repeater) == "12345678.M=OMS.V=01.T=32" and str(found.state_dir) == "/var/lib/omsnode"
+
+
 def test_two_roles_on_one_pi(machine, packages):
     pi, flash = machine
     pi.set("spi-works")

@@ -74,7 +74,7 @@ def run(args):
 
 def _install(args):
     if args.role is None:
-        raise MisuseError("what shall it become?", hint="--role collector or --role meter")
+        raise MisuseError("what shall it become?", hint="--role collector, meter or repeater")
     named: list[str] = []
     if args.config:
         files, credentials, named = settings.of_file(args.config, args.role, args.keys)

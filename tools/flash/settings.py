@@ -30,6 +30,16 @@ points = "OMS standard set"
 mode = "T1"
 interval_s = 60
 """
+_REPEATER = """\
+[node]
+role = "repeater"
+
+[radio.main]
+mode = "T+C"                    # or S1: what to listen to; each telegram is repeated in the mode it came in
+
+[repeater]
+id = "{id}.M=OMS.V=01.T=32" # its own address, for its management data
+"""
 _STATE_DIR = 'state_dir = "/var/lib/{}"'.format(unit.STATE)
 
 
@@ -37,7 +47,10 @@ def made_up(role):
     """(files, credentials) as plan.install takes them, for who has no configuration yet."""
     if role == "collector":
         return {"collector.toml": (_COLLECTOR, False)}, set()
-    text = _METER.format(id="{:08d}".format(secrets.randbelow(10**8)))
+    digits = "{:08d}".format(secrets.randbelow(10**8))
+    if role == "repeater":
+        return {"repeater.toml": (_REPEATER.format(id=digits), False)}, set()
+    text = _METER.format(id=digits)
     files = {
         "meter.toml": (text, False),
         "keys/test_meter.key": (secrets.token_hex(16) + "\n", True),

@@ -73,6 +73,7 @@ WantedBy=multi-user.target
 ROLES = {
     "collector": PROGRAM + " collect{hat} --config " + CONFIGURATION + "/collector.toml",
     "meter": PROGRAM + " meter{hat} " + CONFIGURATION + "/meter.toml",
+    "repeater": PROGRAM + " repeat{hat} --config " + CONFIGURATION + "/repeater.toml",
 }
 
 
