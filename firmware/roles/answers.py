@@ -1,6 +1,6 @@
-"""What a meter says to a partner: acknowledgements and responses (sheets oms-requirements 4.2, 9, 10.1; en13757-7-security 3.3)."""
+"""What a meter says to a partner: acknowledgements and responses (sheets oms-requirements 4.2, 9, 10.1; en13757-7-security 3.3).
 
-from collections import namedtuple
+Place: upon meter.py, below commanded.py, which decides what is said (the list is in window_meter.py)."""
 
 from ..application import error_codes
 from ..application import sitp_blocks as sitp
@@ -22,15 +22,6 @@ ANSWER_CI = (sitp.ANSWER_SHORT, sitp.ANSWER_LONG)
 _FILLER = b"\x2f"
 _LONGEST = const(256)  # bytes of a telegram
 _PIECE = const(122)  # and of a fragment, so that L is not above 155, as what comes down
-
-# A frame for this meter. kind: name of its C-field, None if that is unknown. raw: bytes without link CRCs. link, afl, tpl: its
-# layers. number: the access number that counts. at_us, end_us: of its sync word and of its last chip.
-Asked = namedtuple("Asked", ("kind", "raw", "link", "afl", "tpl", "number", "at_us", "end_us"))
-
-
-def who(asked):
-    """Whose datagram it is: the same pair is the same datagram (OMS Vol.2 7.2.2.1)."""
-    return asked.link.address.link_bytes(), asked.number
 
 
 class Response:

@@ -1,4 +1,5 @@
-"""What a meter does with the commands and requests that reach it, and what it says to them; when, is not decided here.
+"""What a meter does with the commands and requests that reach it, and what it says to them; when, is not decided here but in
+answering.py (always on) or window_meter.py.
 
 Sheets en13757-7-security 3.3, 10.1, 11 and oms-requirements 10.1, 14.4, 14.5. SND-UD is acknowledged and its result fetched
 with REQ-UD2, SND-UD2 is answered with it. Commands are protected with the meter's own profile, A, B or D; whatever is not gets
@@ -18,7 +19,8 @@ from ..portable import const
 from ..security.counters import MessageCounter
 from ..transport import authentication, ci, protection
 from .actions import Deliver
-from .answers import ANSWER_CI, Answers, Asked, Response
+from .answers import ANSWER_CI, Answers, Response
+from .asked import Asked
 from .key_holder import MASTER, KeyHolder
 from .meter import BLOCK
 
@@ -122,6 +124,12 @@ class CommandedMeter(Answers):
         if persist and not actions:
             actions = [persist]
         return actions, telegram
+
+    def _told(self):
+        """An answer was sent: the alarm that it told is over."""
+        if self._alarm and self.device:
+            self.device.alarm_sent(self._alarm)
+        self._alarm = None
 
     def _join(self, asked):
         """The command whose last fragment came (sheet oms-requirements 14.7); None while some are outstanding."""

@@ -1,4 +1,6 @@
-"""When the receiver of a bidirectional meter is on: the access machine (link/access.py) and the actions that it comes to."""
+"""When the receiver of a bidirectional meter is on: the access machine (link/access.py) and the actions that it comes to.
+
+Place: held by window_meter.py; it knows no frames, only instants."""
 
 from ..link import access as windows
 from ..link import timing

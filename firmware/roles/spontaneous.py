@@ -1,5 +1,7 @@
 """What a bidirectional meter sends by itself: SND-NR, ACC-NR and ACC-DMD in its slots, SND-IR and ACC-DMD beside them
-(OMS Vol.2 4.3.2, 5.2.4; Annex N.7, N.10; link sheet 8.4, 8.7, 9.5, 9.6)."""
+(OMS Vol.2 4.3.2, 5.2.4; Annex N.7, N.10; link sheet 8.4, 8.7, 9.5, 9.6).
+
+Place: upon commanded.py, below window_meter.py, which hands it out."""
 
 from collections import namedtuple
 
@@ -9,10 +11,9 @@ from ..link import control, credits, extended, timing
 from ..phy import modes
 from ..portable import const
 from ..transport import ci
-from .answering import AnsweringMeter
 from .answers import DATA_CI, EMPTY_CI, finished
+from .commanded import CommandedMeter
 from .key_holder import MASTER
-from .meter import Meter
 from .receiver import LIMITED, UNIDIRECTIONAL, UNLIMITED
 
 LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
@@ -33,7 +34,7 @@ OWN = "own"
 Frame = namedtuple("Frame", ("what", "telegram", "at_us", "until_us", "cc"))
 
 
-class Spontaneous(AnsweringMeter):
+class Spontaneous(CommandedMeter):
     """The part of WindowMeter that speaks without being asked."""
 
     def __init__(
@@ -87,7 +88,7 @@ class Spontaneous(AnsweringMeter):
         status = profile.status
         profile.status |= self.device.status if self.device else 0
         try:
-            return Meter.telegram(self, wall_us)
+            return super().telegram(wall_us)
         finally:
             profile.status = status
 

@@ -1,6 +1,16 @@
 """The bidirectional meter of modes S2, T2 and C2: it sends on its own, opens a window behind each frame, answers what comes in
 it, and repeats its answers in the frequent access cycle (EN 13757-4:2019 12.6; OMS Vol.2 4.3; link sheet 8, 9). Runs on a TwoWay.
 
+Made of, each knowing only what stands above it:
+
+    meter.Meter               slots, numbers, registers, what is stored
+    answers.Answers           telegrams of acknowledgements and responses
+    commanded.CommandedMeter  what a frame does, and which answer it gets: no time and no radio in it
+    spontaneous.Spontaneous   what is said unasked, and the bits that offer access
+    WindowMeter               when: here, and nowhere else, frames are handed to the radio
+
+It holds a receiver.Receiver (when to listen, with link/access.py), link.credits.Credits and the device; asked.py reads frames.
+
 link/access.py says when it listens. Synchronous slots never move: what meets one, a window or an answer, gives way, and the
 answer goes out with the next repetition. So does an answer that could not be made in time: none is ever sent late. Repetitions
 have bit S cleared.
@@ -11,9 +21,8 @@ from ..link import access as windows
 from ..link import control, credits, timing
 from ..phy import modes, radio
 from .actions import REFUSED, Transmit
-from .answering import ACCESS_US
-from .answers import who
-from .meter import BLOCK, Meter
+from .asked import take, who
+from .meter import BLOCK
 from .meter import LEAD_US as PREPARE_US
 from .receiver import ARM_US, LIMITED, UNIDIRECTIONAL, UNLIMITED, Receiver  # noqa: F401
 from .spontaneous import CLOSED, LEAD_US, OWN, SLOT_US, Frame, Spontaneous, marked
@@ -22,7 +31,7 @@ SLOT, ANSWER, REPEAT = "slot", "answer", "repeat"
 
 
 class WindowMeter(Spontaneous):
-    """profile to state: as AnsweringMeter; in mode C2, and in security modes 7 and 10, with ELL. access: LIMITED, UNLIMITED or
+    """profile to state: as CommandedMeter; in mode C2, and in security modes 7 and 10, with ELL. access: LIMITED, UNLIMITED or
     UNIDIRECTIONAL. fast: bit D of its frames. fillers: n, ACC-NR frames for each SND-NR. period_us: t_TxD. pause: see
     link.credits. registration: records (bytes) of its SND-IR, which is then static; None: its data.
 
@@ -55,6 +64,8 @@ class WindowMeter(Spontaneous):
         self.margin_us = None
         self._slot = self._pending = self._flight = None  # frames to be sent, and the one that the radio has
         self._last = None  # the telegram that a cycle repeats
+        self._answered = None  # (whose datagram, telegram) of the last answer
+        self._answered_until_us = 0
         self._undone = (
             None  # (answer before, repeated telegram before) of an answer that relies on what is being stored
         )
@@ -64,7 +75,7 @@ class WindowMeter(Spontaneous):
 
     def start(self, now_us):
         """As a Meter; one of unlimited access listens from now on."""
-        Meter.start(self, now_us)
+        super().start(now_us)
         if self.rights != UNLIMITED:
             return []
         return self.receiver.sent(now_us, now_us, UNLIMITED, False)
@@ -116,11 +127,14 @@ class WindowMeter(Spontaneous):
                 return actions
             wall_us = self._present(now_us, wall_us)
             self._undone = None
-            asked = self._asked(event, now_us)
-            return self._heard(asked, wall_us) if asked else []
+            asked = take(event, self.profile, now_us)
+            if asked is None:
+                self._count("ignored")
+                return []
+            return self._heard(asked, wall_us)
         if event.kind not in (radio.SENT, radio.TOO_LATE, REFUSED):
             return []
-        Meter.feed(self, event, now_us, wall_us)
+        super().feed(event, now_us, wall_us)
         self._now_us = now_us
         frame, self._flight = self._flight, None
         if event.kind == radio.SENT:
@@ -144,7 +158,7 @@ class WindowMeter(Spontaneous):
         """The stored answer to a datagram that comes again, where there is no time to look closer; else None."""
         if not self.receiver.quick or self._flight or not self._answered or self._pending:
             return None
-        asked = self._asked(event, now_us, False)
+        asked = take(event, self.profile, now_us)
         if asked is None or asked.number is None or who(asked) != self._answered[0]:
             return None
         if asked.end_us > self._answered_until_us:
@@ -176,7 +190,7 @@ class WindowMeter(Spontaneous):
             return []
         if self.access.state == windows.ALWAYS and asked.end_us > self._answered_until_us:
             self._forget()
-        self._answered_until_us = asked.end_us + ACCESS_US
+        self._answered_until_us = asked.end_us + timing.CYCLE_END_US[1]
         self.access.received(asked.end_us)
         cc = asked.link.ell.cc if asked.link.ell else 0
         at_us, until_us = timing.answering(self.profile.mode, cc, asked.end_us, modes.DOWN)
@@ -219,7 +233,7 @@ class WindowMeter(Spontaneous):
         """Make the frame of the slot that is due."""
         if not self.credits.covered():
             self._covered = 0
-        actions = Meter.tick(self, now_us, wall_us)
+        actions = super().tick(now_us, wall_us)
         if actions:
             slot = actions.pop()
             if self.message_counter and slot.telegram[1] != control.SND_NR:

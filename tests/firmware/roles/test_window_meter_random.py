@@ -98,9 +98,13 @@ class Bench:
         self.start()
 
     def take(self, telegram, sync_us, end_us, damage):
-        if damage is None:
+        if damage is not None:
+            return
+        try:
             frame = Frame(Sent("g", False, None, sync_us, end_us, end_us, telegram))
-            self.heard.append((end_us, frame, self.lives))
+        except IndexError:  # it ends inside a field
+            return
+        self.heard.append((end_us, frame, self.lives))
 
     def run(self, until_us):
         while True:
@@ -145,15 +149,18 @@ class Bench:
             (end_us, one) for end_us, one, life in self.heard if life == self.lives and end_us <= start_us
         ]
 
-    def window(self):
+    def window(self, end_us, asked):
+        """(from, to): when its answer may begin."""
         mode = self.how.get("mode", "C2")
-        return [one // 1000 for one in WINDOW["C2 slow" if mode == "C2" else mode]]
+        if mode == "C2":
+            mode = "C2 fast" if asked.cc and asked.cc & 0x40 else "C2 slow"
+        return [end_us + one // 1000 for one in WINDOW[mode]]
 
     def answer(self, frame, start_us):
         asked = [(end_us, one) for end_us, one in self.mine(start_us) if one.number == frame.number]
         assert asked, "nobody has asked"
-        least_us, most_us = self.window()
-        if not any(least_us <= start_us - end_us <= most_us for end_us, _ in asked):
+        windows = [self.window(*one) for one in asked]
+        if not any(first_us <= start_us <= last_us for first_us, last_us in windows):
             assert self.repeats(frame, start_us), (frame.text, start_us, asked[-1][0])
         for name in (frame.receiver, asked[-1][1].receiver):
             assert name is None or name in (GATEWAY.link_bytes(), METER.link_bytes(), OTHER.link_bytes())
@@ -163,9 +170,8 @@ class Bench:
         heard = self.mine(start_us)
         if not heard or start_us - heard[-1][0] > 30 * S:
             return False
-        least_us, most_us = self.window()
         from_us = [(at_us, at_us) for at_us, _, _, life in self.air if life == self.lives]
-        from_us += [(end_us + least_us, end_us + most_us) for end_us, _ in heard]
+        from_us += [self.window(*one) for one in heard]
         for first_us, last_us in from_us:
             if start_us - last_us > 40 * S:
                 continue
@@ -218,6 +224,19 @@ class Bench:
             telegram = link_telegram.build(
                 (0x5B, 0x5A, 0x53, 0x4F)[how // 2 % 4], OTHER, extended.build(0x84, self.g, receiver)
             )
+        elif what == "garbage":
+            layer = bytes((GARBAGE[how % len(GARBAGE)], how, how * 7 & 0xFF)) + bytes(
+                [how * i & 0xFF for i in range(how % 9 * 5)]
+            )
+            receiver = METER if how & 4 else None
+            telegram = link_telegram.build(
+                (0x53, 0x43, 0x5B, 0x4F)[how & 3], OTHER, extended.build(how, self.g, receiver) + layer
+            )
+        elif what == "short":
+            telegram = bytearray(command(SHORT, 50 + how, self.g, 0x5B, receiver=METER))
+            del telegram[22 + how % (len(telegram) - 22) :]
+            telegram[0] = len(telegram) - 1
+            telegram = bytes(telegram)
         elif what == "noise":
             telegram = bytes((12 + how % 20,)) + bytes([how * i * 7 + 5 & 0xFF for i in range(12 + how % 20)])
         elif what == "same" and self.replays:
@@ -263,7 +282,29 @@ class Bench:
         self.run(sync_us)
 
 
-WHAT = (
+SHORT = b"\x04\x13\x07\x00\x00\x00"
+# Of AFL, TPL with every kind of header, ELL in the wrong place, and none at all.
+GARBAGE = (
+    0x90,
+    0x5B,
+    0x53,
+    0x72,
+    0x7A,
+    0x78,
+    0x80,
+    0x8A,
+    0x8C,
+    0x8E,
+    0xC3,
+    0xC0,
+    0x60,
+    0x50,
+    0xA0,
+    0xFF,
+    0x00,
+)
+WHAT = ("garbage", "short")
+WHAT += (
     "SND-UD",
     "SND-UD2",
     "request",
