@@ -1,7 +1,7 @@
 """Data link layer and extended link layer. Modules are imported one by one: a device needs only some of them.
 
 crc, frame_a and frame_b (frame <-> telegram), address (address_text: as people write it; device_types: their names),
-control (C-field), extended (ELL), telegram (`parse`), timing and access (windows), prediction (synchronous telegrams).
+control (C-field), extended (ELL), telegram (`parse`), timing and access (windows), prediction and slot_line (synchronous telegrams).
 `interval_us` stands here because sender and predictor share it, and for the sender a module of its own is heap.
 """
 

@@ -381,6 +381,8 @@ def test_state_survives_a_restart_of_the_board():
         {"last": [1, 256, 0]},
         {"last": [1, 25, -2]},
         {"slope": None, "last": [1, 2, 0]},
+        {"slope": [10**30, 2048]},  # it would sleep for ever
+        {"slope": [1, 2048]},
     ],
 )
 def test_damaged_state_is_refused_and_changes_nothing(damage):
@@ -391,9 +393,146 @@ def test_damaged_state_is_refused_and_changes_nothing(damage):
     assert prediction.export(0) == state
 
 
-def test_a_nominal_interval_that_is_none():
+@pytest.mark.parametrize("state", (None, [], "x", 5))
+def test_state_that_is_no_dict(state):
     with pytest.raises(MisuseError):
-        Prediction(0)
+        Prediction().restore(state, 0)
+
+
+@pytest.mark.parametrize("years", (1, 30))
+def test_a_restored_telegram_that_has_yet_to_come(years):
+    """The real-time clock fell back, or what is stored is damaged: listen at once, learn anew."""
+    prediction, _, _ = fed(60, 12)
+    state = prediction.export(0)
+    state["last"][0] += years * 365 * DAY_S * S
+    other = Prediction()
+    other.restore(state, 0)
+    assert other.next(1000 * S) is None and listening([other], 5, 10) == [(5, 10)]
+    at_s = 1000.0
+    for number in range(3, 6):
+        other.feed(round(at_s * S), number, True)
+        at_s += interval_s(60, number)
+    told = other.next(int((at_s - 5) * S))
+    assert abs(told[0] - at_s * S) <= told[2] and told[1] == 6
+
+
+def test_a_nominal_interval_that_is_none():
+    for nominal_us in (-1, 0, 1100, 999999):
+        with pytest.raises(MisuseError):
+            Prediction(nominal_us)
+
+
+# --- who sends in the name of a meter, and meters that do not keep to their slots ---
+
+
+def forged(prediction, from_s, number, count, nominal_s=1.0):
+    """So many telegrams of a stranger, who keeps a perfect schedule of his own. How many were believed."""
+    believed = 0
+    for i in range(count):
+        believed += prediction.feed(round(from_s * S), (number + i) % 256, True)
+        from_s += interval_s(nominal_s, (number + i) % 256)
+    return believed
+
+
+@pytest.mark.parametrize("nominal_s", (1.0, 3.7, 20))
+def test_a_stranger_between_two_telegrams_is_not_believed(nominal_s):
+    """Anybody can send in the name of a meter; as long as it is heard itself, its line stays."""
+    prediction, at_s, number = fed(900, 6)
+    for _ in range(20):
+        told = prediction.next(int((at_s - 800) * S))
+        assert forged(prediction, at_s - 800, 7, 30, nominal_s) == 0
+        assert prediction.next(int((at_s - 50) * S)) == told and told[1] == number
+        assert prediction.feed(round(at_s * S), number, True)
+        at_s += interval_s(900, number)
+        number = (number + 1) % 256
+    assert prediction.nominal_us == 900 * S
+
+
+@pytest.mark.parametrize("nominal_s", (1.0, 60, 7000))
+def test_a_stranger_that_is_believed_is_soon_forgotten(nominal_s):
+    """The meter is not heard for a day, the stranger is. Then the meter, awake as `listening` says."""
+    prediction, at_s, number = fed(60, 6)
+    begin_s = at_s
+    assert forged(prediction, at_s + 40, 7, 10, nominal_s) >= 7
+    while at_s < begin_s + 40 + 10 * nominal_s:
+        at_s += interval_s(60, number)
+        number = (number + 1) % 256
+    first_s, heard = at_s, 0
+    while heard < 5:
+        at_us = round(at_s * S)
+        if any(begin <= at_us <= end for begin, end in listening([prediction], at_us - S, at_us + S)):
+            heard += prediction.feed(at_us, number, True)
+        at_s += interval_s(60, number)
+        number = (number + 1) % 256
+        assert at_s < first_s + (MISSES + 2) * nominal_s * 1.04 + 600
+    assert prediction.nominal_us == 60 * S
+
+
+def test_a_stranger_cannot_spoil_the_ratio_for_ever():
+    prediction = Prediction()
+    at_s, number = 1.0, 0
+    for slot in range(1200):
+        data = slot % 4 == 0 or slot == 201  # one that came just in the slot of a filler
+        prediction.feed(round(at_s * S), number, True, 0, data)
+        if slot == 204:
+            assert prediction.every == 1
+        at_s += interval_s(16, number)
+        number = (number + 1) % 256
+    assert prediction.every == 4
+
+
+class Unsteady(Battery):
+    """Its meters are off by up to so many microseconds, each time anew."""
+
+    def __init__(self, meters, off_us):
+        super().__init__(meters)
+        self.off_us = off_us
+
+    def _air(self, until_s):
+        rng = random.Random(7)
+        rows = super()._air(until_s)
+        return sorted((at_us + rng.uniform(-self.off_us, self.off_us), *rest) for at_us, *rest in rows)
+
+
+def test_meters_that_do_not_keep_to_their_slots(record_property):
+    """They are not believed: the receiver stays awake rather than sleep through what they send."""
+    for off_us, least in ((2000, 0.9), (50000, 0.95), (500000, 0.95)):
+        battery = Unsteady([Simulated(60, 5, ppm=-18)], off_us)
+        battery.run(DAY_S)
+        assert battery.heard[0] >= least * battery.sent[0], off_us
+        record_property(
+            "a meter that is off by up to {} ms".format(off_us // 1000),
+            "{} of {} heard, listening {:.1%}".format(
+                battery.heard[0], battery.sent[0], share(battery, DAY_S)
+            ),
+        )
+
+
+def test_a_meter_with_intervals_of_its_own():
+    """Always 60 s, whatever the access number says: no window is told that it does not keep."""
+    prediction = Prediction()
+    wrong = 0
+    for i in range(200):
+        told = prediction.next(i * 60 * S - 20 * S) if i else None
+        wrong += told is not None and abs(told[0] - i * 60 * S) > told[2]
+        prediction.feed(i * 60 * S, (40 + i) % 256, True)
+    assert wrong < 5
+
+
+def test_two_meters_with_one_address():
+    """Who comes first is predicted, and the other left aside; if both begin at once nothing is told that does not come."""
+    one, two = (list(Simulated(60, seed, ppm=5).telegrams(20000)) for seed in (1, 2))
+    for late in (0, 10):
+        prediction = Prediction()
+        told, right = None, 0
+        for at_us, number, _ in sorted(one + two[late:]):
+            right += told is not None and abs(told[0] - at_us) <= told[2]
+            prediction.feed(round(at_us), number, True)
+            told = prediction.next(round(at_us) + 1)
+        if late:
+            assert right >= len(one) - 4 - late
+        else:
+            assert told is None
 
 
 telegram = st.tuples(
@@ -406,7 +545,7 @@ telegram = st.tuples(
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(telegram, max_size=30), st.none() | st.integers(1, 10**11))
+@given(st.lists(telegram, max_size=30), st.none() | st.integers(S, 10**11))
 def test_whatever_is_fed_the_answers_make_sense(telegrams, nominal_us):
     prediction = Prediction(nominal_us)
     now_us = 0
@@ -422,7 +561,7 @@ def test_whatever_is_fed_the_answers_make_sense(telegrams, nominal_us):
         assert all(now_us <= begin <= end <= now_us + 60 * S for begin, end in plan)
         assert 1 <= prediction.every <= 16
     state = prediction.export(5)
-    Prediction().restore(state, 5)
+    Prediction(nominal_us).restore(state, 5)
 
 
 @settings(max_examples=60, deadline=None)
