@@ -14,6 +14,7 @@ from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.roles.device import Device
 from omsnode.firmware.roles.window_meter import LIMITED, UNLIMITED
+from omsnode.firmware.security.counters import LAST
 from omsnode.firmware.two_way import TwoWay
 from support_commands import GATEWAY, MASTER, METER, command, request
 from support_fake_radio import Board, Radio
@@ -44,21 +45,43 @@ class Ledger:
         return []
 
 
+class PowerCut(BaseException):
+    pass
+
+
+class Power:
+    """left: steps until it fails, or None."""
+
+    left = None
+
+    def step(self):
+        if self.left is not None:
+            self.left -= 1
+            if self.left < 0:
+                self.left = None
+                raise PowerCut
+
+
 class Store:
-    def __init__(self):
+    def __init__(self, power):
+        self.power = power
         self.fails = []
         self.state = None
 
     def save(self, state):
+        self.power.step()
         if self.fails and self.fails.pop(0):
             raise OSError("full")
         self.state = copy.deepcopy(state)
+        self.power.step()
 
 
 class Judged(TwoWay):
     def _transmit(self, action):
+        self.store.power.step()
         self.radio.action = action
         super()._transmit(action)
+        self.store.power.step()
 
 
 class Bench:
@@ -67,7 +90,7 @@ class Bench:
     def __init__(self, **how):
         self.how = how
         self.board = Board()
-        self.store = Store()
+        self.store = Store(Power())
         self.ledger = Ledger()
         self.air = []  # (start, end, telegram, life)
         self.heard = []  # (end, Frame, life)
@@ -87,6 +110,9 @@ class Bench:
         self.role = make(
             device=self.device, state=state, nominal_us=NOMINAL_US, period_us=PERIOD_US, **self.how
         )
+        if state is None:
+            self.role.access_number = 250  # it wraps soon
+        self.store.power.left = None
         self.radio = Radio(self.board)
         self.radio.heard = self.take
         self.node = Judged(self.board, self.radio, self.role, self.store, state=state, ledger=self.ledger)
@@ -94,7 +120,6 @@ class Bench:
 
     def cut(self):
         self.executed += self.role.counters.get("executed", 0) - self.role.counters.get("rolled_back", 0)
-        self.run(self.board.at_us)
         self.start()
 
     def take(self, telegram, sync_us, end_us, damage):
@@ -111,7 +136,11 @@ class Bench:
             due_us = self.node.due_us
             if self.board.at_us >= until_us or due_us is None or due_us > until_us:
                 break
-            self.node.step(*self.board.wait(due_us, self.node.exact))
+            try:
+                self.node.step(*self.board.wait(due_us, self.node.exact))
+            except PowerCut:
+                self.distinct += 1  # what was about to be stored may be executed when it comes again
+                self.cut()
             self.look()
         self.board.at_us = max(self.board.at_us, until_us)
 
@@ -251,6 +280,10 @@ class Bench:
             self.store.fails = [bool(how >> i & 1) for i in range(5)]
         elif what == "cut":
             self.cut()
+        elif what == "cut soon":
+            self.store.power.left = how % 16
+        elif what == "exhaust" and self.role.message_counter:
+            self.role.message_counter.raise_to(LAST - how % 4)
         elif what == "install":
             self.role.install(self.board.at_us)
         elif what == "alarm":
@@ -317,7 +350,7 @@ WHAT += (
     "wait",
     "fates",
 )
-WHAT += ("duty", "store", "cut", "install", "alarm", "credits", "slow")
+WHAT += ("cut soon", "exhaust", "duty", "store", "cut", "install", "alarm", "credits", "slow")
 EVENTS = st.lists(
     st.tuples(
         st.sampled_from(WHAT + ("request", "SND-UD2", "same", "wait")),
@@ -351,8 +384,9 @@ def test_anything(how, events):
     bench.role.credits.count = 4000
     bench.run(bench.board.at_us + 100 * S)
     # It is still there, in its slots.
-    last = bench.air[-1]
-    assert bench.board.at_us - last[0] < 31 * S
+    counter = bench.role.message_counter
+    assert bench.board.at_us - bench.air[-1][0] < 31 * S or (counter and counter.value == LAST)
+    bench.store.power.left = None
     bench.cut()
     if how["security"] != 5:
         assert bench.executed <= bench.distinct
