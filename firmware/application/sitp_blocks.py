@@ -67,7 +67,8 @@ def read(body):
         length = int.from_bytes(body[at : at + 2], "little")
         if length == 0 and at + 2 <= len(body):  # no more blocks
             break
-        if out and not body[at:].strip(b"\x2f"):  # what fills the blocks of profile A, which has no TPL padding
+        # What fills the blocks of profile A, which has no TPL padding.
+        if out and not body[at:].strip(b"\x2f"):
             break
         if length < _HEADER or at + 2 + length > len(body):
             raise ApplicationError("a block of impossible length", position=at)
