@@ -10,7 +10,7 @@ from collections import namedtuple
 from ..application.telegram import AUTHENTICATED, CONFIGURED
 from ..errors import MisuseError, OmsError, StoreError
 from ..link import control
-from ..phy import radio
+from ..phy import modes, radio
 from ..portable import const
 from .actions import REFUSED, Deliver, Persist
 from .entropy import Entropy
@@ -60,6 +60,8 @@ class Gateway(Windows):
         self.partners = list(partners)
         self.demands = demands
         self.arming = arming
+        # The carrier of what is said at short notice; there is time enough for that of mode C2 (two_way.py).
+        self.answers_in = (("S2" if collector.mode[0] == "S" else "T2", modes.DOWN),)
         self.counters = collector.counters
         self._entropy = Entropy(entropy)
         for one in self.partners:
