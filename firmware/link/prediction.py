@@ -15,7 +15,7 @@ from ..errors import MisuseError
 from .slot_line import CLOCKS_PPB, LONGEST_US, NEW_PPB, SHORTEST_US, UNIT, Line, weight_of
 
 MISSES = 4  # windows in a row without a telegram: something happened, listen until it is heard again
-_MOST_FITS = 64  # telegrams in a row that must fit, at most, once it was lost so often
+_MOST_FITS = 16  # telegrams in a row that must fit, at most, once it was lost so often
 _LEARNT = 4  # distances of data telegrams, before their ratio is believed
 _RATIO_FOR = 64  # so many distances: anybody may have spoilt it, it is learnt anew
 _MOST_FILLERS = 15
