@@ -8,7 +8,7 @@ from ..link import timing
 from ..phy import modes, radio
 from .actions import REFUSED, Listen, Transmit
 from .answers import ALWAYS
-from .asked import take, who
+from .asked import who
 from .commanded import CommandedMeter, Executed  # noqa: F401
 from .meter import LEAD_US
 
@@ -47,11 +47,8 @@ class AnsweringMeter(CommandedMeter):
         """As a Meter; a frame may be a command: what it changed is to be persisted before its answer is transmitted."""
         if event.kind == radio.FRAME:
             wall_us = self._present(now_us, wall_us)
-            asked = take(event, self.profile, now_us)
-            if asked is None:
-                self._count("ignored")
-                return []
-            return self._frame(asked, wall_us)
+            asked = self._asked(event, now_us)
+            return self._frame(asked, wall_us) if asked else []
         if event.kind == REFUSED and event.code == "persist":
             self._answered = self._busy_until_us = None
             self._rollback()

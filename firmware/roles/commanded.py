@@ -20,7 +20,7 @@ from ..security.counters import MessageCounter
 from ..transport import authentication, ci, protection
 from .actions import Deliver
 from .answers import ANSWER_CI, Answers, Response
-from .asked import Asked
+from .asked import Asked, take
 from .key_holder import MASTER, KeyHolder
 from .meter import BLOCK
 
@@ -96,6 +96,13 @@ class CommandedMeter(Answers):
         self.device.at(now_us, wall_us, values)
         time_us = self.device.clock_us(now_us)
         return wall_us if time_us is None else time_us
+
+    def _asked(self, event, now_us, counted=True):
+        """The frame, if it is whole and for this meter, as Asked; None is counted."""
+        asked = take(event, self.profile, now_us)
+        if asked is None and counted:
+            self._count("ignored")
+        return asked
 
     def _answer_to(self, asked, wall_us):
         """(actions that come before the answer, telegram or None) for what was Asked."""

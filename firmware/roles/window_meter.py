@@ -21,7 +21,7 @@ from ..link import access as windows
 from ..link import control, credits, timing
 from ..phy import modes, radio
 from .actions import REFUSED, Transmit
-from .asked import take, who
+from .asked import who
 from .meter import BLOCK
 from .meter import LEAD_US as PREPARE_US
 from .receiver import ARM_US, LIMITED, UNIDIRECTIONAL, UNLIMITED, Receiver  # noqa: F401
@@ -127,11 +127,8 @@ class WindowMeter(Spontaneous):
                 return actions
             wall_us = self._present(now_us, wall_us)
             self._undone = None
-            asked = take(event, self.profile, now_us)
-            if asked is None:
-                self._count("ignored")
-                return []
-            return self._heard(asked, wall_us)
+            asked = self._asked(event, now_us)
+            return self._heard(asked, wall_us) if asked else []
         if event.kind not in (radio.SENT, radio.TOO_LATE, REFUSED):
             return []
         super().feed(event, now_us, wall_us)
@@ -158,7 +155,7 @@ class WindowMeter(Spontaneous):
         """The stored answer to a datagram that comes again, where there is no time to look closer; else None."""
         if not self.receiver.quick or self._flight or not self._answered or self._pending:
             return None
-        asked = take(event, self.profile, now_us)
+        asked = self._asked(event, now_us, False)
         if asked is None or asked.number is None or who(asked) != self._answered[0]:
             return None
         if asked.end_us > self._answered_until_us:
