@@ -49,7 +49,7 @@ RUNS = [
 ]
 if SOAK:
     RUNS += [(mode, seed, 365, 0.01, 80 * seed) for mode in ("S2", "T2", "C2") for seed in range(1, 6)]
-    RUNS += [(mode, seed, 60, 0.1, 300) for mode in ("S2", "T2", "C2") for seed in range(10, 16)]
+    RUNS += [(mode, seed, 120, 0.1, 150) for mode in ("S2", "T2", "C2") for seed in range(10, 16)]
 
 # Words, how often of 100; {n} is a small number.
 KINDS = (
@@ -191,13 +191,15 @@ class Year:
         return None if self.meter.node is None else self.meter.role.device.registers[0].value
 
     def _ask(self, text):
-        if self.asked:
+        if self.asked and self.asked[-1]["end"]:
             self.asked[-1]["after"] = self._value()
         one = dict(
             words=text.split(), number=None, end=None, before=self._value(), after=None, at_us=self.air.now_us
         )
         if one["words"][0] == "key-change":
             one["words"].append(str(self.version + 1))
+        if self.asked and not self.asked[-1]["end"]:
+            one["before"] = None  # two at a time: whose is what has changed?
         self.asked.append(one)
         if self.gateway.node is None:
             self.air.at(self.air.now_us + 700 * S, self._again)
