@@ -28,6 +28,7 @@ from .receiver import ARM_US, LIMITED, UNIDIRECTIONAL, UNLIMITED, Receiver  # no
 from .spontaneous import CLOSED, LEAD_US, OWN, SLOT_US, Frame, Spontaneous, marked
 
 SLOT, ANSWER, REPEAT = "slot", "answer", "repeat"
+_PARTNERS = 4  # whose last answers are kept
 
 
 class WindowMeter(Spontaneous):
@@ -64,7 +65,7 @@ class WindowMeter(Spontaneous):
         self.margin_us = None
         self._slot = self._pending = self._flight = None  # frames to be sent, and the one that the radio has
         self._last = None  # the telegram that a cycle repeats
-        self._answered = None  # (whose datagram, telegram) of the last answer
+        self._answered = ()  # (whose datagram, telegram) of the last answer to each partner, the newest first
         self._answered_until_us = 0
         self._undone = (
             None  # (answer before, repeated telegram before) of an answer that relies on what is being stored
@@ -156,7 +157,7 @@ class WindowMeter(Spontaneous):
         if not self.receiver.quick or self._flight or not self._answered or self._pending:
             return None
         asked = self._asked(event, now_us, False)
-        if asked is None or asked.number is None or who(asked) != self._answered[0]:
+        if asked is None or asked.number is None or self._known(asked) is None:
             return None
         if asked.end_us > self._answered_until_us:
             return None
@@ -192,23 +193,37 @@ class WindowMeter(Spontaneous):
         cc = asked.link.ell.cc if asked.link.ell else 0
         at_us, until_us = timing.answering(self.profile.mode, cc, asked.end_us, modes.DOWN)
         actions = []
-        if self._answered and self._answered[0] == who(asked):
+        telegram = self._known(asked)
+        if telegram is not None:
             self._count("repeated")
         else:
             before = (self._answered, self._last)
             actions, telegram = self._answer_to(asked, wall_us)
             self._undone = before if actions else None
             if telegram is None:
-                self._answered = None
                 self.receiver.missed(at_us, self._now_us)
                 return actions + self.receiver.rest()
-            self._answered = (who(asked), telegram)
-            self._last = telegram
-        self._pending = Frame(ANSWER, self._answered[1], at_us, until_us, 0)
+            self._remember(asked, telegram)
+        self._last = telegram
+        self._pending = Frame(ANSWER, telegram, at_us, until_us, 0)
         if at_us - ARM_US > self._now_us:
             return actions + self.receiver.rest()
         frame, self._pending = self._pending, None
         return actions + self._send(frame)
+
+    def _known(self, asked):
+        """The answer that this very datagram got in this cycle, or None."""
+        for whose, telegram in self._answered:
+            if whose == who(asked):
+                return telegram
+        return None
+
+    def _remember(self, asked, telegram):
+        """Two gateways take turns in a cycle, and neither's command is a new one when it comes again."""
+        whose = who(asked)
+        answered = [one for one in self._answered if one[0][0] != whose[0]]
+        answered.insert(0, (whose, telegram))
+        self._answered = tuple(answered[:_PARTNERS])
 
     def _noted(self, asked):
         """What wants no answer: it names our access number."""
@@ -289,7 +304,7 @@ class WindowMeter(Spontaneous):
 
     def _forget(self):
         """The cycle is over: nobody repeats a datagram, or asks for a next fragment."""
-        self._answered = self._parts = None
+        self._answered, self._parts = (), None
 
     def _give_way(self):
         """A slot is next: an answer that waits is not sent now."""

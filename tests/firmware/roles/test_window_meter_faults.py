@@ -6,6 +6,7 @@ from omsnode.firmware.application import commands
 from omsnode.firmware.link import access as windows
 from omsnode.firmware.link import extended
 from omsnode.firmware.link import telegram as link_telegram
+from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED, Transmit
 from omsnode.firmware.roles.device import Device
@@ -234,3 +235,35 @@ def test_slots_are_windows_of_a_millisecond(mode):
         assert cc_of(action.telegram) & 0x20 and action.until_us - action.at_us == 1000
     slots(walk, walk.sent[0][2][MIDDLE])
     assert walk.role.margin_us is None  # of answers and repetitions
+
+
+# --- two partners at once ---
+
+
+@pytest.mark.parametrize("mode", ["S2", "T2", "C2"])
+@pytest.mark.parametrize("security", [5, 7])
+def test_two_partners_in_one_cycle(mode, security):
+    """Each gets its own answer again, and neither's command is executed twice, though the other asked in between (ACC-08)."""
+    role, device = adding(mode=mode, security=security)
+    walk = awake(role)
+    told = command(SET_7, 2800, 0x50, 0x5B, 0x53, mode=security)
+    ack = ask(walk, told)
+    tool = Address.parse("11111111.M=ABC.V=01.T=31")
+    other = link_telegram.build(0x5B, tool, extended.build(0x84, 0x50, METER))
+    response = ask(walk, other)
+    assert response[1] == 0x08 and response[13:21] == tool.link_bytes()
+    assert ask(walk, told) == ack
+    assert walk.until_sent() == ack  # what was sent last is what is repeated
+    assert ask(walk, other) == response
+    assert role.counters["executed"] == 1 and role.counters["repeated"] == 2
+
+
+def test_no_end_of_partners():
+    """Only some are remembered; the newest are."""
+    walk = awake(make())
+    for n in range(40):
+        tool = Address.parse("{:08d}.M=ABC.V=01.T=31".format(n))
+        telegram = link_telegram.build(0x5B, tool, extended.build(0x84, 0x50, METER))
+        answer = ask(walk, telegram)
+    assert len(walk.role._answered) < 10
+    assert ask(walk, telegram) == answer and walk.role.counters["repeated"] == 1
