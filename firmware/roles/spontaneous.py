@@ -26,6 +26,7 @@ _APART_US = 10000  # between a frame and the handing out of the next
 _ROOM_US = 3000000  # between an asynchronous frame and the next slot
 _DEMAND_US = 60000000  # an access demand is repeated
 _TRANSFER = (2, 3, 5)  # states of application/image.py in which credits interrupt nothing (4.3.4)
+_REGISTRATION = 190  # bytes that fit one telegram whatever protects it
 _STATIC = 2  # content bits of the configuration field
 
 OWN = "own"
@@ -49,6 +50,8 @@ class Spontaneous(CommandedMeter):
         known = access in (UNIDIRECTIONAL, LIMITED, UNLIMITED)
         if not known or not 0 <= fillers <= 15:
             raise MisuseError("access or fillers out of range")
+        if registration is not None and len(registration) > _REGISTRATION:
+            raise MisuseError("the records of a SND-IR have at most {} bytes".format(_REGISTRATION))
         try:
             self.credits = credits.Credits(state and state.get("credits"), pause=pause)
         except MisuseError as error:

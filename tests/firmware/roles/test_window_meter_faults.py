@@ -3,6 +3,7 @@ should be. Each of these has gone wrong once."""
 
 import pytest
 from omsnode.firmware.application import commands
+from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.link import access as windows
 from omsnode.firmware.link import extended
 from omsnode.firmware.link import telegram as link_telegram
@@ -212,6 +213,16 @@ def test_installation_near_a_slot():
         at = [at_us for at_us, _, telegram in walk.sent if telegram[1] == 0x46]
         gaps = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
         assert len(at) > 40 and min(gaps) >= 30 * S and max(gaps) <= 60 * S
+
+
+def test_installation_data_that_fit_no_telegram():
+    """It is said at once, and not in the loop when the button is pressed."""
+    with pytest.raises(MisuseError):
+        make(registration=bytes(191))
+    for more in ({}, {"security": 5, "mode": "T2", "with_ell": False}, {"security": 10, "header": "long"}):
+        walk = awake(make(registration=bytes(190), **more))
+        walk.role.install(walk.now_us)
+        assert walk.until_sent()[1] == 0x46
 
 
 def test_fillers_take_no_message_counter():
