@@ -3,10 +3,12 @@
 An event as it leaves here; it is also the reply to `order`, and what `list` lists:
 
     {"number": 7, "meter": "12345678.M=KAM.V=1b.T=16", "name": "kitchen", "words": ["read", "volume"], "step": "done",
-     "detail": null, "margin_us": null, "timestamp": "2026-11-22T14:30:00.000Z", "expires": null, "result": {...}, "reason": null}
+     "detail": null, "margin_us": null, "timestamp": "2026-11-22T14:30:00.000Z", "expires": null, "expected": null, "result": {...}, "reason": null}
 
-step, detail, margin_us: see roles.gateway.OrderEvent. expires: until when an order that waits is tried. result: of an order that is done, see roles/orders/; the values of
-its records are mantissa and exponent. reason: why it has failed. number: null for what the gateway does of its own accord.
+step, detail, margin_us: see roles.gateway.OrderEvent. expires: until when an order that waits is tried. expected: when the
+next telegram of the meter is, as far as it has let know (step "waiting"). result: of an order that is done, see roles/orders/;
+the values of its records are mantissa and exponent. reason: why it has failed. number: null for what the gateway does of its
+own accord.
 """
 
 import importlib
@@ -38,6 +40,7 @@ def plain(event, name, words, timestamp):
         "margin_us": event.margin_us,
         "timestamp": timestamp,
         "expires": None,
+        "expected": None,
         "result": None,
         "reason": None,
     }
@@ -98,6 +101,8 @@ class Desk:
         if number is not None:
             if event.step == "queued":
                 made["expires"] = self._expires(number)
+            elif event.step == "waiting":
+                made["expected"] = self._expected(event.meter)
             self._server.tell(number, made)
             if event.step in ENDED:
                 self._words.pop(number, None)
@@ -118,6 +123,10 @@ class Desk:
             if one.number == number:
                 return self._utc(one.expires_us)
         return None
+
+    def _expected(self, meter):
+        soon = self._gateway.expected(Address.parse(meter), self._now_us())
+        return None if soon is None else self._utc(soon[0])
 
     def _name(self, meter):
         for one in self._meters:

@@ -34,6 +34,10 @@ def _about(event):
     return "order {} for {}, {}".format(event["number"], who(event), " ".join(event["words"]))
 
 
+# What a result says that is not worth a word.
+_NOTHING = (("status", 0), ("unheard", 0))
+
+
 def who(event):
     """The meter by its name, or else by its number."""
     return event.get("name") or event["meter"].partition(".")[0]
@@ -47,6 +51,8 @@ def said(event):
         return _result(event["result"]) or "ok"
     if event.get("expires"):
         return "until " + event["expires"]
+    if event.get("expected"):
+        return "for the meter, about " + event["expected"]
     parts = [str(event["detail"])] if event.get("detail") not in (None, "answer") else []
     if event.get("margin_us") is not None:
         parts.append("margin {} us".format(event["margin_us"]))
@@ -62,9 +68,11 @@ def _result(result):
             parts += [_quantity(one) + " " + _value(one) for one in value if "time" not in result]
         elif name == "ours_ms" and value is not None:
             parts.append("our time: " + times.utc_text(value)[:19])
+        elif name == "alarm" and not value and not result.get("records"):
+            parts.append("no alarm")
         elif name in ("state", "physical"):
             parts.append("{}: {}".format(name, _VALVE.get(value, value)))
-        elif value not in (None, [], "", {}) and (name, value) != ("status", 0):
+        elif value not in (None, [], "", {}) and (name, value) not in _NOTHING:
             parts.append("{}: {}".format(name.replace("_", " "), _plain(value)))
     return "; ".join(parts)
 

@@ -41,6 +41,9 @@ class Gateway:
         self.given_up.append(number)
         return number != 1
 
+    def expected(self, meter, now_us):
+        return (now_us + 12000000, 7, 500) if meter.ident == WATER.ident else None
+
     def orders(self):
         return [
             Pending(number + 1, one[0], one[1], "queued", one[3]) for number, one in enumerate(self.asked)
@@ -117,6 +120,15 @@ def test_a_meter_whose_whole_address_is_not_known_yet(gateway):
         server.handle(order(("read", "EW1!"), "flat"))
 
 
+@pytest.mark.parametrize("meter, expected", [(WATER, "2026-11-22T15:00:17.000Z"), (HEAT, None)])
+def test_who_waits_is_told_for_how_long(meter, expected, gateway):
+    one, server = desk(gateway)
+    server.handle(order(meter=str(meter)))
+    made = one.told(OrderEvent(1, str(meter), "waiting", None, NOW_US, None))
+    assert made["expected"] == expected
+    assert server.told[-1] == (1, made)
+
+
 def test_expiry(gateway):
     _, server = desk(gateway)
     server.handle(order(expires_s=90))
@@ -188,6 +200,7 @@ def test_events_are_plain_and_told_to_those_who_asked(gateway):
         "margin_us": 449,
         "timestamp": "2026-11-22T15:00:07.000Z",
         "expires": None,
+        "expected": None,
         "result": None,
         "reason": None,
     }
