@@ -27,9 +27,11 @@ from support_ladder import (
     KEYS,
     LISTEN,
     MASTER,
+    PAIRS,
     SOAK,
     STORAGE,
     WALL_US,
+    Bench,
     Memory,
     S,
     address,
@@ -294,5 +296,53 @@ def test_year(mode, seed, days, losses, cuts, record_property):
             took[-1] / S,
             meter.credits,
             len(json.dumps(year.stores["gateway"].load())),
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    "mode, pair",
+    [("T2", PAIRS[0]), ("C2", PAIRS[3])] + [(mode, pair) for mode in NOMINAL_US for pair in PAIRS] * SOAK,
+)
+def test_days_of_it_through_drivers_and_chips(mode, pair, record_property):
+    """As the year; power is cut at instants that know nothing of what is being said."""
+    hours = 120 if SOAK else 3
+    end_us = hours * 3600 * S
+    rng = random.Random("{}/{}".format(mode, pair))
+    one = Bench(mode, pair, nominal_us=NOMINAL_US[mode] if SOAK else 200 * S, seed=2)
+    for number in range(4 * hours):
+        one.order(["add", "0C:13", "0.001"] if number % 2 else ["read"], rng.randrange(end_us * 9 // 10))
+    one.cuts = {METER.link_bytes(): []}
+    while one.world.now_us < end_us:
+        busy = rng.random() < 0.7
+        until_us = one.world.now_us + rng.randrange(end_us // 12)
+        # In the middle of a conversation, or somewhere.
+        heard = len(one.events) + rng.randrange(1, 8)
+        one.run(min(until_us, end_us), (lambda heard=heard: len(one.events) > heard) if busy else None)
+        one.run(min(one.world.now_us + rng.randrange(1, 3 * S), end_us))
+        side = rng.choice((one.gateway, one.meters[0]))
+        if side is not one.gateway:
+            one.cuts[METER.link_bytes()].append(one.world.now_us)
+        side.start()
+    one.run(end_us + DAY, lambda: len(one.ends) == len(one.numbers))
+    judge = one.judge()
+    assert judge.wrong == []
+    assert len(one.ends) == len(one.numbers) == 4 * hours
+    steps = [step for step, _ in one.ends.values()]
+    assert all(step == "done" or detail for step, detail in one.ends.values())
+    value = one.meters[0].role.device.registers[0].value - 6408
+    added = [one.ends[number] for number, (_, words) in one.numbers.items() if words[0] == "add"]
+    done = sum(step == "done" for step, _ in added)
+    doubtful = sum("may have been executed" in str(detail) for _, detail in added)
+    assert done <= value <= done + doubtful
+    record_property(
+        "{} hours of {} through {}-{}".format(hours, mode, *pair),
+        "{} frames, {} starts of the gateway, {} of the meter; {} done of {}, {} doubtful".format(
+            len(judge.frames),
+            one.gateway.lives,
+            one.meters[0].lives,
+            steps.count("done"),
+            len(steps),
+            doubtful,
         ),
     )
