@@ -4,8 +4,6 @@ What `export` gives is plain and has no key in clear (the new one is in it as th
 object goes on behind a power cut at any instant: each message counter is stored before it is used. The new key is delivered.
 """
 
-from collections import namedtuple
-
 from ..application import sitp_blocks as sitp
 from ..errors import OmsError, StoreError
 from ..link import control, extended, frame_a, frame_b
@@ -14,7 +12,19 @@ from ..phy import framing, modes, radio
 from ..security.counters import LAST
 from ..transport import authentication, ci, compose, header, protection, sealing
 from .actions import REFUSED, Deliver, Listen, Persist, Transmit
-from .key_steps import CHANGED, DESTROY, KEPT, MASTER, PROBE, SENDS, TABLE, TRANSFER, block, meaning
+from .key_steps import (
+    CHANGED,
+    DESTROY,
+    KEPT,
+    MASTER,
+    PROBE,
+    SENDS,
+    TABLE,
+    TRANSFER,
+    KeyChange,
+    block,
+    meaning,
+)
 
 MODE = "C2"
 LEAD_US = 200000  # a telegram is made and loaded so long before it is sent
@@ -26,10 +36,6 @@ ROUNDS = 5  # so often again; then it waits until the meter is heard
 FIRST_STEP, STEP = 1, 100
 _DATAGRAM = 0x84  # CC of the ELL: B and A
 _REQUEST = 0x80  # CI of a message without data
-
-# key: the Key that was verified, with outcome CHANGED twice: as soon as it is verified, and when the old one is destroyed.
-# KEPT: the meter refused; key and version are those that still hold.
-KeyChange = namedtuple("KeyChange", ("address", "key_id", "key_version", "key", "outcome", "done"))
 
 
 class _Side:

@@ -7,6 +7,8 @@ new key is tried, then the old one again, in turns; an application error is in c
 goes the same way under the master key.
 """
 
+from collections import namedtuple
+
 from ..application import sitp_blocks as sitp
 from ..errors import OmsError
 from ..link import control
@@ -14,6 +16,10 @@ from ..link import control
 MASTER = 0x00
 TRANSFER, ACTIVATE, FETCH, PROBE, DESTROY = "transfer", "activate", "fetch", "probe", "destroy"
 CHANGED, KEPT = "changed", "kept"
+
+# For who keeps the keys. key: the Key that was verified, with outcome CHANGED twice: as soon as it is verified, and when the old
+# one is destroyed. KEPT: the meter refused; key and version are those that still hold.
+KeyChange = namedtuple("KeyChange", ("address", "key_id", "key_version", "key", "outcome", "done"))
 
 # (state, event): (next state, what to do). Events: "ok" and "refused" are authentic; "changed" is authentic and under the
 # new key; "acknowledged", "error" (an application error) and "silence" are not. What is missing is ignored.

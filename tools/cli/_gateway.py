@@ -12,8 +12,8 @@ from omsnode.firmware.host.store import JsonStore
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes
 from omsnode.firmware.roles.gateway import Gateway, OrderEvent
-from omsnode.firmware.roles.key_changer import KeyChange
 from omsnode.firmware.roles.key_holder import MASTER
+from omsnode.firmware.roles.key_steps import KeyChange
 from omsnode.firmware.roles.meter import CLOCK, Profile, Register
 from omsnode.firmware.roles.partner import Partner
 
