@@ -287,7 +287,7 @@ class Gateway(Windows):
         session.told = []
 
     def _adopted(self, partner, key):
-        from .key_changer import CHANGED, KeyChange
+        from .key_steps import CHANGED, KeyChange
 
         self._told.append(Deliver(KeyChange(partner.meter, key[0], key[1], key[2], CHANGED, False)))
 
