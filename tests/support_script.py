@@ -4,11 +4,10 @@ from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.roles.actions import Deliver, Persist, Transmit
-from omsnode.firmware.roles.answering import AnsweringMeter
 from omsnode.firmware.roles.meter import Meter, Profile, Register
 from omsnode.firmware.roles.scripted import Happened, Scripted
 from omsnode.firmware.roles.scripted_rules import Rule
-from omsnode.firmware.roles.window_meter import WindowMeter
+from omsnode.firmware.roles.window_meter import UNLIMITED, WindowMeter
 from support_commands import KEYS, MASTER, METER, STORAGE, heard
 
 SECOND = 1000000
@@ -133,7 +132,8 @@ def answering(*rules, security_mode=7, device=None):
 
     def make(state):
         entropy = bytes((9,)) + (40 * SECOND - 300000).to_bytes(4, "big")
-        return AnsweringMeter(profile(security_mode=security_mode), entropy, KEYS, STORAGE, device, state)
+        row = profile(security_mode=security_mode)
+        return WindowMeter(row, entropy, KEYS, STORAGE, device, state, access=UNLIMITED)
 
     return Air(Scripted(make, rules))
 
