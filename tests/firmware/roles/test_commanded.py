@@ -1,4 +1,5 @@
-"""The meter that answers commands: the breaker of Annex N.12, what it refuses, repetition, power cuts, and storing."""
+"""What commands do to a meter, and what it says to them: the breaker of Annex N.12, what it refuses, repetition, power cuts, and
+storing. It is one of unlimited access, so that a command may come at any time; when it answers is not looked at here."""
 
 import json
 
@@ -7,9 +8,10 @@ from omsnode.firmware.application import sitp_blocks as sitp
 from omsnode.firmware.errors import MisuseError, OmsError, StoreError
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy import radio
-from omsnode.firmware.roles.actions import REFUSED, Deliver, Listen, Persist, Transmit
-from omsnode.firmware.roles.answering import AnsweringMeter, Executed
+from omsnode.firmware.roles.actions import REFUSED, Deliver, Persist, Transmit
+from omsnode.firmware.roles.commanded import Executed
 from omsnode.firmware.roles.meter import Profile, Register
+from omsnode.firmware.roles.window_meter import UNLIMITED, WindowMeter
 from omsnode.firmware.security.keys import Key
 from support_commands import (
     APPLICATION,
@@ -51,9 +53,11 @@ def make(keys=KEYS, mode=7, state=None, counter=2739, application=None):
         security_mode=mode,
         with_ell=True,
     )
-    role = AnsweringMeter(profile, bytes(5), keys, STORAGE, application or Breaker(), state)
+    entropy = bytes((0, 255, 255, 255, 255))  # the first slot is at 695 s
+    role = WindowMeter(profile, entropy, keys, STORAGE, application or Breaker(), state, UNLIMITED)
     if state is None:
         role.message_counter.raise_to(counter)
+    role.start(0)
     return role
 
 
@@ -67,21 +71,40 @@ def sent(actions):
 
 
 def tell(role, telegram, at_us=SECOND):
-    return role.feed(heard(telegram, at_us), at_us)
+    """A frame that ends then: what it led to at once, and the Transmit of its answer, which is on the air then."""
+    return carry(role, heard(telegram, at_us), at_us)
+
+
+def carry(role, event, now_us):
+    actions = role.feed(event, now_us)
+    assert not only(actions, Transmit)  # it has time until shortly before
+    answer_us = now_us + SECOND + SECOND // 100
+    while role.due_us <= answer_us:
+        now_us = role.due_us
+        for transmit in only(role.tick(now_us), Transmit):
+            at_us = (transmit.at_us + transmit.until_us) // 2
+            role.feed(radio.Event(radio.SENT, at_us, at_us + 10000), at_us + 10000)
+            return [*actions, transmit]
+    return actions
+
+
+def kept(role):
+    """What would be stored, without the credits, which everything that is heard costs."""
+    return {key: value for key, value in role._persist(0, 0).state.items() if key != "credits"}
 
 
 def test_breaker_n_12():
     """C_M 2739, command 2800, answer 2801 (sequence S04): bit-exact, stored first, executed once."""
     role = make()
-    assert role.start(0)[-1] == Listen("C2", "down")
     event = radio.Event(radio.FRAME, 0, 5000, N_12_2, "C", "A")
-    actions = role.feed(event, 6000)
+    actions = carry(role, event, 6000)
     assert [type(action) for action in actions] == [Persist, Deliver, Transmit]
     assert bytes(frame_a.build(sent(actions))) == N_12_3
-    assert actions[2].at_us == 5000 + SECOND and (actions[2].mode, actions[2].direction) == ("C2", "up")
+    assert actions[2].at_us < 5000 + SECOND < actions[2].until_us
+    assert (actions[2].mode, actions[2].direction) == ("C2", "up")
     assert actions[1].reading == Executed(0x20, 1, bytes.fromhex("01FD1F00"))
     assert role.message_counter.value == 2801 and actions[0].state["message_counter"] >= 2801
-    again = role.feed(event, 3 * SECOND)
+    again = tell(role, frame_a.strip(N_12_2), 3 * SECOND)
     assert [type(action) for action in again] == [Transmit] and sent(again) == sent(actions)
     assert role.counters["repeated"] == 1 and role.counters["executed"] == 1
 
@@ -89,42 +112,37 @@ def test_breaker_n_12():
 def test_breaker_n_12_after_the_access_cycle():
     """Nobody remembers the answer, and the counter is old: refused."""
     role = make()
-    role.feed(radio.Event(radio.FRAME, 0, 0, N_12_2, "C", "A"), 0)
-    late = role.feed(radio.Event(radio.FRAME, 0, 40 * SECOND, N_12_2, "C", "A"), 40 * SECOND)
+    tell(role, frame_a.strip(N_12_2))
+    late = tell(role, frame_a.strip(N_12_2), 40 * SECOND)
     assert Answer(sent(late)).tpl.ci == 0x6E and sent(late)[-1] == 0x20
     assert role.counters["executed"] == 1
 
 
 def test_breaker_with_another_key_version_n_12_4():
     role = make({(0, 0): MASTER, (0x20, 1): APPLICATION})
-    actions = role.feed(radio.Event(radio.FRAME, 0, 0, N_12_2, "C", "A"), 0)
+    actions = tell(role, frame_a.strip(N_12_2))
     assert [type(action) for action in actions] == [Persist, Transmit]
     assert bytes(frame_a.build(sent(actions))) == N_12_4
-
-
-def test_own_telegram_says_that_it_listens():
-    """CC A4, as in N.12.1."""
-    role = make()
-    role.start(0)
-    assert sent(role.tick(role.due_us))[10:12].hex() == "8ca4"
 
 
 def test_every_damage_of_the_command_changes_nothing():
     """Each bit of N.12.2 behind the link address: ignored or an application error, never executed."""
     telegram = frame_a.strip(N_12_2)
-    role = make()
     for bit in range(80, 8 * len(telegram)):
+        turn = bit % 16
+        if not turn:
+            role = make()
         changed = bytearray(telegram)
         changed[bit >> 3] ^= 1 << (bit & 7)
-        before = json.dumps(role._persist(0, 0).state)
-        actions = role.feed(heard(bytes(changed), bit * 40 * SECOND), bit * 40 * SECOND)
+        before = kept(role)
+        actions = tell(role, bytes(changed), (1 + turn * 40) * SECOND)
         # Not covered by the MAC: the ELL, and the fragment number, where 1 says the same as 0.
         if bit < 104 or bit == 120:
             assert [one.reading.apdu for one in only(actions, Deliver)] in ([], [bytes.fromhex("01FD1F00")])
             role = make()
             continue
         assert not only(actions, Persist) and not only(actions, Deliver), bit
-        assert json.dumps(role._persist(0, 0).state) == before
+        assert kept(role) == before
         if actions:
             assert Answer(sent(actions)).data[0] in (0x01, 0x17, 0x20, 0x21, 0x22), bit
 
@@ -171,13 +189,13 @@ BREAK = sitp.build(
 def test_refused(code, mode, telegram):
     role = make(mode=mode)
     authentic = code in (0x22, 0x01) and mode == 7 or telegram == command(b"\x05\x00\x00\x20", 2800)
-    before = role._persist(0, 0).state
+    before = kept(role)
     actions = tell(role, telegram)
     answer = Answer(sent(actions))
     assert (answer.tpl.ci, answer.tpl.status, answer.data.hex()) == (0x6E, 2, "%02x" % code)
     assert not only(actions, Deliver) and "executed" not in role.counters
     assert bool(only(actions, Persist)) == authentic
-    after = role._persist(0, 0).state
+    after = kept(role)
     assert after["keys"] == before["keys"]
     assert authentic or after == before
     # The same as SND-UD: an acknowledgement that says so, and the error on request.
@@ -201,7 +219,7 @@ def test_mode_8_is_not_supported():
 def test_reflection():
     """What the meter said comes back, with the C-field of a command: never executed, whatever address it is given."""
     role = make()
-    answer = sent(role.feed(radio.Event(radio.FRAME, 0, 0, N_12_2, "C", "A"), 0))
+    answer = sent(tell(role, frame_a.strip(N_12_2)))
     assert tell(role, answer, 40 * SECOND) == []
     back = bytes((answer[0], 0x43)) + answer[2:]
     assert tell(role, back, 80 * SECOND) == []  # short header and no receiver: for whom?
@@ -274,7 +292,7 @@ def test_key_information_is_answered_in_kind():
 def test_fast_answer_and_end_of_access():
     role = make()
     (transmit,) = only(tell(role, command(BREAK, 2800, cc=0xC4)), Transmit)
-    assert transmit.at_us == SECOND + 100000
+    assert transmit.at_us <= SECOND + 100000 <= transmit.until_us < SECOND + 110000
     assert tell(role, request(0x24, 0x40), 2 * SECOND) == []  # SND-NKE: the answer is forgotten
     assert sent(tell(role, command(BREAK, 2800, cc=0xC4), 3 * SECOND))[-1] == 0x20
 
@@ -321,11 +339,11 @@ def test_a_new_master_key_restarts_the_counter_once(mode, ci, data):
 
 def test_what_cannot_be_stored_is_not_done():
     role = make()
-    before = role._persist(0, 0).state
-    assert only(tell(role, command(BREAK, 2800)), Deliver)
+    before = kept(role)
+    assert only(role.feed(heard(command(BREAK, 2800), SECOND), SECOND), Deliver)
     role.feed(radio.Event(REFUSED, SECOND, code="persist"), SECOND)
     assert role.counters["rolled_back"] == 1
-    assert role._persist(0, 0).state == before
+    assert kept(role) == before
     # The gateway repeats: now it is executed.
     assert only(tell(role, command(BREAK, 2800), 3 * SECOND), Deliver)
 
@@ -364,12 +382,15 @@ def test_no_key_in_what_is_stored_or_shown():
         make({(0x12, 0): WRAPPER})
 
 
-def test_a_slot_that_meets_an_answer_stays_empty():
+def test_an_answer_that_meets_a_slot_gives_way():
+    """Slots do not move. Nobody repeats an answer of unlimited access unasked: it is there for the command that comes again."""
     role = make()
-    role.start(0)
-    due_us = role.due_us
-    tell(role, command(BREAK, 2800), due_us - 10000)
-    number = role.access_number
-    assert role.tick(due_us) == [] and role.counters["skipped"] == 1
-    assert role.access_number == number + 1 and role.due_us > due_us + 800 * SECOND
-    assert only(role.tick(role.due_us), Transmit)
+    slot_us = role.due_us + 300000
+    telegram = command(BREAK, 2800)
+    actions = tell(role, telegram, slot_us - SECOND)
+    assert [type(action) for action in actions] == [Persist, Deliver, Transmit]
+    assert actions[2].telegram[1] == 0x44 and actions[2].at_us < slot_us < actions[2].until_us
+    assert role.counters["deferred"] == 1
+    again = tell(role, telegram, slot_us + SECOND)
+    assert Answer(sent(again)).opened.counter == 2801 and not only(again, Deliver)
+    assert role.counters["executed"] == role.counters["repeated"] == 1
