@@ -47,7 +47,7 @@ def key_store(keys):
 
 
 class Meter:
-    """Device and KeyHolder as an AnsweringMeter has them; every answer is the one to the exchange."""
+    """Device and KeyHolder as a CommandedMeter has them; every answer is the one to the exchange."""
 
     def __init__(self, registers, keys=(), profile=0, **more):
         self.device = Device(registers, **more)

@@ -11,7 +11,6 @@ from ..transport import authentication, compose, sealing
 from .key_holder import MASTER
 from .meter import BLOCK, Meter
 
-ALWAYS = const(0x84)  # B and A of the ELL
 ACD = const(0x20)  # C-field: class 1 data, an alarm, are waiting (EN 60870-5-2; link sheet 6)
 BUSY = const(0x01)  # status: the application has not finished (Table 17)
 
@@ -40,10 +39,6 @@ class Response:
 class Answers(Meter):
     """The part of CommandedMeter that speaks."""
 
-    def _bits(self):
-        """CC field of an answer."""
-        return ALWAYS
-
     _parts = None  # (partner, payloads) of a fragmented response that are still to be asked for
 
     def _link(self, c_field, asked, named=False):
@@ -52,7 +47,7 @@ class Answers(Meter):
         out = bytearray((0, c_field | ACD if waiting else c_field)) + self.profile.address.link_bytes()
         if asked.link.ell:
             receiver = asked.link.address if named or asked.link.ell.receiver else None
-            out += extended.build(self._bits(), asked.number, receiver)
+            out += extended.build(0, asked.number, receiver)  # its bits are set when it is sent
         return out
 
     def _head(self, codes, access_number, status):

@@ -1,5 +1,5 @@
 """What a meter does with the commands and requests that reach it, and what it says to them; when, is not decided here but in
-answering.py (always on) or window_meter.py.
+window_meter.py.
 
 Sheets en13757-7-security 3.3, 10.1, 11 and oms-requirements 10.1, 14.4, 14.5. SND-UD is acknowledged and its result fetched
 with REQ-UD2, SND-UD2 is answered with it. Commands are protected with the meter's own profile, A, B or D; whatever is not gets

@@ -1,4 +1,4 @@
-"""What a meter does with commands, above the transport layer: the application of an AnsweringMeter (OMS Vol.2 8.2.5, 8.10, Annex
+"""What a meter does with commands, above the transport layer: the application of a CommandedMeter (OMS Vol.2 8.2.5, 8.10, Annex
 M; sheets oms-requirements 10, 14, en13757-3-application 8).
 
 How the meter uses it, with everything here in the order of one event:

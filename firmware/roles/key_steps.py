@@ -1,5 +1,6 @@
 """The change of a key, step by step: what is sent, what the answers mean, where it leads (OMS Vol.2 Annex M UC-08, M.A; sheets
-en13757-7-security 10.3 and oms-requirements 14.11). Whoever carries the messages (key_changer.py, orders/keys.py) walks it.
+en13757-7-security 10.3 and oms-requirements 14.11). orders/keys.py walks it, and a session of
+the gateway carries the messages.
 
 For the master key (KeyID 0) the old and the new key are both held until an authentic message of the meter came under the new
 one: then its message counters begin anew. Silence says nothing: the meter may have changed its key and lost its voice. So the
