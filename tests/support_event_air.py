@@ -11,7 +11,7 @@ import random
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.two_way import TwoWay
-from support_judge import Sent
+from support_on_air import Sent
 
 CAPTURE_DB = 6
 _LATEST_US = 1200  # phy/radio.py
@@ -42,7 +42,7 @@ class Burst:
 
 class EventAir:
     """Time, and what is on the air. losses: share of the frames that a receiver does not get. heard: function called with each
-    support_judge.Sent, in the order of their starts, when it has ended."""
+    support_on_air.Sent, in the order of their starts, when it has ended."""
 
     def __init__(self, seed=0, losses=0.0, heard=None):
         self.rng = random.Random("{}/air".format(seed))

@@ -9,8 +9,9 @@ import itertools
 
 import pytest
 from omsnode.firmware.roles.installer import Installation
-from support_judge import Frame, Judge
+from support_judge import Judge
 from support_ladder import MODES, OWN, PAIRS, SOAK, WALL_US, Bench, S, table
+from support_on_air import Frame
 
 MARGINS = {}  # (mode, pair, who, window): [us]
 

@@ -18,7 +18,8 @@ from omsnode.firmware.security.counters import LAST
 from omsnode.firmware.two_way import TwoWay
 from support_commands import GATEWAY, MASTER, METER, command, request
 from support_fake_radio import Board, Radio
-from support_judge import ANSWERS, WINDOW, Frame, Sent
+from support_judge import ANSWERS, WINDOW
+from support_on_air import Frame, Sent
 from support_window_meter import S, make
 
 OTHER = Address.parse("11111111.M=ABC.V=01.T=07")
