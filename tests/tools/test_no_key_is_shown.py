@@ -288,11 +288,15 @@ def test_in_two_directions(key, say, tmp_path):
         with contextlib.suppress(ChannelError):
             told.extend(client.events())
 
-    asking = threading.Thread(target=ask)
-    asking.start()
-    say(keys, ["collect", "--config", "collector.toml", "--seconds", "16", "--verbose"])
-    asking.join()
-    assert [one for one in told if one.get("step") == "done"]
+    for _ in range(3):  # played in real time: a machine with other work may not come to it in the first
+        asking = threading.Thread(target=ask)
+        asking.start()
+        say(keys, ["collect", "--config", "collector.toml", "--seconds", "16", "--verbose"])
+        asking.join()
+        if [one for one in told if one.get("step") == "done"]:
+            break
+    else:
+        pytest.fail("no order was done")
     hidden(keys, repr(told), "events")
     for path in tmp_path.rglob("*"):
         if path.is_file() and path.name not in ("own", "other", "key_store"):
