@@ -12,14 +12,13 @@ from collections import namedtuple
 
 from ..application import sitp_blocks as sitp
 from ..errors import OmsError
-from ..link import control
 
 MASTER = 0x00
 TRANSFER, ACTIVATE, FETCH, PROBE, DESTROY = "transfer", "activate", "fetch", "probe", "destroy"
 CHANGED, KEPT = "changed", "kept"
 
-# For who keeps the keys. key: the Key that was verified, with outcome CHANGED twice: as soon as it is verified, and when the old
-# one is destroyed. KEPT: the meter refused; key and version are those that still hold.
+# For who keeps the keys: this one was verified and holds from now on (outcome CHANGED). done: the old one is destroyed, which the
+# gateway does not wait for. It is told again behind a restart in between: nobody knows whether it was heard.
 KeyChange = namedtuple("KeyChange", ("address", "key_id", "key_version", "key", "outcome", "done"))
 
 # (state, event): (next state, what to do). Events: "ok" and "refused" are authentic; "changed" is authentic and under the
@@ -48,13 +47,13 @@ TABLE = {
     (DESTROY, "silence"): (DESTROY, "again"),
 }
 
-# What is sent in a state: C-field, BCF (None: a request), whether under the new key, whether the key version is named.
+# What is sent in a state: BCF (None: a request), whether the key version is named.
 SENDS = {
-    TRANSFER: (control.SND_UD2, sitp.TRANSFER, False, False),
-    ACTIVATE: (control.SND_UD, sitp.COMBINED, False, True),
-    FETCH: (control.REQ_UD2, None, False, False),
-    PROBE: (control.SND_UD2, sitp.ACTIVE_KEYS, True, True),
-    DESTROY: (control.SND_UD2, sitp.DESTROY, True, False),
+    TRANSFER: (sitp.TRANSFER, False),
+    ACTIVATE: (sitp.COMBINED, True),
+    FETCH: (None, False),
+    PROBE: (sitp.ACTIVE_KEYS, True),
+    DESTROY: (sitp.DESTROY, False),
 }
 
 
@@ -79,7 +78,7 @@ def meaning(state, body, key_id, new_version):
     the old one, so it is not the sign of the change."""
     try:
         answer = sitp.read(body)[0]
-        function = sitp.COMBINED if state == FETCH else SENDS[state][1]
+        function = sitp.COMBINED if state == FETCH else SENDS[state][0]
         if answer.function != function | sitp.RESPONSE:
             return "error"
         if state == PROBE:

@@ -128,7 +128,7 @@ class KeyChange(Order):
 
     @property
     def named(self):
-        return steps.SENDS[self.state["step"]][3]
+        return steps.SENDS[self.state["step"]][1]
 
     @property
     def binding(self):
@@ -161,7 +161,7 @@ class KeyChange(Order):
 
     def _exchange(self, wall_us):
         step = self.state["step"]
-        function = steps.SENDS[step][1]
+        function = steps.SENDS[step][0]
         kind = _KINDS.get(step, "SND-UD2")
         if function is None:
             return Exchange(kind, None, b"")
