@@ -25,6 +25,9 @@ CLOCK_PPM = 250  # 8.5
 COST_RECEIVED = {0x53: 2, 0x43: 2, 0x5A: 1, 0x5B: 1, 0x40: 1, 0x06: 1}
 COST_SENT = {0x08: 5, 0x00: 1, 0x01: 1}
 CREDITS, CREDIT_NS = 4000, 720 * S
+CLOSED_NS = (
+    12 * 3600 * S
+)  # from the first frame without access to the first with it, while the meter has power
 
 # Oms-requirements sheet 4.1
 SYNCHRONOUS = ("SND-NR", "ACC-NR", "ACC-DMD")
@@ -46,6 +49,9 @@ class _Meter:
         self.counters = {}
         self.sent_counters = {}
         self.cuts = []  # ns: instants at which it lost its power
+        self.off_ns = 0  # how long it had none since its last frame
+        self.closed_ns = None  # how long it has offered no access
+        self.longest_ns = 0
 
 
 class Judge:
@@ -214,6 +220,7 @@ class Judge:
             self._answer(meter, frame)
         self._counter(meter.counters, frame, meter)
         self._credits(meter, frame)
+        self._closed(meter, frame)
         meter.frames.append(frame)
 
     def _slot(self, meter, frame):
@@ -331,6 +338,21 @@ class Judge:
         meter.credits -= cost
         if meter.credits < 0:
             self._wrong(frame, "credits below 0")
+
+    def _closed(self, meter, frame):
+        """8.8, CRD-05: no longer than 12 h."""
+        off_ns, meter.off_ns = meter.off_ns, 0
+        if frame.cc is None:
+            return
+        if meter.closed_ns is not None:
+            meter.closed_ns += frame.start_ns - meter.frames[-1].start_ns - off_ns
+            meter.longest_ns = max(meter.longest_ns, meter.closed_ns)
+            if meter.closed_ns > CLOSED_NS:
+                self._wrong(frame, "no access for {:.1f} h".format(meter.closed_ns / S / 3600))
+        if frame.cc & 0x84 != 0x04:
+            meter.closed_ns = None
+        elif meter.closed_ns is None:
+            meter.closed_ns = 0
 
     # --- what is told ---
 

@@ -22,12 +22,13 @@ PAUSE_CREDITS = 240  # a meter may pause when so many were spent
 PAUSE_US = 43200000000  # in so long
 LEAST = 7  # a command and its response: with less nobody is invited
 _REOPEN = 40  # credits that make it worth while to begin again
-_AHEAD = 60  # credits that may be spent between two writes to the store
+_AHEAD = 60  # credits that may be spent between two writes to the store; of few, half
+_STEP_US = 3600000000  # without access, the store is written so often
 
 
 class Credits:
-    """stored: what `export` gave, or None at the first start. most: how many are kept. gain_us: time for one more. pause:
-    whether to pause after 240 credits in 12 h.
+    """stored: what `export` gave, (credits, us without access), or None at the first start. most: how many are kept. gain_us:
+    time for one more. pause: whether to pause after 240 credits in 12 h.
 
     count: credits at present. held: while a firmware transfer runs, access does not end (4.3.4).
     """
@@ -35,23 +36,32 @@ class Credits:
     def __init__(self, stored=None, most=MOST, gain_us=GAIN_US, pause=False):
         if most < LEAST or gain_us <= 0:
             raise MisuseError("no such credits")
-        if stored is not None and (not isinstance(stored, int) or stored < 0):
+        if stored is None:
+            stored = (most, 0)
+        elif not _fits(stored):
             raise MisuseError(
-                "the stored credits are damaged", None, "remove them: the meter begins with none"
+                "the stored credits are damaged", None, "remove them: the meter begins with all of them"
             )
         self.most = most
         self.gain_us = gain_us
         self.pause = pause
         self.held = False
-        self.count = most if stored is None else min(stored, most)
-        self._stored = self._before = (
-            self.count
-        )  # what a restart would find; and what before the last `export`
+        self.count = min(stored[0], most)
+        # What a restart would find; and what before the last `export`.
+        self._stored = self._before = (self.count, stored[1])
         self._gained_us = None
         self._closed_us = None  # since when there is no access
         self._until_us = None  # not before
         self._since_us = None  # of the present 12 h
         self._spent = 0
+
+    def start(self, now_us, interval_us):
+        """At power-up. interval_us: as for `access`. What was without access before goes on being so: a frame may have said it
+        that is not in the store yet."""
+        self._gain(now_us)
+        if self._stored[1] or self.count < LEAST:
+            self._closed_us = now_us - max(self._stored[1], interval_us)
+        return self.access(now_us, interval_us)
 
     def spend(self, cost, now_us):
         """Whether there is enough; then it is spent. Before the datagram is sent, or behind its reception."""
@@ -76,6 +86,7 @@ class Credits:
             and (self._until_us is None or now_us >= self._until_us)
         ):
             self._closed_us = self._until_us = None
+            self.count = max(self.count, LEAST)  # access that is of use
         return self._closed_us is None
 
     def close(self, now_us, until_us):
@@ -86,12 +97,29 @@ class Credits:
 
     def covered(self):
         """Whether a restart would not find more than there are."""
-        return self.count >= self._stored
+        return self.count >= self._stored[0]
 
-    def export(self):
-        """What is to be stored: an integer, lower than the present count, so that the next ones may be spent."""
-        self._before, self._stored = self._stored, max(0, self.count - _AHEAD)
-        return self._stored
+    def timed(self, now_us, interval_us):
+        """Whether a restart within interval_us would find no less time without access than there was, or none if there is
+        access."""
+        without_us = self._without_us(now_us, interval_us)
+        return without_us <= self._stored[1] and (without_us > 0) == (self._stored[1] > 0)
+
+    def export(self, now_us, interval_us):
+        """What is to be stored, for `interval_us` at least: fewer than the present credits, so that the next ones may be spent,
+        and more than the time without access, so that power cuts never make it longer (CRD-05)."""
+        self._before = self._stored
+        without_us = self._without_us(now_us, interval_us)
+        if without_us:  # nothing is spent
+            self._stored = (self.count, min(without_us + _STEP_US, timing.NO_ACCESS_US))
+        else:
+            self._stored = (self.count - min(self.count // 2, _AHEAD), 0)
+        return list(self._stored)
+
+    def _without_us(self, now_us, interval_us):
+        if self._closed_us is None:
+            return 0
+        return min(now_us + interval_us - self._closed_us, timing.NO_ACCESS_US)
 
     def lost(self):
         """What `export` gave was not stored."""
@@ -107,3 +135,10 @@ class Credits:
         if now_us - self._since_us >= PAUSE_US:
             self._since_us = now_us
             self._spent = 0
+
+
+def _fits(stored):
+    """Whether it is (credits, us), as JSON brings it back."""
+    if not isinstance(stored, (list, tuple)) or len(stored) != 2:
+        return False
+    return all([isinstance(one, int) and one >= 0 for one in stored])

@@ -99,10 +99,13 @@ class Spontaneous(CommandedMeter):
         """B, A and D at present."""
         if not self.rights:
             return 0
-        next_us = self.profile.nominal_us + self.profile.nominal_us // 31
-        if not self.credits.access(self._now_us, next_us):
+        if not self.credits.access(self._now_us, self._next_us()):
             return CLOSED
         return self.rights | self.fast
+
+    def _next_us(self):
+        """At most so long until the next slot."""
+        return self.profile.nominal_us + self.profile.nominal_us // 31
 
     def _empty(self, c_field, synchronous):
         """ACC-NR and ACC-DMD. The one has a TPL only where nothing else names access number or meter (Table 28)."""
@@ -188,7 +191,7 @@ class Spontaneous(CommandedMeter):
 
     def _persist(self, ahead, covers):
         persist = super()._persist(ahead, covers)
-        persist.state["credits"] = self.credits.export()
+        persist.state["credits"] = self.credits.export(self._now_us, self._next_us())
         return persist
 
 

@@ -75,8 +75,11 @@ class WindowMeter(Spontaneous):
     # --- doors ---
 
     def start(self, now_us):
-        """As a Meter; one of unlimited access listens from now on."""
+        """As a Meter; one of unlimited access listens from now on. Without access: how long already, is stored."""
         super().start(now_us)
+        self._now_us = now_us
+        if self.rights and not self.credits.start(now_us, self._next_us()):
+            return [self._persist(0, 0)]
         if self.rights != UNLIMITED:
             return []
         return self.receiver.sent(now_us, now_us, UNLIMITED, False)
@@ -243,7 +246,7 @@ class WindowMeter(Spontaneous):
 
     def _prepare(self, now_us, wall_us):
         """Make the frame of the slot that is due."""
-        if not self.credits.covered():
+        if not self.credits.covered() or not self.credits.timed(now_us, self._next_us()):
             self._covered = 0
         actions = super().tick(now_us, wall_us)
         if actions:

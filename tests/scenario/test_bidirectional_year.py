@@ -48,6 +48,7 @@ RUNS = [
     ("S2", 1, 365, 0.01, 240),
     ("T2", 2, 40, 0.01, 200),
     ("C2", 3, 40, 0.05, 200),
+    ("T2", 30, 40, 0.05, 300),  # without credits, and the power cut before it has access again
 ]
 if SOAK:
     RUNS += [(mode, seed, 365, 0.01, 80 * seed) for mode in ("S2", "T2", "C2") for seed in range(1, 6)]
@@ -167,9 +168,12 @@ class Year:
 
     def _dead(self, side):
         self.cuts[side.name] += 1
+        off_us = self.rng.randrange(S, 600 * S)
         if side is self.meter:
-            self.judge.meters[METER.link_bytes()].cuts.append(1000 * self.air.now_us)
-        self.air.at(self.air.now_us + self.rng.randrange(S, 600 * S), side.start)
+            judged = self.judge.meters[METER.link_bytes()]
+            judged.cuts.append(1000 * self.air.now_us)
+            judged.off_ns += 1000 * off_us
+        self.air.at(self.air.now_us + off_us, side.start)
         if side is self.gateway:
             self.air.at(self.air.now_us + 601 * S, self._again)
 
@@ -286,7 +290,7 @@ def test_year(mode, seed, days, losses, cuts, record_property):
     record_property(
         "{} days of {}".format(days, mode),
         "{} frames, {} not received; {} cuts; orders {}, {} doubtful; until the end median {:.0f} s, longest {:.0f} s; "
-        "{} credits left; states {} bytes".format(
+        "{} credits left, without access {:.1f} h at most; states {} bytes".format(
             year.air.frames,
             year.air.lost,
             year.cuts,
@@ -295,6 +299,7 @@ def test_year(mode, seed, days, losses, cuts, record_property):
             took[len(took) // 2] / S,
             took[-1] / S,
             meter.credits,
+            meter.longest_ns / (3600000 * S),
             len(json.dumps(year.stores["gateway"].load())),
         ),
     )

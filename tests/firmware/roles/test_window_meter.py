@@ -679,6 +679,30 @@ def test_unlimited_access_ends_with_the_credits_too():
     assert walk.listening
 
 
+def test_time_without_access_goes_on_behind_a_restart_crd_05():
+    """Power is cut behind each second slot: no credit is ever gained."""
+    state, powered_us = None, 0
+    for life in range(1000):
+        role = make(state=state)
+        if not life:
+            role.credits.count = 0
+        role.credits.gain_us = 10**15
+        walk = awake(role)
+        begun_us = walk.now_us
+        if cc_of(walk.until_sent()) & 0x84 != 0x04:
+            break
+        state = walk.stored[-1]
+        powered_us += walk.now_us - begun_us
+    assert 1 < life and 0 < powered_us < 12 * 3600 * S
+
+
+def test_unlimited_access_waits_for_credits_at_the_start():
+    role = make(access=UNLIMITED)
+    role.credits.count = 0
+    walk = awake(role)
+    assert not walk.listening and walk.stored
+
+
 def test_a_firmware_transfer_is_not_interrupted():
     """CRD-11: access as long as it runs, and credits are never negative."""
     role = make()

@@ -81,7 +81,7 @@ def test_repeated_answer_that_cannot_be_stored_undoes_nothing(mode):
     told = command(SET_7, 2800, 0x50, 0x5B, 0x53)
     ack = ask(walk, told)
     assert device.registers[0].value == 7
-    role.credits._stored = role.credits.count + 100
+    role.credits._stored = (role.credits.count + 100, 0)
     walk.refuse = True
     assert walk.hear(told, walk.window())
     assert device.registers[0].value == 7 and "rolled_back" not in role.counters
