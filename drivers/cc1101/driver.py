@@ -9,13 +9,18 @@ A transmission begins at its instant or earlier, never later: the strobe is aske
 come late on this host, and half as much again; what of this is not used up is how early it is (0.4 ms on a punctual host,
 up to 3 ms on one that is 0 to 2 ms late). SENT tells the instant achieved. How late service comes is measured just before,
 so that the first telegram of a late host is not lost either: transmit at least 0.1 s ahead. In a window it is otherwise
-(window.py): from reception to the first chip it takes 0.65 ms, from the last chip to reception 0.45 ms (1.1 ms with a
-calibration), with SPI as below and a punctual host; a test measures it.
+(window.py): from reception to the first chip it takes 0.65 ms, from the last chip to reception 0.45 ms (1.1 or 1.4 ms with
+a calibration), with SPI as below and a punctual host; a test measures it.
 
 Recalibration is a stated policy, `recalibrate`: an interval in microseconds (default 30 s) or "frame". With an interval
 the receiver restarts without calibrating, and calibrates when the last one is older than that. That is the default
 because noise alone makes dozens of false syncs per second, and each would cost 0.8 ms of deafness instead of 0.1 ms,
 while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has the figure for both, see `dead_time_us`.
+A receiver that hears nothing is deaf for 0.1 ms about every 2 s (a restart), 0.8 ms every 30 s (its calibration) and 1.1 ms
+every 15 s for each carrier that is expected: 0.01 % of the time, and as much again per such carrier; so many frames are lost
+to it, less those whose preamble outlasts it. Not those of a conversation: behind each transmission of ours, while nobody can
+answer yet, one carrier is calibrated if its last calibration is 7.5 s old, which keeps the receiver off until 1.4 ms behind
+the last chip (tests measure both).
 """
 
 from omsnode.firmware.errors import MisuseError
@@ -246,6 +251,11 @@ class Cc1101:
         known = self._calibrations.get(self._key)
         if known:
             self._calibrations[self._key] = (now_us, known[1], False)
+
+    def outdate(self, key, now_us):
+        """The next start of this carrier calibrates, and if that fails it is tried again as ever."""
+        known = self._calibrations[key]
+        self._calibrations[key] = (now_us - self.recalibrate, known[1], known[2])
 
     def forget_calibration(self):
         self._calibrations.pop(self._key, None)

@@ -38,7 +38,8 @@ _SETTLED_US = const(200)
 _CALIBRATED_US = const(1000)
 _RETRIES = const(4)
 
-_RESTART_US = const(2000000)  # a silent receiver is restarted this often
+# A silent receiver is restarted this often: not in step with meters that repeat after 2, 3 or 5 s (link sheet 8.3).
+_RESTART_US = const(1900000)
 _CS = const(0x40)  # PKTSTATUS: carrier sense
 
 # So many frames in a row without an edge of a line: its wire is broken, although the other line saves the frames.
@@ -88,6 +89,7 @@ class Receiver:
         self._byte_us = profiles.air_time_us(block, 8, driver.crystal_hz)
         self._in_row = 0
         self._next_look_us = now_us + driver.health_us
+        window.renew(driver, block, now_us)
         driver.load(block, profiles.RX, now_us)
         deframer.reset()
         self._arm(now_us)
@@ -332,8 +334,7 @@ class Receiver:
             driver.due_us = self._next_look_us
             return
         if chip.idle():
-            if driver.expected:
-                window.calibrate(driver, now_us)
+            if window.calibrate(driver, now_us):
                 driver.load(self._block, profiles.RX, now_us)
             self._arm(now_us)
         else:

@@ -66,6 +66,7 @@ class Transmitter:
         self._chip = driver.chip
         self._start_us = 1954 * 1000000 // driver.crystal_hz + 1  # IDLE to TX without calibration (sheet 4.2)
         self.on_air = False
+        self.end_us = 0  # of the last stream, as it was to be
         self._stream = None
         self._by_length = False  # a long packet is measured by moving PKTLEN, not by the packet mode
         self._before = self._before_instant
@@ -231,9 +232,9 @@ class Transmitter:
         self.on_air = True
         self._edge = False
         self._at_us = now_us + self._start_us
-        self._end_us = self._at_us + self._air_us
+        self.end_us = self._at_us + self._air_us
         if self._written == self._total:
-            driver.due_us = self._end_us + _END_US
+            driver.due_us = self.end_us + _END_US
         else:
             driver.due_us = self._at_us + (driver.threshold_bytes + 2) * self._byte_us
 
@@ -272,7 +273,7 @@ class Transmitter:
         if not self._final:
             self._lead_to_end(sent)
         if self._written == self._total:
-            driver.due_us = self._end_us + _END_US
+            driver.due_us = self.end_us + _END_US
         else:
             driver.due_us = now_us + (driver.threshold_bytes + 2) * byte_us
             self._edge = not driver.gdo0.read()
@@ -297,7 +298,7 @@ class Transmitter:
                 self._fail("tx_short", now_us)
                 return
             driver.counters["sent"] += 1
-            driver.emit(radio.Event(radio.SENT, self._at_us, self._end_us))
+            driver.emit(radio.Event(radio.SENT, self._at_us, self.end_us))
             self.on_air = False
             driver.rest()
         elif state == _TXFIFO_UNDERFLOW:

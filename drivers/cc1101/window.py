@@ -21,6 +21,11 @@ _CHECK_US = const(2500)  # as in transmit.py: there is time for everything
 _CALIBRATE_US = const(1100)  # SCAL takes 735 (sheet 4.2), then it is read and the next service has to come
 _SLACK_US = const(40)  # a transfer takes so long
 _AGED_US = const(15000000)  # for who calibrates with each frame
+# Nobody answers sooner behind the end of a stream: 2 ms in mode T, which may count from its last data chip (link sheet 8.2),
+# less the longest trailer, 244 us. A renewal takes so long until the receiver hears again.
+_ANSWER_US = const(1750)
+_RENEWAL_US = const(1300)
+_RENEWALS = const(4)  # so often within the interval, if there are as many occasions
 _POLLS = const(200)
 _TRIES = const(3)
 
@@ -111,10 +116,13 @@ def expect(driver, block):
         driver.expected += (block,)
 
 
+def _known(driver, block, side):
+    return driver._calibrations.get((side, bytes(block[_FREQ2 : _FREQ2 + 3])))
+
+
 def _aged(driver, block, now_us):
     """True if the carrier has no calibration, or one that is going to be outdated soon."""
-    key = (profiles.TX, bytes(block[_FREQ2 : _FREQ2 + 3]))
-    known = driver._calibrations.get(key)
+    known = _known(driver, block, profiles.TX)
     limit_us = _AGED_US if driver.recalibrate == "frame" else driver.recalibrate // 2
     return known is None or now_us - known[0] >= limit_us
 
@@ -125,20 +133,54 @@ def outdated(driver, now_us):
 
 
 def calibrate(driver, now_us):
-    """Calibrate those carriers; from IDLE, and the receiver has to be loaded anew then."""
-    chip = driver.chip
+    """Calibrate those carriers; from IDLE. True if there were any: the receiver has to be loaded anew then."""
+    done = False
     for block in driver.expected:
-        if not _aged(driver, block, now_us):
-            continue
-        driver.load(block, profiles.TX, now_us)
-        for _ in range(_TRIES):
-            chip.strobe(_SCAL)
-            for _ in range(_POLLS):
-                if chip.status(_MARCSTATE) & 0x1F == _IDLE:
-                    break
-            wrong = driver.keep_calibration(now_us)
-            if wrong != "odd":
+        if _aged(driver, block, now_us):
+            done = True
+            if _calibrated(driver, block, _TRIES, now_us):
+                driver.fault("pll", now_us)
+                driver.fall_back(now_us)
+    return done
+
+
+def _calibrated(driver, block, tries, now_us):
+    """As `keep_calibration`."""
+    chip = driver.chip
+    driver.load(block, profiles.TX, now_us)
+    for _ in range(tries):
+        chip.strobe(_SCAL)
+        for _ in range(_POLLS):
+            if chip.status(_MARCSTATE) & 0x1F == _IDLE:
                 break
-        if wrong:
-            driver.fault("pll", now_us)
-            driver.fall_back(now_us)
+        wrong = driver.keep_calibration(now_us)
+        if wrong != "odd":
+            break
+    return wrong
+
+
+def renew(driver, block, now_us):
+    """Before the receiver is loaded with `block`: if it is just behind a transmission of ours, when nobody can answer yet,
+    calibrate the carrier that waits longest for it, so that no look at an idle receiver has to while a conversation goes on.
+
+    Who converses keeps to periods of seconds, and so do the looks: they meet again and again. One that fails is left to
+    those looks.
+    """
+    if now_us + _RENEWAL_US > driver._transmitter.end_us + _ANSWER_US or driver.recalibrate == "frame":
+        return
+    known = _known(driver, block, profiles.RX)
+    if known is None or now_us - known[0] >= driver.recalibrate:
+        return  # it calibrates as it starts
+    oldest_us = known[0]
+    chosen = None
+    for expected in driver.expected:
+        other = _known(driver, expected, profiles.TX)
+        if other and other[0] < oldest_us:
+            oldest_us = other[0]
+            chosen = expected
+    if now_us - oldest_us < driver.recalibrate // _RENEWALS:
+        return
+    if chosen is None:
+        driver.outdate((profiles.RX, bytes(block[_FREQ2 : _FREQ2 + 3])), now_us)
+    else:
+        _calibrated(driver, chosen, 1, now_us)
