@@ -110,7 +110,7 @@ class Answers(Meter):
             key_id,
             self.keys.active(key_id) if self._named else None,
         )
-        security.padded = codes is ANSWER_CI and sitp.padded(secret)
+        security.padded = codes != DATA_CI and sitp.padded(secret)  # security sheet 2.2
         security.content = content
         long = self.profile.header == "long"
         message = (

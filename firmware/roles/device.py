@@ -37,7 +37,7 @@ Told = namedtuple("Told", ("code", "ci", "data", "busy_us"))
 
 _DATA_CI = (0x7A, 0x72)
 _ALARM_CI = (0x74, 0x75)
-_IMAGE_CI = (0xC2, 0xC1)
+_IMAGE_CI = (0xC1, 0xC2)
 _FILLER = b"\x2f"  # an empty response
 _SELECTION = b"\xfd\xfd\x00"  # VIB of MM6!
 _TEST_VIB = b"\xfd\x9f\x1d"  # of CT1!

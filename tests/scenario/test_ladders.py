@@ -152,7 +152,7 @@ def test_alarm(name, mode, fast, pair):
     assert said(judge)[0] == "M ACC-DMD, G ACK, G REQ-UD1, M RSP-UD, G SND-NKE"
     closed(judge, mode)
     (told,) = [event for event in one.events if event.step == "done"]
-    assert told.number is None and told.detail["bits"] == [0, 2]
+    assert told.number is None and (told.detail["alarm"], told.detail["bits"]) == ("05", [0, 2])
     demand = [frame for frame in judge.frames if frame.kind == "ACC-DMD"]
     (ack,) = [frame for frame in judge.frames if frame.text == "G ACK"]
     assert ack.number == demand[0].number and len(demand) >= 2

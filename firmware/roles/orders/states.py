@@ -96,6 +96,15 @@ class Status(Order):
         )
 
 
+def _alarm(telegram):
+    """How many bytes stand behind CI 74 and 75 is not public: all but what fills the blocks, where a meter does it with 2F; the
+    first is no such."""
+    data = body(telegram)
+    if telegram.tpl.mode in (5, 7) and not telegram.padding:
+        return data[:1] + data[1:].rstrip(b"\x2f")
+    return data
+
+
 class Alarm(Order):
     """alarm. Result: alarm: None, or the alarm data in hex; bits of the first byte; records, if the meter answers with such. It
     clears what it has sent: unheard says how many answers before may have been lost with an alarm in them."""
@@ -109,7 +118,7 @@ class Alarm(Order):
         telegram = heard.telegram
         data, records = b"", ()
         if telegram is not None and telegram.tpl is not None and telegram.tpl.ci in _ALARM_CI:
-            data = body(telegram)
+            data = _alarm(telegram)
         elif telegram is not None:
             if telegram.error is not None or telegram.protocol is not None:
                 return self._fail("the answer is no alarm")

@@ -270,7 +270,7 @@ def test_image_transfer():
     assert device.take_jobs() == [("erase", 100)] and device.due_us == image_meter.KEEP_US
     block = image.build(image.TRANSFER, image_id=bytes(image.ID_BYTES), block=0, data=bytes(100))
     told = device.plain(0xC0, block, 0)
-    assert told.code is None and told.ci == (0xC2, 0xC1)
+    assert told.code is None and told.ci == (0xC1, 0xC2)
     assert device.take_jobs() == [("write", 0, bytes(100))]
     again = make(json.loads(json.dumps(device.export())), image=image_meter.Meter(1000))
     assert again.image.state == image.TRANSFER_ACTIVE

@@ -95,6 +95,28 @@ def test_only_alarm_data_are_an_alarm():
     assert [one["quantity"] for one in order.result["records"]] == ["volume"]
 
 
+@pytest.mark.parametrize("security_mode", (5, 7))
+@pytest.mark.parametrize(
+    "alarm",
+    ("05", "2F", "052F81"),  # one byte; bits 0, 1, 2, 3 and 5 of it; bytes that nobody knows
+)
+def test_what_fills_the_blocks_is_no_alarm(alarm, security_mode):
+    """Profile A has nothing but 2F to fill blocks (security sheet 5.1)."""
+    order = asked(["alarm"])
+    data = hexed(alarm)
+    heard = answered(0x75, data + b"\x2f" * (14 - len(data)))
+    heard.telegram.tpl.mode = security_mode
+    order.heard(heard, WALL_US)
+    assert order.result["alarm"] == alarm
+    assert order.result["bits"] == [bit for bit in range(8) if data[0] >> bit & 1]
+
+
+def test_an_alarm_without_blocks_is_whole():
+    order = asked(["alarm"])
+    order.heard(answered(0x75, hexed("052F")), WALL_US)
+    assert order.result["alarm"] == "052F"
+
+
 def test_an_answer_counts_once():
     order = asked(["write", "volume", "1"])
     assert order.heard(answered(0x72, hexed("0C1300100000")), WALL_US) == "done"

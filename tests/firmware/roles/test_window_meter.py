@@ -289,7 +289,9 @@ def test_alarm_9_5():
     assert walk.hear(bytes(ack), walk.window())
     assert walk.until_sent() == demand
     answer = Answer(ask(walk, request(0x60, 0x5A)))
-    assert (answer.link.c_field, answer.tpl.ci, answer.data[:1]) == (0x08, 0x74, b"\x05")
+    # Filled with TPL padding (P, bit 3 of the configuration field; security sheet 2.2, 4.3).
+    assert (answer.link.c_field, answer.tpl.ci, answer.tpl.configuration_field & 8) == (0x08, 0x74, 8)
+    assert (answer.data, answer.opened.padding) == (b"\x05", 13)
     assert device.alarm() is None
     empty = Answer(ask(walk, request(0x61, 0x7A)))
     assert (empty.link.c_field, empty.tpl.ci, empty.tpl.status) == (0x00, 0x8A, 0)
