@@ -18,9 +18,9 @@ because noise alone makes dozens of false syncs per second, and each would cost 
 while the synthesizer drifts with temperature, over minutes. DEAD_TIME_US has the figure for both, see `dead_time_us`.
 A receiver that hears nothing is deaf for 0.1 ms about every 2 s (a restart), 0.8 ms every 30 s (its calibration) and 1.1 ms
 every 15 s for each carrier that is expected: 0.01 % of the time, and as much again per such carrier; so many frames are lost
-to it, less those whose preamble outlasts it. Not those of a conversation: behind each transmission of ours, while nobody can
-answer yet, one carrier is calibrated if its last calibration is 7.5 s old, which keeps the receiver off until 1.4 ms behind
-the last chip (tests measure both).
+to it, less those whose preamble outlasts it. With an interval these are not those of a conversation: behind each transmission
+of ours, while nobody can answer yet, one carrier is calibrated if its last calibration is 7.5 s old, which keeps the receiver
+off until 1.4 ms behind the last chip (tests measure both).
 """
 
 from omsnode.firmware.errors import MisuseError
