@@ -70,11 +70,24 @@ class Desk:
         self._records = {}  # name of a meter: Records that it sends
         self._ended = []
         self._unsaved = False
+        self._begun = False
         state = store.load() or {}
         if isinstance(state.get("ended"), list):
             self._ended = [one for one in state["ended"] if isinstance(one, dict)][-LAST:]
         for module in _MODULES:  # now, and not while a meter waits
             importlib.import_module("...roles.orders." + module, __name__)
+
+    def found(self):
+        """The plain events, once, of orders that the gateway had when it began: whoever asked for them may never have been told
+        that they are queued. To be called when it has begun, before it tells anything."""
+        if self._begun:
+            return []
+        self._begun = True
+        now_us = self._now_us()
+        return [
+            self.told(OrderEvent(one.number, one.meter, "queued", None, now_us, None))
+            for one in self._gateway.orders()
+        ]
 
     def look(self):
         """Serve the channel; called while the radio has time."""

@@ -280,7 +280,12 @@ def test_a_collector_that_is_killed_and_comes_back_goes_on_with_the_order(here):
     assert command(here, "--list").returncode == 3
     with collecting(here) as second:
         second.wait(lambda: [one for one in second.lines() if one.get("order", {}).get("step") == "done"])
-        (done,) = [one["order"] for one in second.lines() if one.get("order", {}).get("step") == "done"]
+        told = [one["order"] for one in second.lines() if "order" in one]
+        # Again by the second one, before anything else that becomes of it.
+        places = [index for index, one in enumerate(told) if (one["number"], one["step"]) == (1, "queued")]
+        assert len(places) == 2 and told[places[1]]["words"] == ["read", "volume"]
+        assert "waiting" in [one["step"] for one in told[places[1] :]]
+        (done,) = [one for one in told if one["step"] == "done"]
         assert done["words"] == ["read", "volume"] and done["result"]["records"][0]["quantity"] == "volume"
         assert re.search(r"done +order 1 for garden, read volume", command(here, "--list").stdout)
         # What was asked once is not asked twice, and numbers go on.

@@ -148,15 +148,18 @@ class Counter:
             self._changed(one)
             return
         if isinstance(one, OrderEvent):
-            event = self._desk.told(one)
+            self._print(*self._desk.found(), self._desk.told(one))
+            return
+        self._desk.heard(one)
+        self._pass(one)
+
+    def _print(self, *events):
+        for event in events:
             if self._form == "json":
                 print(_orders.as_json(event), flush=True)
             else:
                 to = sys.stdout if self._form == "table" else sys.stderr
                 print(_orders.as_line(event, True), file=to, flush=True)
-            return
-        self._desk.heard(one)
-        self._pass(one)
 
     def _changed(self, change):
         """A meter has a new master key, which its owner has put into the key store: that row is in use from now on."""
@@ -180,6 +183,7 @@ class Counter:
             )
 
     def look(self):
+        self._print(*self._desk.found())
         self._desk.look()
 
     def close(self):

@@ -245,5 +245,21 @@ def test_a_full_disk_is_counted_and_holds_up_nothing(gateway):
     assert len(server.handle({"do": "list"})[0]["orders"]) == 1
 
 
+def test_orders_that_the_gateway_has_at_its_start_are_told_again(gateway):
+    """Between the storing of an order and its telling the power may have gone."""
+    gateway.queue(WATER, type("Order", (), {"words": ["read", "volume"]}), NOW_US, NOW_US + 90000000)
+    one, server = desk(gateway)
+    (told,) = one.found()
+    assert (told["number"], told["step"], told["name"], told["words"]) == (
+        1,
+        "queued",
+        "kitchen",
+        ["read", "volume"],
+    )
+    assert (told["timestamp"], told["expires"]) == ("2026-11-22T15:00:05.000Z", "2026-11-22T15:01:35.000Z")
+    server.handle(order())
+    assert one.found() == []  # once
+
+
 def test_every_end_that_a_gateway_tells_is_an_end_here():
     assert set(ENDED) == {"done", "failed", "expired", "cancelled"}
