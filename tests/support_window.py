@@ -26,7 +26,7 @@ class Order:
 
     binding = False
     new_key = adopted = None
-    under_new = named = False
+    under_new = named = timed = False
     result = None
     reason = None
 

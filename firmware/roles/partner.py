@@ -150,6 +150,15 @@ class Partner:
             if access.tick(now_us) is None:
                 break
 
+    def next_us(self, now_us):
+        """When it is expected to speak next, in its cycle or in its slot; None if nobody knows."""
+        access = self.access
+        if access.over_us is not None and access.repeat_us is not None:
+            late_us = max(0, now_us - access.repeat_us)
+            return access.repeat_us + -(-late_us // self.period_us) * self.period_us
+        expected = self.prediction.next(now_us) if self.prediction else None
+        return expected[0] if expected else None
+
     @property
     def ready(self):
         """Whether everything is known that a telegram to it needs."""
@@ -242,8 +251,8 @@ class Partner:
         """As transport.protection wants it: the Key of the side, and others that are named."""
 
         def key_for(_address, key_id=MASTER, version=None):
-            if key_id == MASTER and version in (None, side.version):
-                return side.key
+            if key_id == MASTER:  # another version is another side, with counters of its own
+                return side.key if version in (None, side.version) else None
             found = self.keys(key_id, version)
             return found and found[1]
 

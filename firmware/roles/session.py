@@ -14,11 +14,10 @@ from .ladder import CLOSE, CLOSED, COMMAND, COMMAND2, FETCH, POLL, REST, START, 
 from .orders import DONE, FAILED, MORE, Heard, error_code
 from .talk import Talk
 
-# Orders whose content is as old as their telegram.
-_TIMED = (["clock-set"], ["clock-adjust"])
 _BUSY, _ERROR = const(1), const(2)  # application bits of the status
 _BUSY_CODE, _SECURITY_CODE = const(0x08), const(0x20)
 DOUBT = "it may have been executed or not: read before it is asked again"
+FRESH_US = const(500000)  # what is told about the time may be off by so much
 _POLL_US = const(8000000)  # a busy meter is asked so often: each time costs it 6 credits (4.3.4)
 _STRONG = {0: (application.PLAIN, application.DECRYPTED, application.AUTHENTICATED)}
 _STRONG[5] = _STRONG[0][1:]
@@ -73,10 +72,16 @@ class Session(Talk):
         partner.advance(now_us)
         self.state = CLOSE if partner.awake else REST
 
-    @property
-    def outdated(self):
-        """Whether the datagram was sent, and says something about the time."""
-        return self.commanding and self.tries > 0 and self.order.words[:1] in _TIMED
+    def outdated(self, at_us):
+        """Whether the datagram tells the time, and not that of at_us; what was sent told that at which it was sent."""
+        one = self.datagram
+        timed = one is not None and self.commanding and self.order.timed
+        return timed and (one.tries > 0 or abs(at_us - one.for_us) > FRESH_US)
+
+    def refresh(self, at_us, now_us, wall_us):
+        """A window begins at at_us: what is outdated then is made anew."""
+        if self.wait_us is None and self.outdated(at_us):
+            self._event("stale", now_us, wall_us)
 
     @property
     def doubtful(self):
@@ -112,9 +117,9 @@ class Session(Talk):
 
     # --- what is sent ---
 
-    def prepare(self, now_us, wall_us):
-        """Make the datagram that is due, if there is none. wall_us: UTC when the meter will have it, or None. False if there is
-        none to be sent."""
+    def prepare(self, at_us, now_us, wall_us):
+        """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC then, or None.
+        False if there is none to be sent."""
         until_us = self._command_us and self._command_us + timing.COMMAND_RESPONSE_US
         if self.state in (FETCH, POLL) and self.datagram is None and until_us and now_us > until_us:
             self._event("lapsed", now_us, wall_us)
@@ -131,6 +136,8 @@ class Session(Talk):
             under_new, named = (order.under_new, order.named) if order else (False, False)
             if not self._build(self._exchange, under_new, named, now_us):
                 self._fail("the message counter of this key is at its end", now_us)
+            if self.datagram is not None:
+                self.datagram.for_us = at_us
         return self.datagram is not None
 
     def _kind(self):
@@ -300,7 +307,7 @@ class Session(Talk):
             return
         self._doubted = self.doubtful
         self._renew()
-        if one.tries:
+        if one.tries and not one.proven:
             self._outcome(self.order.silence(wall_us), now_us)
 
     def _give_up(self, before, now_us, wall_us):

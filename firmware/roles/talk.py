@@ -17,8 +17,8 @@ _NEAR_COUNTER = const(16)  # a counter is made anew before the meter's own messa
 
 
 class Datagram:
-    """kind: "SND-UD", ...; number, message: access numbers of link and message. counter, side: of one that is protected. first_us:
-    end of its first transmission that the meter may have received and kept, or None. tries: transmissions. proven: the
+    """kind: "SND-UD", ...; number, message: access numbers of link and message. counter, side: of one that is protected. for_us:
+    when the meter is to have it. first_us: end of its first transmission that the meter may have received and kept, or None. tries: transmissions. proven: the
     meter has not taken it. flying: the radio has it. old: it is sent again behind the time for which the meter keeps its number."""
 
     def __init__(self, kind, number, message, telegram, counter, side):
@@ -28,6 +28,7 @@ class Datagram:
         self.telegram = telegram
         self.counter = counter
         self.side = side
+        self.for_us = None
         self.first_us = None
         self.tries = 0
         self.proven = self.old = self.flying = False
@@ -158,7 +159,7 @@ class Talk:
             self.partner.answered(now_us)
         if self.datagram is not None and not self.closing:
             self._not_taken()
-            if self.outdated and not answered:
+            if not answered and self.outdated(now_us):
                 self._renew()
 
     def counted(self, side, counter, now_us, wall_us):

@@ -13,6 +13,7 @@ from .installer import CONFIRM
 from .ladder import CLOSE, CLOSED, REST
 from .partner import echo
 from .seen import ANSWERS, FAMILIES, Glance, Seen
+from .session import FRESH_US
 
 LEAD_US = const(10000)  # a telegram is handed out so long before its window
 NEAR_US = const(20000)  # a window that begins within this is armed at once
@@ -99,12 +100,18 @@ class Windows:
         if not self._free(session, seen) or seen.cc & extended.ACCESSIBLE:
             return None
         if ahead:
-            if session.datagram is None or session.outdated:
+            if session.datagram is None or session.outdated(window[0]):
                 return None
         else:
             short = near and self.arming and window[1] - now_us < _DIRECT_US
-            if short or not self._prepare(at, now_us, wall_us and wall_us + window[0] - event.at_us):
+            if short and session.outdated(window[0]):
+                session.opportunity(self._entropy.number(2), now_us, wall_us)  # it goes by
+            session.refresh(window[0], now_us, wall_us)
+            if short or not self._prepare(
+                at, window[0], now_us, wall_us and wall_us + window[0] - event.at_us
+            ):
                 return None
+        self._judged = event  # one frame is one opportunity
         if not session.opportunity(self._entropy.number(2), now_us, wall_us):
             return None
         return self._datagram(mode, window, session)
@@ -126,9 +133,9 @@ class Windows:
 
     # --- what is said in it ---
 
-    def _prepare(self, at, now_us, wall_us):
-        """Whether there is a datagram for this meter; made now, if need be. wall_us: when the meter will have it."""
-        found = self._sessions[at].prepare(now_us, wall_us)
+    def _prepare(self, at, at_us, now_us, wall_us):
+        """Whether there is a datagram for this meter; made now, if need be. at_us: when the meter will have it; wall_us: UTC then."""
+        found = self._sessions[at].prepare(at_us, now_us, wall_us)
         self._follow(at, now_us)
         return found
 
@@ -137,9 +144,17 @@ class Windows:
         session = self._sessions[at]
         partner = session.partner
         wanted = session.state == CLOSE or session.order is not None
-        if session.datagram is not None or not wanted or partner.mode not in _NEAR_MODES or not partner.ready:
+        if not wanted or partner.mode not in _NEAR_MODES or not partner.ready:
             return
-        if self._prepare(at, now_us, wall_us and wall_us + partner.period_us):
+        one = session.datagram
+        at_us = partner.next_us(now_us - FRESH_US)
+        if one is not None and at_us is not None and not (one.tries or one.flying) and one.for_us < now_us:
+            session.refresh(at_us, now_us, wall_us)  # its frame has come and gone
+        if session.datagram is not None:
+            return
+        if at_us is None:
+            at_us = now_us + partner.period_us
+        if self._prepare(at, at_us, now_us, wall_us and wall_us + at_us - now_us):
             self._datagram(partner.mode, None, session)  # its chips, too
 
     def _at_once(self, at, now_us, wall_us):
@@ -152,9 +167,11 @@ class Windows:
             return
         if [one for one in self._shots if one.session is session]:
             return
-        if self._prepare(at, now_us, wall_us and wall_us + _SOON_US):
+        at_us = now_us + _SOON_US
+        session.refresh(at_us, now_us, wall_us)
+        if self._prepare(at, at_us, now_us, wall_us and wall_us + _SOON_US):
             if session.opportunity(self._entropy.number(2), now_us, wall_us):
-                window = (now_us + _SOON_US, now_us + 2 * _SOON_US)
+                window = (at_us, at_us + _SOON_US)
                 self._shots.append(self._datagram(session.partner.mode, window, session))
             else:
                 session.pause(now_us)

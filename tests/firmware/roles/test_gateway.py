@@ -272,9 +272,10 @@ def test_the_same_frame_again_while_the_meter_remembers():
     assert stage.steps()[-2:] == ["retry", "sent"]
 
 
-def test_annex_i():
+@pytest.mark.parametrize("mode", ["C2", "T2", "S2"])
+def test_annex_i(mode):
     """COL-01 to COL-03: 11 tries in at most 20 opportunities, each of them to be seen."""
-    stage, meter = known(meter=Meter(mode=5), partners=[Partner(METER, MASTER, "A")])
+    stage, meter = known(mode, meter=Meter(mode=5), partners=[Partner(METER, MASTER, "A")])
     stage.order(READ)
     sent = [len(chances(stage, meter, 1)) for _ in range(20)]
     assert sent[:2] == [1, 1] and sum(sent) == 11
