@@ -234,7 +234,7 @@ class Gateway(Windows):
             if not (one.meter or one.pattern).matches(telegram.address):
                 continue
             if protected or one.side.key is None:
-                one.believed(telegram.address, telegram.link.address, telegram.mode)
+                one.believed(telegram.address, telegram.link, telegram.mode)
             if telegram.verdict == AUTHENTICATED and not telegram.key_id:
                 self._sessions[at].counted(one.side, telegram.counter, now_us, wall_us)
 
@@ -345,7 +345,8 @@ class Gateway(Windows):
             shot = None
         shot = shot or self._due_shot(now_us)
         # Storing takes longer than a window: never while something is armed.
-        if self._armed is None and (self._dirty or (self._soft and shot is None)):
+        soft = self._soft and shot is None and not self._unstored
+        if self._armed is None and (self._dirty or soft):
             self._dirty = self._unstored = False
             self._soft = self._book.store()
             actions = actions + [Persist(self.state(), 1)]
@@ -367,7 +368,7 @@ class Gateway(Windows):
             times += [self.installer.due_us, self._shots_due_us(now_us)]
             if self._dirty or (self._told and not self._unstored):
                 times.append(now_us)
-            elif self._soft:
+            elif self._soft and not self._unstored:
                 times.append(now_us + _SOFT_US)
         times = [one for one in times if one is not None]
         self.due_us = max(min(times), now_us + 1) if times else None

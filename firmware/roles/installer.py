@@ -17,7 +17,7 @@ Installation = namedtuple("Installation", ("meter", "step", "detail", "at_us", "
 
 CONFIRM, TELL = "confirmed", "told"  # steps of what was sent
 KNOWN, NONE = "known", "none"
-_MOST = const(32)  # SND-NKE that wait
+_MOST = const(8)  # SND-NKE that wait: in mode T2 more of them would use up the air time of the hour
 _WINDOW_US = const(50000)  # of a SND-NKE, for which nobody waits
 _LEAD_US = const(100000)
 
@@ -36,14 +36,15 @@ class Installer:
         """A SND-IR, not from a repeater: SND-NKE is to follow. The Installation to be told."""
         low, high = timing.INSTALLATION_NKE_US
         telegram = farewell(self.gateway, seen, self.entropy.number(256), level_of(event.rssi_dbm))
-        if len(self._waiting) < _MOST:
+        again = [one for one in self._waiting if one[3].link_bytes() == seen.address.link_bytes()]
+        if len(self._waiting) < _MOST and not again:
             at_us = event.end_us + low + self.entropy.number(high - low - _WINDOW_US)
             self._waiting.append((at_us, FAMILIES[event.family], telegram, seen.address))
         return Installation(seen.address, "heard", event.rssi_dbm, event.at_us, None)
 
     def confirm(self, seen, event, known):
         """The CNF-IR to a SND-IR, bytes, or None. known: whether the meter is of the configuration."""
-        if self.install == NONE or seen.tpl is None:
+        if self.install == NONE or seen.tpl is None or seen.number is None:
             return None
         named = () if self.install == KNOWN else self.install
         allowed = (known and not named) or any([one.matches(seen.address) for one in named])

@@ -26,8 +26,7 @@ _C_FIELDS = {
 _WITH_FCB = ("SND-UD", "REQ-UD1", "REQ-UD2")
 # Of the message counter, at most 100 (9.3.2.4): the meter's own messages that were not heard lie in between.
 STEP, LONG_STEP = const(50), const(100)
-_LONGEST = const(155)  # L that every bidirectional meter takes (5.2.2.1.1)
-_PIECE = const(122)  # bytes of a fragmented message in one telegram: 155 less C, M, A, ELL and AFL
+_MESSAGE = const(16000)  # bytes of application data: a message has at most 16 kbytes (clause 6)
 _NUMBERS = const(250)  # new access numbers within the time in which none is used again
 # Commands whose length the application cannot tell from fillers: the transport layer pads them (sheet 11).
 _PADDED = (0x53, 0x55, 0xC0, 0xC3)
@@ -98,10 +97,6 @@ class Partner:
 
     def heard(self, seen, event):
         """A frame of it, not from a repeater. seen: roles.seen.Seen."""
-        if seen.tpl is not None:
-            self.with_ell = seen.link.ell is not None
-            if self.meter is not None:
-                self.link = seen.link.address
         mode = FAMILIES[event.family]
         if self.access is None or self.mode != mode:
             self.mode = mode
@@ -175,9 +170,11 @@ class Partner:
         return self.access is not None and self.access.state == ALWAYS
 
     def believed(self, meter, link, mode):
-        """A message that is as well protected as can be expected came from this address, in this security mode."""
-        if self.meter is None:
-            self._know(meter, link)
+        """A message that is as well protected as can be expected came from this address, in this security mode. link:
+        link.telegram.Link."""
+        if self.meter is None or self.meter == meter:
+            self._know(meter, link.address)
+            self.with_ell = link.ell is not None
         if self.security_mode is None:
             self.security_mode = mode
 
@@ -228,8 +225,11 @@ class Partner:
 
     def seal(self, ci, data, side, named):
         """[payloads] of the datagrams that carry application data; more than one is fragmented. side: whose key and counter.
-        named: the key version is told."""
+        named: the key version is told. MisuseError if they are too long for a message."""
         from ..application import sitp_blocks
+
+        if len(data) > _MESSAGE:
+            raise MisuseError("{} bytes are too long for a message".format(len(data)))
 
         mode = self.security_mode
         version = side.version if named else None
@@ -238,12 +238,13 @@ class Partner:
         arguments = (security, ci, self.meter, self.message, self.level, data)
         afl, message = sealing.seal(*arguments, long=True, up=False)
         whole = (authentication.build(afl) if afl else b"") + message
-        if 9 + len(self._ell(0)) + len(whole) <= _LONGEST:
+        on_air = FAMILIES[self.mode[0]]
+        if 9 + len(self._ell(0)) + len(whole) <= room.whole(on_air, modes.DOWN):
             return [whole]
         from ..transport import fragmentation
 
         afl, message = sealing.seal(*arguments, long=True, up=False, fragmented=True)
-        return fragmentation.split(afl, message, [_PIECE])
+        return fragmentation.split(afl, message, [room.piece(on_air, modes.DOWN)])
 
     # --- keys ---
 

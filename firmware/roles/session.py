@@ -6,6 +6,7 @@ must not be executed twice is sent again as it was, since the meter takes no cou
 """
 
 from ..application import telegram as application
+from ..errors import OmsError
 from ..link import collision, timing
 from ..portable import const
 from ..transport import ci
@@ -45,7 +46,8 @@ class Session(Talk):
         self._busy_until_us = None
         self._command_us = None  # when a command was sent
         self._long_step = False
-        self._old = False  # a command was sent again, which the meter may have executed and forgotten
+        self._command = None  # (Side, counter) of the last command that was sent
+        self._authentic = False
         self._doubted = False  # one was given up that the meter may have executed
         self._remake()
 
@@ -120,6 +122,13 @@ class Session(Talk):
     def prepare(self, at_us, now_us, wall_us):
         """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC then, or None.
         False if there is none to be sent."""
+        try:
+            self._make(at_us, now_us, wall_us)
+        except OmsError as error:
+            self._fail(error.message, now_us)
+        return self.datagram is not None
+
+    def _make(self, at_us, now_us, wall_us):
         until_us = self._command_us and self._command_us + timing.COMMAND_RESPONSE_US
         if self.state in (FETCH, POLL) and self.datagram is None and until_us and now_us > until_us:
             self._event("lapsed", now_us, wall_us)
@@ -128,7 +137,7 @@ class Session(Talk):
             self.unsaved = True
             if self._exchange is None:
                 self._finish(now_us)
-                return False
+                return
             self.partner.try_key(self.order.new_key)
             self._event(self._kind(), now_us, wall_us)
         if self.datagram is None and self.state not in (REST, START, CLOSED):
@@ -138,17 +147,17 @@ class Session(Talk):
                 self._fail("the message counter of this key is at its end", now_us)
             if self.datagram is not None:
                 self.datagram.for_us = at_us
-        return self.datagram is not None
 
     def _kind(self):
-        kind = self._exchange.kind
-        return "SND-UD" if kind == "SND-UD2" and not self.partner.snd_ud2 else kind
+        # What an ACK in clear says of SND-UD2, that it was not taken, may be a stranger's word.
+        kind, plain = self._exchange.kind, self.order.once or not self.partner.snd_ud2
+        return "SND-UD" if kind == "SND-UD2" and plain else kind
 
     def sent(self, end_us):
         if self.commanding:
             self._command_us = end_us
-            if self.datagram.tries and not self.datagram.proven and self.order.once:
-                self._old = True
+            if self.datagram.counter is not None:
+                self._command = (self.datagram.side, self.datagram.counter)
         super().sent(end_us)
 
     # --- what is heard ---
@@ -160,6 +169,7 @@ class Session(Talk):
         if tpl is not None and tpl.access_number is not None and tpl.access_number != one.message:
             return False
         telegram = None
+        self._authentic = False
         status = tpl.status if tpl is not None else None
         if seen.kind == "NACK":
             event = "nack"
@@ -242,6 +252,9 @@ class Session(Talk):
                     continue
                 side.heard = told.counter
                 self._under_rival = side is partner.rival
+                # A meter takes over the counter of a command that it takes (SEC-18).
+                since = self._command is None or self._command[0] is not side
+                self._authentic = since or told.counter > self._command[1]
             return told
         return None
 
@@ -251,7 +264,10 @@ class Session(Talk):
         found = TABLE.get((self.state, event))
         if found is not None:
             before, (self.state, what) = self.state, found
-            _DO[what](self, before, now_us, wall_us)
+            try:
+                _DO[what](self, before, now_us, wall_us)
+            except OmsError as error:
+                self._fail(error.message, now_us)
 
     def _renew(self):
         """The exchange is made again."""
@@ -276,16 +292,16 @@ class Session(Talk):
 
     def _hear(self, before, now_us, wall_us):
         self._doubted = False
-        heard, old = self._heard, self._old
+        heard = self._heard
         code = error_code(heard)
         self._remake()
         self.unsaved = True
-        self._old = False
         if self._under_rival:
             self._under_rival = False
             self._outcome(self.order.changed(wall_us), now_us)
-        elif code == _SECURITY_CODE and old:
-            self._outcome(self.order.silence(wall_us), now_us)  # the meter may have taken it before
+        elif code == _SECURITY_CODE and self.order.once:
+            # The meter may have taken it before; and errors are in clear.
+            self._outcome(self.order.silence(wall_us), now_us)
         elif code == _SECURITY_CODE and self._behind(before):
             self._long_step = True
             self._event(self._kind(), now_us, wall_us)
@@ -303,7 +319,7 @@ class Session(Talk):
         one = self.datagram
         if one.tries and self.order.once and one.counter is not None and one.side.heard < one.counter:
             one.first_us = None
-            one.old = self._old = True
+            one.old = True
             return
         self._doubted = self.doubtful
         self._renew()
@@ -342,6 +358,7 @@ class Session(Talk):
 
     def _finish(self, now_us):
         if self.order.outcome == DONE:
+            self.order.result["authenticated"] = self._authentic
             self._end("done", self.order.result, now_us)
         elif self.order.outcome == FAILED:
             self._fail(self.order.reason, now_us)

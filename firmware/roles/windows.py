@@ -22,6 +22,9 @@ _DIRECT_US = const(4000)  # to spare until the end of a near window, for what wa
 _SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
 _NEAR_MODES = ("T2", "S2")
 _DEMAND = "demand"
+AT_ONCE = const(
+    2
+)  # tries that a meter gets at once which says that it always listens: as many as take the first opportunity
 
 
 class Shot:
@@ -91,13 +94,15 @@ class Windows:
         if at is None or not self.partners[at].ready:
             return None
         session = self._sessions[at]
+        if self._waits(session):
+            return None
         if self._demanded(at, seen):
             partner = session.partner
             telegram = echo(self.address, control.ACK, seen, partner.level, not partner.allocated)
             session.demand = seen.number
             return self._shot(mode, telegram, window, _DEMAND, session)
-        # Who always listens is spoken to at once, and not in a window.
-        if not self._free(session, seen) or seen.cc & extended.ACCESSIBLE:
+        # Who always listens is spoken to at once; if he does not hear, in the windows of others.
+        if not self._free(session, seen) or (seen.cc & extended.ACCESSIBLE and session.tries < AT_ONCE):
             return None
         if ahead:
             if session.datagram is None or session.outdated(window[0]):
@@ -118,7 +123,7 @@ class Windows:
 
     def _demanded(self, at, seen):
         """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
-        if seen.kind != "ACC-DMD" or not self.demands:
+        if seen.kind != "ACC-DMD" or seen.tpl is None or seen.number is None or not self.demands:
             return False
         return self._sessions[at].demand != seen.number or self._book.first(at) is None
 
@@ -162,19 +167,20 @@ class Windows:
         session = self._sessions[at]
         if not session.partner.always or session.state in (REST, CLOSED) or session.wait_us is not None:
             return
-        armed = self._armed is not None and self._armed.session is session
-        if armed or self._unstored or not session.partner.ready:
-            return
-        if [one for one in self._shots if one.session is session]:
+        if session.tries >= AT_ONCE or self._waits(session) or self._unstored or not session.partner.ready:
             return
         at_us = now_us + _SOON_US
         session.refresh(at_us, now_us, wall_us)
-        if self._prepare(at, at_us, now_us, wall_us and wall_us + _SOON_US):
-            if session.opportunity(self._entropy.number(2), now_us, wall_us):
-                window = (at_us, at_us + _SOON_US)
-                self._shots.append(self._datagram(session.partner.mode, window, session))
-            else:
-                session.pause(now_us)
+        prepared = self._prepare(at, at_us, now_us, wall_us and wall_us + _SOON_US)
+        if prepared and session.opportunity(self._entropy.number(2), now_us, wall_us):
+            window = (at_us, at_us + _SOON_US)
+            self._shots.append(self._datagram(session.partner.mode, window, session))
+
+    def _waits(self, session):
+        """Whether something for this meter waits for its window already."""
+        return [
+            one for one in self._shots + [self._armed] if one is not None and one.session is session
+        ] != []
 
     def _datagram(self, mode, window, session):
         one = session.datagram
@@ -229,6 +235,7 @@ class Windows:
         if shot is None:
             return
         self._count("sent")
+        self._soft = True  # the node stores its air time, too
         margin_us = min(event.at_us - shot.window[0], shot.window[1] - event.at_us)
         session = shot.session
         if session is None:
@@ -238,7 +245,8 @@ class Windows:
             session.partner.demanded(event.end_us)
             self._ask(session)
         elif shot.stale:
-            session.previous = shot.what.number  # it was given up meanwhile
+            if shot.what.kind != "SND-NKE":
+                session.previous = shot.what.number  # it was given up meanwhile
         else:
             step = "sent" if session.order else "closed"
             self._event(session, step, shot.what.kind, event.at_us, margin_us)

@@ -435,18 +435,18 @@ def test_a_meter_that_has_executed_and_restarted_is_not_asked_twice(exchange):
     counter is used. That is no reason to take a higher one."""
     pair = Pair(exchange, once=True)
     asked = pair.first()
+    assert asked[1] == 0x73  # whatever is heard in answer to SND-UD2, an ACK in clear would make it twice
     pair.meter.heard(asked)
     pair.later(3)
     again = pair.first()
     assert again == asked
-    if exchange is WRITE:
-        again = pair.say(pair.meter.ack(again, 2))
+    again = pair.say(pair.meter.ack(again, 2))
     closed(pair, pair.say(pair.meter.error(again, 0x20)))
     assert pair.order.log == ["exchange", "silence"] and pair.stage.steps()[-1] == "failed"
 
 
 def test_a_meter_that_only_counts_higher_is_asked_with_a_higher_counter():
-    pair = Pair(WRITE2, once=True)
+    pair = Pair(WRITE2)
     again = pair.say(pair.meter.error(pair.first(), 0x20))
     closed(pair, pair.say(pair.meter.rsp(again)))
     assert pair.order.log == ["exchange", "RSP-UD 00"]
