@@ -153,7 +153,8 @@ def test_a_meter_that_always_listens_is_spoken_to_at_once():
 def test_and_all_tries_end():
     stage, meter = known(meter=Meter(cc=0x84))
     stage.order(READ)
-    chances(stage, meter, 24)
+    for _ in range(24):
+        stage.hear(meter.nr(), stage.now_us + 40 * S)
     assert [one.telegram[1] & ~0x20 for one in stage.sent[:12]] == [0x5B] * 11 + [0x40]
     assert stage.steps()[-1] == "failed"
 

@@ -147,7 +147,7 @@ def test_an_answer_under_the_new_key_is_the_change(mode):
     stage.answer(sent[0], sitp.DESTROY, key=NEW, counter=found.counter + 1)
     assert stage.steps()[-1] == "done"
     (end,) = [one.detail for one in stage.told if getattr(one, "step", None) == "done"]
-    assert end == {"key_id": 0, "key_version": 1, "changed": True, "destroyed": True}
+    assert end == {"key_id": 0, "key_version": 1, "changed": True, "destroyed": True, "authenticated": True}
 
 
 @pytest.mark.parametrize(
