@@ -3,6 +3,7 @@ transmission (support_on_air). It shares no figure and no table with the code un
 8.8.
 """
 
+from support_fragments import Fragments
 from support_on_air import Frame
 
 MS = 1000000  # ns
@@ -68,6 +69,7 @@ class Judge:
         self.meters = {}
         for address, about in meters.items():
             self.meters[address] = _Meter(credits=credits, **about)
+            self.meters[address].fragments = Fragments(self._wrong)
         for address, instants in (cuts or {}).items():
             self.meters[address].cuts = [1000 * one for one in instants]
         self.wrong = []
@@ -173,6 +175,7 @@ class Judge:
         elif not farewell:
             self._number(meter, frame)
         meter.down.append(frame)
+        meter.fragments.hear(frame)
         self._counter(meter.sent_counters, frame, meter)
 
     def _number(self, meter, frame):
@@ -222,6 +225,7 @@ class Judge:
         self._credits(meter, frame)
         self._closed(meter, frame)
         meter.frames.append(frame)
+        meter.fragments.hear(frame)
 
     def _slot(self, meter, frame):
         if frame.kind not in SYNCHRONOUS:

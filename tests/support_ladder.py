@@ -75,8 +75,9 @@ def registers():
     ]
 
 
-def device(state=None, busy_us=0, offered=None):
-    made = registers()
+def device(state=None, busy_us=0, offered=None, more=()):
+    """more: registers behind the others, as (DIB, VIB, value, what may be done to it)."""
+    made = registers() + [commands.Register(*one) for one in more]
     applications = {0: ((),), 7: ((5,), (0,)), 17: ((0, 1),)} if offered is None else offered
     return Device(
         made,
@@ -176,6 +177,7 @@ class Bench:
         state=None,
         frame_entropy=None,
         offered=None,
+        more=(),
         **meter_settings,
     ):
         self.world = World(seed=seed)
@@ -225,7 +227,7 @@ class Bench:
                     entropy,
                     KEYS,
                     STORAGE,
-                    device(state, busy_us, offered),
+                    device(state, busy_us, offered, more),
                     state,
                     fast=fast,
                     period_us=period_us,

@@ -116,6 +116,10 @@ def read(chips, frequency_hz):
 Sent = namedtuple("Sent", ("source", "up", "mode", "start_ns", "data_ns", "end_ns", "telegram"))
 
 
+# number: of the fragment, 0: of none. more: behind it. control: MCL, 0 if there is none. mac: whether it has one. length: ML or None.
+Afl = namedtuple("Afl", ("number", "more", "control", "mac", "length"))
+
+
 class Frame:
     """Sent, with its layers."""
 
@@ -128,7 +132,7 @@ class Frame:
         self.kind = (UP if sent.up else DOWN).get(self.c & 0xCF if sent.up and self.c < 0x40 else self.c)
         self.address = telegram[2:10]
         self.cc = self.number = self.receiver = self.counter = self.ala = self.tpl_number = self.status = None
-        self.ci = None
+        self.ci = self.afl = None
         at = 10
         if at < len(telegram) and telegram[at] in (0x8C, 0x8E):
             self.cc, self.number = telegram[at + 1 : at + 3]
@@ -139,11 +143,14 @@ class Frame:
             self._afl(telegram[at + 2 : at + 2 + telegram[at + 1]])
             at += 2 + telegram[at + 1]
         self.message = telegram[at:]
-        if at < len(telegram):
+        if at < len(telegram) and (self.afl is None or self.afl.number < 2):
             self._tpl(telegram, at)
 
     def _afl(self, afl):
         fcl = int.from_bytes(afl[:2], "little")
+        control = afl[2] if fcl >> 13 & 1 else 0
+        length = int.from_bytes(afl[-2:], "little") if fcl >> 12 & 1 else None
+        self.afl = Afl(fcl & 0xFF, bool(fcl >> 14 & 1), control, bool(fcl >> 10 & 1), length)
         at = 2 + (fcl >> 13 & 1) + (2 if fcl >> 9 & 1 else 0)
         if fcl >> 11 & 1:
             self.counter = int.from_bytes(afl[at : at + 4], "little")

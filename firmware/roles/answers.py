@@ -6,8 +6,10 @@ from ..application import error_codes
 from ..application import sitp_blocks as sitp
 from ..errors import MisuseError
 from ..link import control, extended
+from ..phy import modes
 from ..portable import const
 from ..transport import authentication, compose, sealing
+from . import room
 from .key_holder import MASTER
 from .meter import BLOCK, Meter
 
@@ -19,8 +21,7 @@ DATA_CI = (0x7A, 0x72)
 EMPTY_CI = (0x8A, 0x8B)
 ANSWER_CI = (sitp.ANSWER_SHORT, sitp.ANSWER_LONG)
 _FILLER = b"\x2f"
-_LONGEST = const(256)  # bytes of a telegram
-_PIECE = const(122)  # and of a fragment, so that L is not above 155, as what comes down
+_LONGEST = const(255)  # L
 
 
 class Response:
@@ -125,17 +126,22 @@ class Answers(Meter):
         )
         afl, plain = sealing.seal(*message)
         whole = out + (authentication.build(afl) if afl else b"") + plain
-        if len(whole) <= _LONGEST:
+        mode = self.profile.mode
+        split = asked is not None and asked.link.ell is not None  # only with it may a message be split
+        if len(whole) <= 1 + (room.whole(mode, modes.UP) if split else _LONGEST):
             return finished(whole), persist
         if asked is None:
             raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
-        if asked.link.ell is None:  # only with it may a message be split
+        if not split:
             error = self._head(_ERROR_CI, access_number, error_codes.STATUS)
             return finished(out + error + bytes((error_codes.NO_DATA,))), persist
         from ..transport import fragmentation
 
         afl, plain = sealing.seal(*message, fragmented=True)
-        self._parts = (asked.link.address.link_bytes(), fragmentation.split(afl, plain, [_PIECE]))
+        self._parts = (
+            asked.link.address.link_bytes(),
+            fragmentation.split(afl, plain, [room.piece(mode, modes.UP)]),
+        )
         return self._next_part(asked), persist
 
     def _next_part(self, asked):

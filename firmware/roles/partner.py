@@ -5,9 +5,11 @@
 from ..errors import MisuseError
 from ..link import control, extended, timing
 from ..link.access import ALWAYS, ANSWER, RECEIVED, REST, SENT, TABLE, Access
+from ..phy import modes
 from ..portable import const
 from ..security.counters import LAST
 from ..transport import authentication, compose, sealing
+from . import room
 from .seen import ANSWERS, FAMILIES
 
 MASTER = const(0)
@@ -238,13 +240,12 @@ class Partner:
         arguments = (security, ci, self.meter, self.message, self.level, data)
         afl, message = sealing.seal(*arguments, long=True, up=False)
         whole = (authentication.build(afl) if afl else b"") + message
-        on_air = FAMILIES[self.mode[0]]
-        if 9 + len(self._ell(0)) + len(whole) <= room.whole(on_air, modes.DOWN):
+        if 9 + len(self._ell(0)) + len(whole) <= room.whole(self.mode, modes.DOWN):
             return [whole]
         from ..transport import fragmentation
 
         afl, message = sealing.seal(*arguments, long=True, up=False, fragmented=True)
-        return fragmentation.split(afl, message, [room.piece(on_air, modes.DOWN)])
+        return fragmentation.split(afl, message, [room.piece(self.mode, modes.DOWN)])
 
     # --- keys ---
 

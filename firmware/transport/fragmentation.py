@@ -46,7 +46,7 @@ class Reassembly:
     """Joins fragments, one message at a time for each key (whoever sends them).
 
     most_messages, most_held: started ones that are kept, and bytes of all of them; whatever is more pushes out the oldest.
-    most_bytes: of one message. timeout_us: from its first fragment on; the standard's figure is not public, on the air the
+    most_bytes: of one message. timeout_us: between two of its fragments; the standard's figure is not public, on the air the
     frequent access cycle bounds it.
 
     held: bytes at present. counters: complete, duplicates, evicted, timed_out, refused.
@@ -94,6 +94,7 @@ class Reassembly:
         self.held += len(piece)
         message.last = piece
         message.fragment_id = afl.fragment_id
+        message.since_us = now_us
         if afl.more:
             return None
         self._drop(key)

@@ -146,6 +146,14 @@ def test_time_out():
     assert joined.counters["timed_out"] == 1
 
 
+def test_time_out_is_between_two_fragments():
+    """A message of 16 kbytes takes minutes, and each of its fragments is asked for."""
+    joined = Reassembly(timeout_us=100)
+    for number, text in enumerate(PIECES):
+        told = joined.add("m", *parsed(text), 90 * number)
+    assert told[1] == MESSAGE and joined.counters["timed_out"] == 0
+
+
 def test_a_thousand_meters_at_once(record_property):
     """Interleaved, each with its own bytes; memory is what is announced, and no more."""
     joined = Reassembly(most_messages=1000)
