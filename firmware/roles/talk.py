@@ -10,6 +10,7 @@ from ..portable import const
 from .ladder import CLOSE, CLOSED, COMMAND, COMMAND2, KINDS, REST
 from .partner import LONG_STEP, STEP
 
+_PAUSE_US = const(1000000)
 _NKE = const(3)  # times that SND-NKE is sent to a meter that goes on repeating
 _FRAME_US = const(150000)  # longer than any frame
 _NEAR_COUNTER = const(16)  # a counter is made anew before the meter's own messages reach it
@@ -120,6 +121,10 @@ class Talk:
         if done == collision.FAILED:
             self._event("silence", now_us, wall_us)
         return done == collision.SEND
+
+    def pause(self, now_us):
+        """It always listens, and another shall have his chance first."""
+        self.wait_us = now_us + _PAUSE_US
 
     def sent(self, end_us):
         """The datagram was on the air until then."""

@@ -22,9 +22,7 @@ _DIRECT_US = const(4000)  # to spare until the end of a near window, for what wa
 _SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
 _NEAR_MODES = ("T2", "S2")
 _DEMAND = "demand"
-AT_ONCE = const(
-    2
-)  # tries that a meter gets at once which says that it always listens: as many as take the first opportunity
+_AT_ONCE = const(8)  # tries, of 11, that a meter gets at once which says that it always listens
 
 
 class Shot:
@@ -101,8 +99,8 @@ class Windows:
             telegram = echo(self.address, control.ACK, seen, partner.level, not partner.allocated)
             session.demand = seen.number
             return self._shot(mode, telegram, window, _DEMAND, session)
-        # Who always listens is spoken to at once; if he does not hear, in the windows of others.
-        if not self._free(session, seen) or (seen.cc & extended.ACCESSIBLE and session.tries < AT_ONCE):
+        # Who always listens is spoken to at once; if he does not hear, in windows as all others.
+        if not self._free(session, seen) or (seen.cc & extended.ACCESSIBLE and session.tries < _AT_ONCE):
             return None
         if ahead:
             if session.datagram is None or session.outdated(window[0]):
@@ -167,7 +165,7 @@ class Windows:
         session = self._sessions[at]
         if not session.partner.always or session.state in (REST, CLOSED) or session.wait_us is not None:
             return
-        if session.tries >= AT_ONCE or self._waits(session) or self._unstored or not session.partner.ready:
+        if session.tries >= _AT_ONCE or self._waits(session) or self._unstored or not session.partner.ready:
             return
         at_us = now_us + _SOON_US
         session.refresh(at_us, now_us, wall_us)
@@ -175,6 +173,8 @@ class Windows:
         if prepared and session.opportunity(self._entropy.number(2), now_us, wall_us):
             window = (at_us, at_us + _SOON_US)
             self._shots.append(self._datagram(session.partner.mode, window, session))
+        elif prepared:
+            session.pause(now_us)
 
     def _waits(self, session):
         """Whether something for this meter waits for its window already."""

@@ -389,7 +389,8 @@ def test_lost_answers(which, times):
     counters = run.meter.role.counters
     if times <= 7:
         assert (counters["executed"], counters["repeated"]) == (3, times)
-    assert counters["executed"] <= 3 + times // 10
+    # Behind eight tries a meter that always listens is asked in its windows only, and has forgotten by then.
+    assert counters["executed"] <= 3 + times // 3
 
 
 def test_a_meter_that_does_not_know_the_wrapper_keeps_its_key():

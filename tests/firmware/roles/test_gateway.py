@@ -154,7 +154,8 @@ def test_and_all_tries_end():
     stage, meter = known(meter=Meter(cc=0x84))
     stage.order(READ)
     for _ in range(24):
-        stage.hear(meter.nr(), stage.now_us + 40 * S)
+        stage.run(stage.now_us + 40 * S)
+        stage.hear(meter.nr())
     assert [one.telegram[1] & ~0x20 for one in stage.sent[:12]] == [0x5B] * 11 + [0x40]
     assert stage.steps()[-1] == "failed"
 
