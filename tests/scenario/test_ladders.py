@@ -30,7 +30,7 @@ LADDERS = {
     "14.4 SND-UD, busy": (["write 0C:13 7"], {"ud2": False, "busy_us": 5 * S}, UD + ["(poll)"] + END, "done"),
     "14.5 SND-UD2": (["write 0C:13 7"], {}, UD2 + END, "done"),
     "14.5 SND-UD2, busy": (["write 0C:13 7"], {"busy_us": 5 * S}, UD2 + ["(poll)"] + END, "done"),
-    "14.5 SND-UD2, error": (["sub 0C:13 99999"], {}, UD2 + END, "failed"),
+    "14.5 SND-UD2, error": (["write 06:13 99999999"], {}, UD2 + END, "failed"),
     "14.5 SND-UD2 unknown": (
         ["write 0C:13 7"],
         {"plain_meter": True},
@@ -230,6 +230,32 @@ def test_cycle_ends(period_us, name, mode, fast, pair):
     assert len({frame.telegram for frame in acks}) == 1
     slots = [frame for frame in judge.frames if frame.synchronous]
     assert len(slots) >= 2 and slots[-1].start_ns > acks[-1].end_ns
+    book(judge, mode, fast, pair)
+
+
+@pytest.mark.parametrize("name, mode, fast, pair", chosen(["8.8"]))
+def test_no_credits_are_left(name, mode, fast, pair):
+    """Link sheet 8.8, CRD-04: the answer that takes the last credits closes, nobody speaks to the meter until it offers access
+    again, and what waited is done then."""
+    one = bench(mode, fast, pair, nominal_us=300 * S)
+    meter = one.meters[0].role
+    meter.credits.count, meter.credits.gain_us = 12, 60 * S  # one read costs 6; it gains more than it must
+    one.order(["read"], S)
+    one.order(["select", "7"], S)
+    one.until_done(6 * 3600 * S)
+    judge = one.judge(credits=12)
+    assert judge.wrong == []
+    assert {step for step, _ in one.outcomes().values()} == {"done"}
+    assert said(judge)[0] == ", ".join(READ + UD + END)
+    closed_frames = [frame for frame in judge.frames if frame.sent.up and frame.cc & 0x84 == 0x04]
+    answer = closed_frames[0]  # or its repetition, which costs as much
+    assert answer.kind == "RSP-UD" and len(closed_frames) >= 5
+    command = next(frame for frame in judge.frames if frame.kind == "SND-UD")
+    assert closed_frames[-1].end_ns < command.start_ns
+    # 40 credits are enough to begin again: that many minutes, less the 6 that are left, and up to the next slot
+    assert 34 * 60 <= (command.start_ns - answer.start_ns) / 1e9 <= 40 * 60
+    (judged,) = judge.meters.values()
+    assert 0 < judged.longest_ns < 12 * 3600 * 10**9
     book(judge, mode, fast, pair)
 
 

@@ -32,9 +32,9 @@ MISSED = {
     "REQ-UD2": ("gateway", "REQ-UD2", ["add", "0C:13", "0.001"], False, UD),
     "RSP-UD": ("meter0", "RSP-UD", ["add", "0C:13", "0.001"], False, UD),
     "SND-NKE": ("gateway", "SND-NKE", ["add", "0C:13", "0.001"], False, UD),
-    "SND-UD2": ("gateway", "SND-UD2", ["add", "0C:13", "0.001"], True, UD2),
-    "RSP-UD to SND-UD2": ("meter0", "RSP-UD", ["add", "0C:13", "0.001"], True, UD2),
-    "SND-NR": ("meter0", "SND-NR", ["add", "0C:13", "0.001"], True, UD2),
+    "SND-UD2": ("gateway", "SND-UD2", ["write", "0C:13", "6.409"], True, UD2),
+    "RSP-UD to SND-UD2": ("meter0", "RSP-UD", ["write", "0C:13", "6.409"], True, UD2),
+    "SND-NR": ("meter0", "SND-NR", ["write", "0C:13", "6.409"], True, UD2),
     "ACC-DMD": ("meter0", "ACC-DMD", None, True, ALARM),
     "ACK to ACC-DMD": ("gateway", "ACK", None, True, ALARM),
     "REQ-UD1": ("gateway", "REQ-UD1", None, True, ALARM),
@@ -130,9 +130,13 @@ def test_missed(name, fate, mode, fast, pair):
 
 
 def again(missed, one, name):
-    """What was missed was said again: the same number and content."""
+    """What was missed was said again: the same number and content. Behind the end of the cycle a command that may be executed
+    twice is made anew."""
     assert len(missed) >= 2
     first, second = missed[:2]
+    if name == "SND-UD2":
+        assert second.number != first.number and second.counter > first.counter
+        return
     assert second.same(first) or name == "alarm", (first.telegram.hex(), second.telegram.hex())
     assert second.number == first.number
 
@@ -154,7 +158,7 @@ def test_lost_three_times(who, kind, mode, fast):
     assert one.meters[0].role.counters["executed"] == 1
     assert one.meters[0].role.device.registers[0].value == 6409
     sent = [frame for frame in judge.frames if frame.kind == kind]
-    assert len(sent) >= 4 and len({frame.number for frame in sent}) == 1
+    assert len(sent) >= 4 and len({frame.number for frame in sent}) == (4 if who == "gateway" else 1)
 
 
 @pytest.mark.parametrize("mode, fast", MODES)
@@ -162,7 +166,7 @@ def test_never_heard_ends_with_a_reason(mode, fast):
     """Annex I: eleven tries, 20 windows at most, then it has failed and says why; nothing was executed."""
     one = Bench(mode, PAIRS[0], fast=fast, nominal_us=20 * S)
     one.fates.rules = [("gateway", "SND-UD2", None, "lost", None)]
-    one.order(["add", "0C:13", "0.001"], S)
+    one.order(["write", "0C:13", "6.409"], S)
     one.run(1200 * S, lambda: one.outcome())
     judge = one.judge()
     assert judge.wrong == []
@@ -179,7 +183,7 @@ def test_never_heard_ends_with_a_reason(mode, fast):
 def test_an_order_expires(mode, fast):
     one = Bench(mode, PAIRS[0], fast=fast, nominal_us=20 * S)
     one.fates.rules = [("gateway", "SND-UD2", None, "lost", None)]
-    one.order(["add", "0C:13", "0.001"], S, expires_us=70 * S)
+    one.order(["write", "0C:13", "6.409"], S, expires_us=70 * S)
     one.run(200 * S)
     step, detail = one.outcome()
     assert step == "expired" and (detail is None or "may have been executed" in detail)
