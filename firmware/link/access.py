@@ -93,7 +93,7 @@ class Access:
         due_us = self.over_us
         if self.state in (WINDOW, CYCLE_WINDOW) and (due_us is None or self.window[1] < due_us):
             due_us = self.window[1]
-        elif self.state == CYCLE and (due_us is None or self.repeat_us < due_us):
+        elif self._repeats and (due_us is None or self.repeat_us < due_us):
             due_us = self.repeat_us
         return due_us
 
@@ -103,9 +103,14 @@ class Access:
             return self._step(CLOSED)
         if self.over_us is not None and now_us >= self.over_us:
             return self._step(OVER)
-        if self.state == CYCLE and now_us >= self.repeat_us:
+        if self._repeats and now_us >= self.repeat_us:
             return self._step(REPEAT)
         return None
+
+    @property
+    def _repeats(self):
+        # What was acknowledged, and not sent before: who listens may have missed it.
+        return self.state == CYCLE and self.repeat_us is not None
 
     def sent(self, at_us, end_us, cc, repeated=True):
         """A frame of the meter was on the air from at_us to end_us (its last chip), with this CC. repeated: it is the one

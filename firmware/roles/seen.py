@@ -74,6 +74,8 @@ class Glance:
             return
         raw = frame_a.strip(frame)
         at = 13
+        if len(raw) < at:
+            return
         self.receiver = None
         if raw[10] & 0x02:
             at = 21

@@ -303,3 +303,27 @@ def test_a_frame_without_tpl_is_nobodys():
             stage.hear(link_telegram.build(c_field, METER, extended.build(cc, 5)))
             stage.hear(link_telegram.build(c_field, OTHER, extended.build(cc, 5)))
     assert stage.role.orders()
+
+
+@pytest.mark.parametrize("ci", [0x8C, 0x8E])
+@pytest.mark.parametrize("length", range(11))
+def test_a_frame_that_ends_within_its_ell(length, ci):
+    stage, meter = known("T2")
+    stage.order(READ)
+    short = link_telegram.build(0x44, METER, bytes((ci,)) + bytes(length).replace(b"\x00", b"\x80"))
+    stage.hear(short)
+    assert stage.role.orders()
+
+
+def test_a_demand_of_a_meter_whose_cycle_is_over():
+    """What it repeats was not heard."""
+    stage, meter = known("T2")
+    stage.order(READ)
+    (asked,) = stage.hear(meter.nr())
+    stage.hear(meter.rsp(asked))
+    stage.run(stage.now_us + 60 * S)
+    partner = stage.role.partners[0]
+    partner.access.repeat_us = None
+    partner.demanded(stage.now_us)
+    partner.advance(stage.now_us + 60 * S)
+    assert not partner.awake
