@@ -217,3 +217,10 @@ def marked(telegram, cc, repeated=False):
         cc = cc & 0x80 | (cc & extended.ACCESSIBLE) << 4
     out[at] = out[at] & ~mask & (0xDF if repeated else 0xFF) | cc
     return bytes(out)
+
+
+def number_of(telegram):
+    """The access number of a telegram with an ELL or a header."""
+    if 0x8C <= telegram[10] <= 0x8F:
+        return telegram[12]
+    return telegram[19 if ci.row(telegram[10])[0] == ci.LONG else 11]

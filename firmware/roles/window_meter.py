@@ -13,7 +13,8 @@ It holds a receiver.Receiver (when to listen, with link/access.py), link.credits
 
 link/access.py says when it listens. Synchronous slots never move: what meets one, a window or an answer, gives way, and the
 answer goes out with the next repetition. So does an answer that could not be made in time: none is ever sent late. Repetitions
-have bit S cleared.
+have bit S cleared, and keep their number though a slot may have passed: they are the same datagram, and whoever answers names
+it (OMS Vol.2 7.2.2.1, ACC-05, ACC-08; link sheet 8.3, 8.4). What is new beside the slots has that of the last one (ACC-02).
 """
 
 from ..errors import MisuseError
@@ -25,7 +26,7 @@ from .asked import who
 from .meter import BLOCK
 from .meter import LEAD_US as PREPARE_US
 from .receiver import ARM_US, LIMITED, UNIDIRECTIONAL, UNLIMITED, Receiver  # noqa: F401
-from .spontaneous import CLOSED, LEAD_US, OWN, SLOT_US, Frame, Spontaneous, marked
+from .spontaneous import CLOSED, LEAD_US, OWN, SLOT_US, Frame, Spontaneous, marked, number_of
 
 SLOT, ANSWER, REPEAT = "slot", "answer", "repeat"
 _PARTNERS = 4  # whose last answers are kept
@@ -230,15 +231,15 @@ class WindowMeter(Spontaneous):
 
     def _noted(self, asked):
         """What wants no answer: it names our access number."""
-        if asked.number == self.access_number:
-            if asked.kind == "ACK" and self._last and self._last[1] == control.ACC_DMD:
-                self.access.received(asked.end_us, False)
-                self.receiver.push(self._now_us)
-                return self.receiver.rest()
-            if asked.kind == "CNF-IR" and self._installing:
-                self._installing = None
-                self.access.ended()
-                return self.receiver.rest()
+        last = self._last
+        if asked.kind == "ACK" and last and last[1] == control.ACC_DMD and asked.number == number_of(last):
+            self.access.received(asked.end_us, False)
+            self.receiver.push(self._now_us)
+            return self.receiver.rest()
+        if asked.kind == "CNF-IR" and self._installing and asked.number == self.access_number:
+            self._installing = None
+            self.access.ended()
+            return self.receiver.rest()
         self._count("ignored")
         return []
 

@@ -681,6 +681,26 @@ def test_unlimited_access_ends_with_the_credits_too():
     assert walk.listening
 
 
+def test_a_repetition_keeps_its_number_behind_a_slot():
+    """ACC-01, 02, 05: what a cycle repeats is the same datagram, whatever slot has passed, and its ACK names it."""
+    role, device = alarmed()
+    walk = awake(role)
+    walk.run(role._slot_us - 15 * S)
+    device.raise_alarm(0x05)
+    demand = walk.until_sent()
+    number = demand[12]
+    assert demand[1] == 0x48 and walk.hear(request(number, 0x00), walk.window())
+    while walk.until_sent()[1] != 0x44:
+        assert walk.last == demand
+    assert walk.last[12] == number + 1
+    assert walk.until_sent() == demand
+    before = role.counters.get("ignored", 0)
+    assert walk.hear(request(number, 0x00), walk.window())
+    assert walk.until_sent() == demand and role.counters.get("ignored", 0) == before
+    assert walk.hear(request(number + 1, 0x00), walk.window())
+    assert role.counters.get("ignored", 0) == before + 1
+
+
 def test_time_without_access_goes_on_behind_a_restart_crd_05():
     """Power is cut behind each second slot: no credit is ever gained."""
     state, powered_us = None, 0
