@@ -191,18 +191,19 @@ class Judge:
         meter.numbers[frame.number] = (frame.telegram, frame.end_ns)
 
     def _counter(self, used, frame, meter):
-        """SEC-17, 22: no counter for two messages."""
+        """SEC-17, 22: no counter for two messages under one key. What names its key is not compared with what names another."""
         if frame.counter is None:
             return
-        before = used.get(frame.counter)
-        if before not in (None, frame.message) and frame.sent.up and self.renewals:
+        before = used.get(frame.counter, {})
+        others = [one for one in before.values() if one != frame.message]
+        if others and frame.sent.up and self.renewals:
             self.renewals -= 1
             meter.counters.clear()
             meter.sent_counters.clear()
-            before = None
-        if before is not None and before != frame.message:
+            before = {}
+        if before.get(frame.named_key, frame.message) != frame.message:
             self._wrong(frame, "message counter {} for two messages".format(frame.counter))
-        used[frame.counter] = frame.message
+        used.setdefault(frame.counter, {})[frame.named_key] = frame.message
 
     # --- the meter ---
 

@@ -131,6 +131,7 @@ class Frame:
         self.c = telegram[1]
         self.kind = (UP if sent.up else DOWN).get(self.c & 0xCF if sent.up and self.c < 0x40 else self.c)
         self.address = telegram[2:10]
+        self.named_key = None  # AFL.KI: key id and version
         self.cc = self.number = self.receiver = self.counter = self.ala = self.tpl_number = self.status = None
         self.ci = self.afl = None
         at = 10
@@ -151,7 +152,10 @@ class Frame:
         control = afl[2] if fcl >> 13 & 1 else 0
         length = int.from_bytes(afl[-2:], "little") if fcl >> 12 & 1 else None
         self.afl = Afl(fcl & 0xFF, bool(fcl >> 14 & 1), control, bool(fcl >> 10 & 1), length)
-        at = 2 + (fcl >> 13 & 1) + (2 if fcl >> 9 & 1 else 0)
+        at = 2 + (fcl >> 13 & 1)
+        if fcl >> 9 & 1:
+            self.named_key = afl[at : at + 2]
+            at += 2
         if fcl >> 11 & 1:
             self.counter = int.from_bytes(afl[at : at + 4], "little")
 
