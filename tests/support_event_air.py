@@ -1,5 +1,6 @@
 """Radios, boards and time of which only the events are left: for years and for towns. Real nodes and roles run on it; a radio
-fulfils phy/radio.py, and a transmission is some instants and a telegram.
+fulfils phy/radio.py, and a transmission is some instants and a telegram; its chips are deframed only by a ChipRadio, for whom
+something may be wrong with them.
 
 A receiver hears what begins while it listens to that carrier and goes on listening. What overlaps is lost for it, except
 what is stronger than the others by CAPTURE_DB. A share of everything else is lost at random.
@@ -10,6 +11,7 @@ import random
 
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.phy import modes, radio
+from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.two_way import TwoWay
 from support_on_air import Sent
 
@@ -35,8 +37,9 @@ class Burst:
         self.carrier, header, trailer, ns, self.family = _ROWS[row]
         self.mode, self.up = row[0], row[1] == modes.UP
         self.source, self.telegram, self.start_us = source, telegram, start_us
+        self.chips = chips
         self.sync_us = start_us + header * ns // 1000
-        self.end_us = start_us + chips * ns // 1000
+        self.end_us = start_us + 8 * len(chips) * ns // 1000
         self.data_us = self.end_us - trailer * ns // 1000
 
 
@@ -71,9 +74,10 @@ class EventAir:
                 self._due, (max(due_us + side.board.offset_us, self.now_us), side.place, side.turn)
             )
 
-    def run(self, until_us):
+    def run(self, until_us, stop=None):
+        """Until then, or until stop()."""
         due, calls = self._due, self._calls
-        while True:
+        while stop is None or not stop():
             while due and due[0][2] != self.sides[due[0][1]].turn:
                 heapq.heappop(due)
             at_us = min(due[0][0] if due else until_us, until_us)
@@ -161,7 +165,7 @@ class EventRadio:
 
     def prepare(self, chips, now_us):
         self._carrier = None
-        self._chips = 8 * len(chips)
+        self._chips = bytes(chips)
 
     def transmit(self, at_us, until_us=None):
         now_us = self.board.now_us()
@@ -227,6 +231,33 @@ class EventRadio:
         return events
 
 
+class ChipRadio(EventRadio):
+    """What it tells about a frame is what its chips say."""
+
+    def listen(self, deframer, now_us):
+        super().listen(deframer, now_us)
+        self._deframer = deframer
+
+    def frame(self, burst, level):
+        off = self.board.offset_us
+        found = deframed(burst, self._deframer)
+        if found.error is not None:
+            self._events.append(radio.Event(radio.REJECTED, burst.sync_us - off, error=found.error))
+            return
+        instants = (burst.sync_us - off, burst.data_us - off)
+        whole = (bytes(found.frame), found.family, found.frame_format)
+        self._events.append(radio.Event(radio.FRAME, *instants, *whole, int(level)))
+
+
+def deframed(burst, deframer=None):
+    """The Deframer, or one of its own, behind the chips of a Burst."""
+    found = deframer or Deframer(burst.family)
+    found.reset()
+    sync = b"\x76\x96" if burst.family == "S" else b"\x54\x3d"  # its first 16 chips
+    found.feed(burst.chips[burst.chips.index(sync) + 2 :])
+    return found
+
+
 class EventNode(TwoWay):
     def _transmit(self, action):
         self.radio.telegram = action.telegram
@@ -242,6 +273,8 @@ class EventSide:
     that a power cut may be interesting at; it may raise PowerCut. wall_us: UTC at the beginning, or None. losses_db: {source:
     path loss}, 60 where nothing is said."""
 
+    Radio = EventRadio
+
     def __init__(self, air, name, make, store, wall_us=None, losses_db=None):
         self.air, self.name, self.make, self.store = air, name, make, store
         self.place = len(air.sides)
@@ -253,7 +286,7 @@ class EventSide:
         self.point = lambda name: None
         self.board = EventBoard(air)
         self.node = self.role = None
-        self.radio = EventRadio(air, self.board, name)
+        self.radio = self.Radio(air, self.board, name)
         air.sides.append(self)
 
     def level(self, burst):
@@ -263,7 +296,7 @@ class EventSide:
         self.lives += 1
         self.board.offset_us = self.air.now_us - 1000000 * self.lives
         state = self.store.load()
-        self.radio = EventRadio(self.air, self.board, self.name)
+        self.radio = self.Radio(self.air, self.board, self.name)
         self.role = self.make(state)
         transmit = self.radio.transmit
 
@@ -300,7 +333,7 @@ class EventSide:
         for one in self.air.on_air:
             if one.source == self.name:
                 one.carrier = None
-        self.radio = EventRadio(self.air, self.board, self.name)
+        self.radio = self.Radio(self.air, self.board, self.name)
         self.node = None
         self.turn += 1
         self.on_cut(self)

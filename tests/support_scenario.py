@@ -1,12 +1,12 @@
-"""Our gateway and one meter that follows a scenario, on an ether without chips."""
+"""Our gateway and one meter that follows a scenario, on the air of events."""
 
 import json
 
 from omsnode.firmware.application import commands
+from omsnode.firmware.errors import OmsError
 from omsnode.firmware.link import frame_a
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes
-from omsnode.firmware.phy.deframer import Deframer
 from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.collector import Collector, KnownMeter, Reading
 from omsnode.firmware.roles.device import Device
@@ -16,9 +16,8 @@ from omsnode.firmware.roles.partner import Partner
 from omsnode.firmware.roles.scripted import Happened, Scripted
 from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.security.keys import Key
-from omsnode.firmware.two_way import TwoWay
 from omsnode.tools.cli import scenario
-from support_ether import Ether, EtherBoard
+from support_event_air import ChipRadio, EventAir, EventSide, deframed
 
 S = 1000000
 WALL_US = 1767225600 * S  # 2026-01-01T00:00:00Z
@@ -46,6 +45,26 @@ class Store:
     def save(self, state):
         self.text = json.dumps(state)
 
+    def load(self):
+        return json.loads(self.text) if self.text else None
+
+
+class Air(EventAir):
+    """log: Bursts."""
+
+    def __init__(self):
+        super().__init__()
+        self.now_us = S  # so the clocks of the boards tell its time
+        self.log = []
+
+    def begin(self, burst):
+        self.log.append(burst)
+        super().begin(burst)
+
+
+class Side(EventSide):
+    Radio = ChipRadio
+
 
 def device(state):
     registers = [
@@ -68,7 +87,8 @@ class Bench:
     def __init__(
         self, name=None, mode="C2", security_mode=7, nominal_us=60 * S, install="known", text=None, **meter
     ):
-        self.ether = Ether()
+        self.air = Air()
+        self.sides = []
         self.events, self.readings, self.happened, self.other = [], [], [], []
         rules = []
         profile = Profile(
@@ -108,12 +128,10 @@ class Bench:
             restore=lambda stored: orders.restore(stored, gateway_key),
         )
         for label, role in (("gateway", self.gateway), ("meter", self.meter)):
-            board = EtherBoard(self.ether)
-            self.ether.nodes.append(
-                TwoWay(
-                    board, self.ether.add(label), role, Store(), self.deliver, lambda at_us: WALL_US + at_us
-                )
-            )
+            side = Side(self.air, label, lambda state, role=role: role, Store(), WALL_US)
+            side.deliver = self.deliver
+            side.start()
+            self.sides.append(side)
 
     def _fresh(self, profile):
         """A role puts its key there."""
@@ -140,7 +158,7 @@ class Bench:
     def order(self, *words, expires_us=None):
         """Ask, run until it has ended, and a little longer; (step, detail)."""
         made = orders.make(list(words), METER, gateway_key)
-        number = self.gateway.queue(METER, made, self.ether.now_us, expires_us)
+        number = self.gateway.queue(METER, made, self.air.now_us, expires_us)
         self.run(1800 * S, lambda: self.outcome(number))
         self.run(45 * S)
         assert self.outcome(number), (words, self.events[-5:])
@@ -155,26 +173,26 @@ class Bench:
         return [one.step for one in self.events if one.number == number]
 
     def run(self, for_us, stop=None):
-        self.ether.run(self.ether.now_us + for_us, stop)
+        for side in self.sides:  # something may have been asked of them
+            self.air.wake(side)
+        self.air.run(self.air.now_us + for_us, stop)
 
     # --- what was on the air ---
 
     def frames(self, sender, *c_fields):
         """[(instant, telegram)] of a sender whose C-field without FCB is one of these."""
         out = []
-        for name, flight in self.ether.log:
-            raw = telegram(flight)
-            if name == sender and raw and (not c_fields or raw[1] & 0xDF in c_fields):
-                out.append((flight.at_us, raw))
+        for burst in self.air.log:
+            raw = telegram(burst)
+            if burst.source == sender and raw and (not c_fields or raw[1] & 0xDF in c_fields):
+                out.append((burst.start_us, raw))
         return out
 
 
-def telegram(flight):
-    found = Deframer(flight.row.family)
-    found.reset()
-    if found.feed(flight.chips[flight.data :]) != 0:
-        return None
+def telegram(burst):
+    """What it says, or None if it is damaged."""
+    found = deframed(burst)
     try:
-        return bytes(frame_a.strip(bytes(found.frame)))
-    except Exception:
+        return None if found.error else bytes(frame_a.strip(bytes(found.frame)))
+    except OmsError:
         return None

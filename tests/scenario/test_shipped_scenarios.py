@@ -203,7 +203,7 @@ def test_a_cycle_without_end_does_not_keep_the_gateway_busy(mode):
     bench = play("cycle-without-end", mode, 150)
     # Three for each of the two orders; the meter's cycle has 120 s.
     assert len(bench.frames("gateway", 0x40)) <= 6
-    assert not [one for one in bench.frames("meter", 0x08) if one[0] > bench.ether.now_us - 60 * S]
+    assert not [one for one in bench.frames("meter", 0x08) if one[0] > bench.air.now_us - 60 * S]
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -252,7 +252,7 @@ def test_unidirectional(mode):
 @pytest.mark.parametrize("name", ["unidirectional", "drift", "moved-slots", "other-interval", "number-jump"])
 def test_the_next_telegram_is_predicted_all_the_same(name, mode):
     bench = play(name, mode, 1800)
-    row = bench.gateway.expected(METER, bench.ether.now_us)
+    row = bench.gateway.expected(METER, bench.air.now_us)
     bench.run(200 * S)
     heard = [one.at_us for one in bench.readings if one.at_us > row[0] - 30 * S]
     assert abs(heard[0] - row[0]) <= 3000, (name, heard[0] - row[0])
@@ -270,7 +270,7 @@ def test_power_cut(mode):
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("chip", ["cc1101", "sx1262"])
 def test_over_the_radios(chip, mode):
-    """What the ether of the other tests leaves out: drivers, windows that are armed, answers that take the radio's time."""
+    """What the air of the other tests leaves out: drivers, windows that are armed, answers that take the radio's time."""
     bench = Bench("command", mode)
     world = World(seed=2)
     nodes = [radio_node(world, chip, "gateway", bench.gateway, bench)]
