@@ -18,7 +18,7 @@ from .installer import Installer
 from .order_book import OrderBook
 from .seen import ANSWERS, Seen
 from .session import DOUBT, Session
-from .windows import NEAR_US, Windows
+from .windows import Windows
 
 # step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
 # "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result), "failed" (why), "expired",
@@ -340,10 +340,9 @@ class Gateway(Windows):
             self._follow(at, now_us)
         for mode, telegram, window, what, meter in self.installer.due(now_us):
             self._shots.append(self._shot(mode, telegram, window, what, None, meter))
-        if shot is not None and shot.window[0] - now_us > NEAR_US:
-            self._shots.append(shot)
-            shot = None
-        shot = shot or self._due_shot(now_us)
+        if shot is not None:
+            self._shots.insert(0, shot)
+        shot = self._due_shot(now_us)
         # Storing takes longer than a window: never while something is armed.
         soft = self._soft and shot is None and not self._unstored
         if self._armed is None and (self._dirty or soft):

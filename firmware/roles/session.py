@@ -120,13 +120,11 @@ class Session(Talk):
     # --- what is sent ---
 
     def prepare(self, at_us, now_us, wall_us):
-        """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC then, or None.
-        False if there is none to be sent."""
+        """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC then, or None."""
         try:
             self._make(at_us, now_us, wall_us)
         except OmsError as error:
             self._fail(error.message, now_us)
-        return self.datagram is not None
 
     def _make(self, at_us, now_us, wall_us):
         until_us = self._command_us and self._command_us + timing.COMMAND_RESPONSE_US

@@ -16,7 +16,7 @@ from .seen import ANSWERS, FAMILIES, Glance, Seen
 from .session import FRESH_US
 
 LEAD_US = const(10000)  # a telegram is handed out so long before its window
-NEAR_US = const(20000)  # a window that begins within this is armed at once
+_NEAR_US = const(20000)  # a window that begins within this is armed at once
 _LATEST_US = const(1200)  # a driver takes a window until so long before its middle
 _DIRECT_US = const(4000)  # to spare until the end of a near window, for what was not prepared
 _SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
@@ -73,6 +73,9 @@ class Windows:
         if shot is None:
             return None
         self._judged = event
+        if now_us > shot.window[1]:
+            self._missed(shot, "the window is over", now_us)
+            return None
         return self._fire(shot, now_us)
 
     # --- the window behind a frame ---
@@ -83,7 +86,7 @@ class Windows:
             return None
         mode = FAMILIES[event.family]
         window = timing.answering(mode, seen.cc, event.end_us, modes.UP)
-        near = window[0] - now_us <= NEAR_US
+        near = window[0] - now_us <= _NEAR_US
         if (near and self._armed) or (ahead and not near) or self._unstored:
             return None
         if seen.kind == "SND-IR":
@@ -138,9 +141,9 @@ class Windows:
 
     def _prepare(self, at, at_us, now_us, wall_us):
         """Whether there is a datagram for this meter; made now, if need be. at_us: when the meter will have it; wall_us: UTC then."""
-        found = self._sessions[at].prepare(at_us, now_us, wall_us)
-        self._follow(at, now_us)
-        return found
+        self._sessions[at].prepare(at_us, now_us, wall_us)
+        self._follow(at, now_us)  # that may have ended the order
+        return self._sessions[at].datagram is not None
 
     def _ahead(self, at, now_us, wall_us):
         """Where the window is too short to make anything in it: make what is to be said next."""
