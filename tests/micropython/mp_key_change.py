@@ -115,7 +115,13 @@ def change(mode):
 
     talk.run(60000000, over)
     assert [(one.number, one.step) for one in ends] == [(number, "done")], ends
-    assert ends[0].detail == {"key_id": 0, "key_version": 1, "changed": True, "destroyed": True}
+    assert ends[0].detail == {
+        "key_id": 0,
+        "key_version": 1,
+        "changed": True,
+        "destroyed": True,
+        "authenticated": True,
+    }
     assert meter.keys.active(0) == 1 and meter.keys.key(0) == NEW
     changes = [one for one in talk.told if isinstance(one, KeyChange)]
     assert [(one.key_version, one.key, one.outcome) for one in changes] == [(1, NEW, CHANGED)]
