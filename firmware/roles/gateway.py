@@ -21,9 +21,10 @@ from .session import DOUBT, Session
 from .windows import Windows
 
 # step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
-# "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result, with authenticated: whether the meter has proved
-# that it comes from it, and behind the command; an ACK proves nothing, SEC-02), "failed" (why), "expired", "cancelled". number: of the order; None for what the gateway does of its own accord: "demand" (ACK of an ACC-DMD), "closed"
-# (SND-NKE). meter: name of the Partner. at_us: board's clock.
+# "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result, with authenticated: whether the
+# meter has proved that it comes from it, and from behind the command; an ACK is in clear and proves nothing, SEC-02), "failed"
+# (why), "expired", "cancelled". number: of the order; None for what the gateway does of its own accord: "demand" (ACK of an
+# ACC-DMD), "closed" (SND-NKE). meter: name of the Partner. at_us: board's clock.
 OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_us", "margin_us"))
 
 _SOFT_US = const(1000000)
