@@ -140,19 +140,16 @@ class Node:
             self._listen(self._listening)
 
     def _listen(self, action):
-        from .phy.deframer import Deframer  # a node that only sends has no room for it
+        from .phy import deframer  # a node that only sends has no room for it
 
-        family = action.mode
-        if family != modes.T_AND_C:
-            family = modes.find(action.mode, action.direction).family
         self.radio.configure(action.mode, action.direction)
-        self.radio.listen(Deframer(family), self.board.now_us())
+        self.radio.listen(deframer.of(action.mode, action.direction), self.board.now_us())
         self._listening = action
 
     def _transmit(self, action):
         frequency_hz, air_time_us = _air_time(action)
         self.ledger.check(frequency_hz, air_time_us, action.at_us)
-        self.radio.configure(action.mode, action.direction)
+        self.radio.configure(action.mode, action.direction, 0, action.offset_hz)
         self.radio.prepare(action.chips, self.board.now_us())
         self.radio.transmit(action.at_us, action.until_us)
         self._sending = (frequency_hz, air_time_us, action.at_us)

@@ -81,7 +81,7 @@ class Partner:
         if self.damage:
             frame[self.damage.pop(0)] ^= 0x10
         chips = framing.chips(modes.find(self.mode, modes.DOWN), bytes(frame))
-        return Transmit(self.mode, modes.DOWN, chips, at_us, telegram, until_us)
+        return Transmit(self.mode, modes.DOWN, chips, at_us, telegram, until_us, 0)
 
     def feed(self, event, now_us, wall_us=None):
         if event.kind == radio.SENT:

@@ -53,7 +53,7 @@ class Turn:
         if not self.plan:
             return []
         stream, at_us = self.plan.pop(0)
-        return [Transmit(self.mode, modes.UP, stream, at_us, b"", None)]
+        return [Transmit(self.mode, modes.UP, stream, at_us, b"", None, 0)]
 
     def feed(self, event, now_us, wall_us=None):
         self.events.append(event)

@@ -113,3 +113,15 @@ class Deframer:
             return missing
         self.frame = bytes(out)
         return 0
+
+
+def of(mode, direction):
+    """A deframer for what is received in this mode (a name of `modes`, or "T+C")."""
+    if mode == modes.T_AND_C:
+        return Deframer(mode)
+    family = modes.find(mode, direction).family
+    if family == "B":
+        from .burst.deframer import BurstDeframer
+
+        return BurstDeframer(direction)
+    return Deframer(family)

@@ -3,8 +3,11 @@
 from collections import namedtuple
 
 # Send `chips` (the complete stream on air, packed) so that the first chip leaves at `at_us`; with `until_us` in a window:
-# not before the one and not behind the other. `telegram` is what they carry, without link CRCs, for those who watch.
-Transmit = namedtuple("Transmit", ("mode", "direction", "chips", "at_us", "telegram", "until_us"))
+# not before the one and not behind the other. `telegram` is what they carry, without link CRCs, for those who watch. The
+# carrier is moved by `offset_hz`.
+Transmit = namedtuple(
+    "Transmit", ("mode", "direction", "chips", "at_us", "telegram", "until_us", "offset_hz")
+)
 
 # Receive this mode ("T1", "S2", ..., or "T+C") until told otherwise.
 Listen = namedtuple("Listen", ("mode", "direction"))

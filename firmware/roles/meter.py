@@ -175,7 +175,7 @@ class Meter:
             actions.append(persist)
         telegram = self.telegram(wall_us)
         self._grow()
-        actions.append(Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram, None))
+        actions.append(Transmit(self.profile.mode, modes.UP, self._chips(telegram), at_us, telegram, None, 0))
         return actions
 
     def stop(self):

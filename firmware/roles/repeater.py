@@ -197,7 +197,7 @@ class Repeater:
             self._count("dropped." + why)
         self._armed = job
         telegram = (frame_b if job.frame_format == "B" else frame_a).strip(job.frame)
-        actions = [Transmit(job.mode, job.direction, chips, at_us, telegram, at_us + _WIDE_US)]
+        actions = [Transmit(job.mode, job.direction, chips, at_us, telegram, at_us + _WIDE_US, 0)]
         if self.budget and not self.budget.covers(row.frequency_hz, air_us):
             actions.insert(0, Persist(self._stored, 1))
         return actions

@@ -358,7 +358,7 @@ class Scripted:
 
 
 def _moved(action, at_us, until_us):
-    return Transmit(action.mode, action.direction, action.chips, at_us, action.telegram, until_us)
+    return Transmit(action.mode, action.direction, action.chips, at_us, action.telegram, until_us, 0)
 
 
 def _built(action, sending, frame_format):
@@ -379,4 +379,6 @@ def _built(action, sending, frame_format):
             place = min(place, 8 * len(chips) - 9)  # not in the trailer
             chips[place >> 3] ^= 0x80 >> (place & 7)
         chips = bytes(chips)
-    return Transmit(action.mode, action.direction, chips, sending.at_us, sending.telegram, sending.until_us)
+    return Transmit(
+        action.mode, action.direction, chips, sending.at_us, sending.telegram, sending.until_us, 0
+    )

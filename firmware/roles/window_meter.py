@@ -282,7 +282,7 @@ class WindowMeter(Spontaneous):
         if not self.credits.covered():
             actions.append(self._persist(BLOCK, BLOCK))
             self._covered = BLOCK - 1
-        actions.append(Transmit(self.profile.mode, modes.UP, chips, frame.at_us, telegram, frame.until_us))
+        actions.append(Transmit(self.profile.mode, modes.UP, chips, frame.at_us, telegram, frame.until_us, 0))
         if self.receiver.quick and cc & LIMITED and not self.receiver.listens:
             actions += self.receiver.listen()
         return actions

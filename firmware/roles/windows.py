@@ -203,7 +203,7 @@ class Windows:
             shot.what.flying = True
         if session is not None and session.order is not None and session.tries and shot.what is not _DEMAND:
             self._event(session, "retry", "try {}".format(session.tries + 1), now_us)
-        return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1])
+        return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1], 0)
 
     def _due_shot(self, now_us):
         """The Shot that is to be handed out now, or None."""

@@ -45,7 +45,7 @@ class Store:
 
 
 CHIPS = bytes(50)
-SEND = Transmit("T1", "up", CHIPS, 1000, b"", None)
+SEND = Transmit("T1", "up", CHIPS, 1000, b"", None, 0)
 
 
 def node(role, **more):
@@ -184,7 +184,7 @@ def test_a_telegram_that_was_refused_does_not_leave_its_successors_uncounted():
     nobody would know of them."""
     hour_us = 3600 * 10**6
     spent = [1, hour_us - 10**6, 3_600_000]  # the band is used up, for one second still
-    later = [Transmit("T1", "up", CHIPS, at_us, b"", None) for at_us in (2000500, 2100500)]
+    later = [Transmit("T1", "up", CHIPS, at_us, b"", None, 0) for at_us in (2000500, 2100500)]
     script = Script(t100=[Persist({}, 64), SEND], t2000000=later[:1], t2100000=later[1:])
     it = node(script, state={"duty_cycle": spent})
     it.store = MemoryStore()

@@ -8,7 +8,7 @@ from omsnode.firmware.roles.window_actions import Rest
 from omsnode.firmware.two_way import TwoWay
 
 CHIPS = bytes(50)
-REPLY = Transmit("T2", "down", CHIPS, 2000, b"", 3000)
+REPLY = Transmit("T2", "down", CHIPS, 2000, b"", 3000, 0)
 LISTEN = Listen("T2", "up")
 FRAME = radio.Event(radio.FRAME, 500, 1000, b"frame")
 SENT = radio.Event(radio.SENT, 2500, 6500)
@@ -42,7 +42,7 @@ class Radio:
     def start(self, now_us):
         self.calls.append("start")
 
-    def configure(self, mode, direction):
+    def configure(self, mode, direction, channel=0, offset_hz=0):
         self.calls.append((mode, direction))
 
     def prepare(self, chips, now_us):

@@ -227,7 +227,7 @@ class Speaker:
         if not self.frames:
             return []
         stream = framing.chips(self.row, self.frames.pop(0), self.frame_format)
-        return [Transmit(self.mode, self.row.direction, stream, at_us, b"", None)]
+        return [Transmit(self.mode, self.row.direction, stream, at_us, b"", None, 0)]
 
     def feed(self, event, now_us, wall_us=None):
         if event.kind != radio.SENT:

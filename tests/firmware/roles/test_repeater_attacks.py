@@ -212,7 +212,7 @@ class Air:
     def start(self, now_us):
         self.events = []
 
-    def configure(self, mode, direction):
+    def configure(self, mode, direction, channel=0, offset_hz=0):
         self._mode = mode, direction
 
     def listen(self, deframer, now_us):
