@@ -16,7 +16,7 @@ from .actions import REFUSED, Deliver, Persist
 from .entropy import Entropy
 from .installer import Installer
 from .order_book import OrderBook
-from .seen import ANSWERS, Seen
+from .seen import Seen
 from .session import DOUBT, Session
 from .windows import Windows
 
@@ -57,7 +57,6 @@ class Gateway(Windows):
         super().__init__()
         self.collector = collector
         self.address = address
-        self._own = address.link_bytes()
         self.partners = list(partners)
         self.demands = demands
         self.arming = arming
@@ -202,7 +201,7 @@ class Gateway(Windows):
             if seen.later:
                 # It does not say whose it is.
                 session = self._sessions[at]
-                ours = session.expects(seen) or (seen.number is not None and seen.number == session.previous)
+                ours = session.expects(seen) or session.repeats(seen)
                 if ours and one.link == seen.link.address:
                     return at
             elif (one.meter or one.pattern).matches(seen.address):
@@ -242,7 +241,8 @@ class Gateway(Windows):
     def _frame(self, seen, event, now_us, wall_us):
         """A frame of a meter: what it means for its session. Returns the Shot that follows, or None."""
         judged = self._judged is event
-        self._judged = None
+        if judged:  # while it is held, others may be fed
+            self._judged = None
         at = self._find(seen)
         if seen.kind == "SND-IR" and seen.tpl is not None:
             self._told.append(Deliver(self.installer.heard(seen, event)))
@@ -250,8 +250,8 @@ class Gateway(Windows):
             session = self._sessions[at]
             if session.expects(seen):
                 session.answer(seen, now_us, wall_us, self.collector.formats)
-            elif seen.kind in ANSWERS and seen.number == session.previous:
-                session.repeated(judged, now_us)
+            elif session.repeats(seen):
+                session.repeated(now_us)
             else:
                 session.overheard(seen, now_us, wall_us)
             self._follow(at, now_us)

@@ -9,6 +9,7 @@ from ..link import collision, timing
 from ..portable import const
 from .ladder import CLOSE, CLOSED, COMMAND, COMMAND2, KINDS, REST
 from .partner import LONG_STEP, STEP
+from .seen import ANSWERS
 
 _PAUSE_US = const(1000000)
 _NKE = const(3)  # times that SND-NKE is sent to a meter that goes on repeating
@@ -145,21 +146,29 @@ class Talk:
     def expects(self, seen):
         """Whether a frame of this meter is an answer to what was sent."""
         one = self.datagram
-        if one is None or not one.tries or seen.number != one.number or self.closing:
+        # What the meter says of its own accord has its own numbers, and they may be these.
+        if one is None or not one.tries or self.closing or seen.kind not in ANSWERS:
             return False
+        return seen.number == one.number and self._for_us(seen)
+
+    def repeats(self, seen):
+        """Whether it is the answer to the datagram before."""
+        return seen.kind in ANSWERS and seen.number == self.previous is not None and self._for_us(seen)
+
+    def _for_us(self, seen):
         if seen.receiver is None:
             return self.partner.allocated
         return seen.receiver == self._own
 
-    def repeated(self, answered, now_us):
-        """The meter repeats its answer to the datagram before: this one it has not got. answered: it is being sent again."""
+    def repeated(self, now_us):
+        """The meter repeats its answer to the datagram before: this one it has not got."""
         if self.state == REST:
             # It does not know that this has come to its end.
             self.state = CLOSE
             self.partner.answered(now_us)
         if self.datagram is not None and not self.closing:
             self._not_taken()
-            if not answered and self.outdated(now_us):
+            if not self.datagram.flying and self.outdated(now_us):
                 self._renew()
 
     def counted(self, side, counter, now_us, wall_us):

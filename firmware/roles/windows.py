@@ -55,7 +55,7 @@ class Windows:
     def __init__(self):
         self._shots = []  # for windows to come
         self._armed = None
-        self._judged = None  # frame that `reply` has dealt with
+        self._judged = None  # frame that `reply` has dealt with, until it is fed
 
     def reply(self, event, now_us):
         """A Transmit that answers this frame, if one is prepared and its window is near; else None."""
@@ -117,7 +117,8 @@ class Windows:
                 at, window[0], now_us, wall_us and wall_us + window[0] - event.at_us
             ):
                 return None
-        self._judged = event  # one frame is one opportunity
+        if ahead:
+            self._judged = event  # one frame is one opportunity
         if not session.opportunity(self._entropy.number(2), now_us, wall_us):
             return None
         return self._datagram(mode, window, session)
@@ -133,9 +134,7 @@ class Windows:
         first (Annex I)."""
         if seen.kind not in ANSWERS:
             return True
-        if seen.receiver is not None and seen.receiver != self._own:
-            return False
-        return seen.number == session.previous and not session.expects(seen)
+        return session.repeats(seen) and not session.expects(seen)
 
     # --- what is said in it ---
 

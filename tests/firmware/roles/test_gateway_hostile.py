@@ -8,7 +8,7 @@ from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.orders import Exchange
 from omsnode.firmware.roles.partner import Partner
-from support_window import ALARM, MASTER, METER, READ, WRITE, WRITE2, Meter, Order, S, Stage, said
+from support_window import ALARM, MASTER, METER, READ, VOLUME, WRITE, WRITE2, Meter, Order, S, Stage, said
 
 OTHER = Address.parse("99999999.M=XYZ.V=01.T=07")
 
@@ -327,3 +327,34 @@ def test_a_demand_of_a_meter_whose_cycle_is_over():
     partner.demanded(stage.now_us)
     partner.advance(stage.now_us + 60 * S)
     assert not partner.awake
+
+
+def test_what_a_meter_says_of_its_own_accord_is_no_answer_whatever_its_number():
+    """Access numbers of both sides meet by chance: without an ELL once in 256 telegrams. ADR-04, COL-05."""
+    stage, meter = known(meter=Meter(mode=5), partners=[Partner(METER, MASTER, "A")])
+    order = stage.order(READ)
+    (asked,) = stage.hear(meter.nr())
+    theirs = said(asked)
+    meter.number = theirs[1]
+    own = meter._frame(
+        0x44, theirs[1], meter._protected((0x7A, 0x72), theirs[2].access_number, 0, VOLUME), 0xA0
+    )
+    assert stage.hear(own, stage.now_us + 3 * S) == [asked]  # an opportunity
+    assert order.log == ["exchange"]
+    stage.hear(meter.rsp(asked))
+    assert order.log == ["exchange", "RSP-UD 00"]
+
+
+@pytest.mark.parametrize("mode", ["C2", "S2", "T2"])
+def test_an_answer_to_another_gateway_with_the_number_of_our_last_datagram(mode):
+    """COL-04: it proves nothing of our command."""
+    stage, meter = known(mode)
+    stage.order(READ)
+    order = stage.order(WRITE, once=True)
+    (asked,) = stage.hear(meter.nr())
+    answer = meter.rsp(asked)
+    sent = stage.hear(answer)
+    (command,) = sent or stage.hear(answer, stage.now_us + 2 * S)
+    stage.hear(meter._frame(0x00, said(asked)[1], b"", None, OTHER), stage.now_us + 2 * S)
+    session = stage.role._sessions[0]
+    assert session.datagram.telegram == command and session.doubtful and order.log == ["exchange"]
