@@ -48,6 +48,7 @@ class Session(Talk):
         self._long_step = False
         self._command = None  # (Side, counter) of the last command that was sent
         self._authentic = False
+        self._overtaken = False  # what was opened last is authentic, and its counter is too low
         self._doubted = False  # one was given up that the meter may have executed
         self._remake()
 
@@ -176,6 +177,8 @@ class Session(Talk):
         else:
             telegram = self._opened(seen, now_us, formats)
             if telegram is None:
+                if self._overtaken and (self.state, "answer") in TABLE:
+                    self._ask_anew(now_us, wall_us)
                 return False
             status = telegram.tpl.status if telegram.tpl is not None else None
             event = self._answered(telegram, status, now_us)
@@ -189,6 +192,14 @@ class Session(Talk):
         self.told.append((steps.get(seen.kind, "answered"), event))
         self._event(event, now_us, wall_us)
         return True
+
+    def _ask_anew(self, now_us, wall_us):
+        """It answers, and repeats what it made before another message that came through: for a new datagram it makes a new answer.
+        That one may be said in the same window; but no try came to anything, and all of them end."""
+        self.previous = self.datagram.number
+        self.wait_us = None
+        self.tries = 0
+        self._event("stale", now_us, wall_us)
 
     def _acknowledged(self, status, now_us):
         if self._pieces is not None and len(self._pieces) > 1:
@@ -230,6 +241,7 @@ class Session(Talk):
         """The Telegram of an answer, if it is protected as it must be and is new, or a fragment of one; else None."""
         if self._fragments is None:
             self._fragments = Reassembly(1)
+        self._overtaken = False
         partner = self.partner
         for side in (partner.side, partner.rival):
             if side is None:
@@ -247,6 +259,7 @@ class Session(Talk):
                 continue
             if told.verdict == application.AUTHENTICATED:
                 if told.counter <= side.heard:
+                    self._overtaken = True
                     continue
                 side.heard = told.counter
                 self._under_rival = side is partner.rival
