@@ -291,8 +291,8 @@ _S = R.STATUS_ADDRESS
 _STATUS = {
     _S["PARTNUM"]: lambda chip: chip.options.partnum,
     _S["VERSION"]: lambda chip: chip.options.version,
-    _S["FREQEST"]: lambda chip: chip.receiver.freqest,
-    _S["LQI"]: lambda chip: chip.receiver.lqi | chip.crc_ok << 7,
+    _S["FREQEST"]: lambda chip: chip.receiver.freqest_now(),
+    _S["LQI"]: lambda chip: chip.receiver.lqi_now() | chip.crc_ok << 7,
     _S["RSSI"]: lambda chip: chip.receiver.rssi_now(),
     _S["MARCSTATE"]: lambda chip: chip.marc,
     _S["PKTSTATUS"]: lambda chip: chip.packet_status(),

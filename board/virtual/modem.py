@@ -5,12 +5,7 @@ from .registers import ADDRESS, field
 XOSC_HZ = 26_000_000
 
 MODULATION = {0: "2-FSK", 1: "2-GFSK", 3: "OOK", 4: "4-FSK", 7: "MSK"}
-BSCFG_LIMIT = (
-    0.002,
-    0.03125,
-    0.0625,
-    0.125,
-)  # 0: no compensation, what the bit synchroniser stands by itself
+BSCFG_LIMIT = (0, 0.03125, 0.0625, 0.125)  # 0: no compensation
 PREAMBLE_BYTES = (2, 3, 4, 6, 8, 12, 16, 24)
 MAGN_TARGET_DB = (24, 27, 30, 33, 36, 38, 40, 42)
 LNA_GAIN_LOSS_DB = (0, 2.6, 6.1, 7.4, 9.2, 11.5, 14.6, 17.1)
@@ -49,6 +44,7 @@ class Modem:
         "deviation_hz",
         "bandwidth_hz",
         "modulation",
+        "inverted",
         "rate_limit",
         "offset_limit_hz",
         "sync_mode",
@@ -59,7 +55,9 @@ class Modem:
         "xosc_hz",
     )
 
-    def __init__(self, registers, xosc_hz=XOSC_HZ):
+    def __init__(self, registers, xosc_hz=XOSC_HZ, uncompensated=0.002):
+        """uncompensated: the part of the rate that the bit synchroniser stands by itself."""
+
         def get(name):
             return field(registers, name)
 
@@ -68,13 +66,14 @@ class Modem:
         self.chip_rate_cps = (256 + get("DRATE_M")) * 2 ** get("DRATE_E") * xosc_hz / 2**28
         self.bandwidth_hz = xosc_hz / (8 * (4 + get("CHANBW_M")) * 2 ** get("CHANBW_E"))
         self.modulation = MODULATION.get(get("MOD_FORMAT"), "?")
-        if self.modulation == "MSK":
+        self.inverted = self.modulation == "MSK"  # sync word and data, both ways [7.2]
+        if self.inverted:
             self.deviation_hz = self.chip_rate_cps / 4
         elif self.modulation == "OOK":
             self.deviation_hz = 0.0
         else:
             self.deviation_hz = (8 + get("DEVIATION_M")) * 2 ** get("DEVIATION_E") * xosc_hz / 2**17
-        self.rate_limit = BSCFG_LIMIT[get("BS_LIMIT")]
+        self.rate_limit = BSCFG_LIMIT[get("BS_LIMIT")] or uncompensated
         self.offset_limit_hz = self.bandwidth_hz * (0, 1 / 8, 1 / 4, 1 / 2)[get("FOC_LIMIT")]
         self.sync_mode = get("SYNC_MODE")
         self.preamble_bytes = PREAMBLE_BYTES[get("NUM_PREAMBLE")]

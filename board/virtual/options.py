@@ -80,6 +80,27 @@ OPTIONS = (
         "6.2",
     ),
     Option(
+        "raw_freqest",
+        "live",
+        ("live", "zero"),
+        "FREQEST in SYNC_MODE 0: what the loop stands at just now (between signals anywhere within FOCCFG's limit), or 0",
+        "3 (valid after sync; without one not stated)",
+    ),
+    Option(
+        "raw_chip_errors",
+        0.0,
+        (0.0, 0.002),
+        "share of wrong chips that SYNC_MODE 0 adds: FOCCFG and BSCFG keep the loop gains meant for before the sync word",
+        "3.1 (what it costs is not stated)",
+    ),
+    Option(
+        "uncompensated_ppm",
+        2000,
+        (2000, 200),
+        "the rate error that the bit synchroniser stands with BSCFG limit 0",
+        "3.1 (not stated)",
+    ),
+    Option(
         "srx_in_rx",
         "ignored",
         ("ignored", "restart"),

@@ -161,8 +161,11 @@ class Radio:
                 self.violation("not modelled: " + name)
         if R.field(self.registers, "RX_TIME") != 7:
             self.violation("not modelled: RX_TIME")
-        if self.modem().modulation not in ("2-FSK", "2-GFSK", "MSK", "OOK"):
+        modem = self.modem()
+        if modem.modulation not in ("2-FSK", "2-GFSK", "MSK", "OOK"):
             self.violation("not modelled: MOD_FORMAT")
+        if modem.modulation == "MSK" and modem.chip_rate_cps < 26_000:
+            self.violation("MSK below 26 kBaud")
 
     def _enter_rx(self):
         self._check_modelled()
@@ -258,5 +261,5 @@ class Radio:
     def modem(self):
         """Quantities of the present registers; looked at anew after any register write."""
         if self._modem is None:
-            self._modem = Modem(self.registers, self.xosc_hz)
+            self._modem = Modem(self.registers, self.xosc_hz, self.options.uncompensated_ppm * 1e-6)
         return self._modem

@@ -24,6 +24,8 @@ class Receiver(Follower):
 
     def __init__(self, chip):
         super().__init__(chip)
+        self.latched = False
+        self.invert = 0
         self.carrier_sense = 0
         self.pqt_reached = 0
         self.rssi = self._raw_rssi(-138)
@@ -35,19 +37,25 @@ class Receiver(Follower):
     def start(self):
         """RX is entered (or restarted): RSSI is live again, the search begins."""
         self.on = True
-        self.receiving = False
+        self.receiving = self.latched = False
         self.signal = None
         self.started_ns = self.chip.world.now_ns
         self.air_changed()
 
     def stop(self):
-        if self.on and self.hearing is not None and not self.receiving:
-            self.rssi = self.rssi_now()
-        self.on = self.receiving = False
+        if self.on and self.hearing is not None and not self.latched:
+            self.rssi, self.lqi, self.freqest = self.rssi_now(), self.lqi_now(), self.freqest_now()
+        self.on = self.receiving = self.latched = False
         self.chip.in_packet = 0
         self.signal = self.hearing = None
         self.timer_ns = NEVER
         self.carrier_sense = self.pqt_reached = 0
+
+    def _hear(self, modem):
+        hearing = super()._hear(modem)
+        if not modem.sync_mode & 3:
+            hearing.error_rate = min(0.5, hearing.error_rate + self.chip.options.raw_chip_errors)
+        return hearing
 
     def _sense(self, modem):
         rssi = self.hearing.rssi_dbm
@@ -70,6 +78,7 @@ class Receiver(Follower):
         mode = modem.sync_mode
         self.register = chip.rng.getrandbits(32)
         self.quality = 0
+        self.invert = int(modem.inverted)
         signal = self.signal
         if not mode & 3:  # no sync word at all, or carrier sense alone
             if chip.options.rx_without_sync == "stream" and (mode == 0 or self.carrier_sense):
@@ -79,7 +88,7 @@ class Receiver(Follower):
             now_index = math.ceil((chip.world.now_ns - signal.start_ns) / signal.period_ns - 1e-6)
             if same_signal:
                 for bit in signal.chips[max(0, now_index - 32) : now_index]:
-                    self._shift(bit)
+                    self._shift(bit ^ self.invert)
             self.index = now_index
             self._scan()
         elif chip.world.air.noise_syncs and mode & 4 == 0:
@@ -107,9 +116,10 @@ class Receiver(Follower):
         chips = self.signal.chips
         register, quality = self.register, self.quality
         index, end = self.index, len(chips)
+        invert = self.invert
         errors = self.error_left < end - index
         while index < end:
-            bit = chips[index]
+            bit = chips[index] ^ invert
             if errors:
                 bit ^= self._error()
             index += 1
@@ -129,7 +139,6 @@ class Receiver(Follower):
     def _begin_packet(self, sync):
         chip = self.chip
         now = chip.world.now_ns
-        hearing = self.hearing
         self.receiving = True
         self.bits = self.have = 0
         self.count = 0
@@ -138,15 +147,12 @@ class Receiver(Follower):
         self.crc_left = 0
         self.crc = 0xFFFF
         self.whitening = Whitening()
-        self.rssi = self._raw_rssi(hearing.rssi_dbm)
+        self.latched = bool(sync)
+        if sync:
+            self.rssi = self._raw_rssi(self.hearing.rssi_dbm)
+            self.lqi, self.freqest = self._lqi(), self._freqest()
         if self.signal is None:
             self.noise_ns = now
-            self.lqi, self.freqest = 127, 0
-        else:
-            self.lqi = max(1, min(127, int(60 - 2 * hearing.snr_db)))
-            modem = chip.modem()
-            offset = hearing.offset_hz if modem.offset_limit_hz else 0
-            self.freqest = round(offset / (modem.xosc_hz / 16384)) & 0xFF
         chip.crc_ok = chip.crc_ok_unread = 0
         if sync:
             chip.in_packet = 1
@@ -160,6 +166,8 @@ class Receiver(Follower):
         chip = self.chip
         registers = chip.registers
         control = registers[_PKTCTRL0]
+        if self.invert:
+            value ^= 0xFF
         if control & 0x40:
             value = self.whitening.apply(value)
         if self.crc_left:
@@ -235,7 +243,7 @@ class Receiver(Follower):
         self.chip.in_packet = 0
         self.start()
 
-    # --- RSSI ---
+    # --- RSSI, LQI, FREQEST: latched at the sync word; live before, and in raw reception throughout ---
 
     @staticmethod
     def _raw_rssi(dbm):
@@ -244,10 +252,34 @@ class Receiver(Follower):
 
     def rssi_now(self):
         """Register value: live during the search, frozen from the sync word on and after RX was left."""
-        live = self.on and not self.receiving and self.hearing is not None
-        if live and self.chip.world.now_ns - self.started_ns >= self.chip.modem().rssi_period_ns:
+        if self._live() and self.chip.world.now_ns - self.started_ns >= self.chip.modem().rssi_period_ns:
             return self._raw_rssi(self.hearing.rssi_dbm)
         return self.rssi
+
+    def lqi_now(self):
+        return self._lqi() if self._live() and self.receiving else self.lqi
+
+    def freqest_now(self):
+        if not (self._live() and self.receiving):
+            return self.freqest
+        return self._freqest() if self.chip.options.raw_freqest == "live" else 0
+
+    def _live(self):
+        return self.on and not self.latched and self.hearing is not None
+
+    def _lqi(self):
+        if self.signal is None:
+            return 127
+        return max(1, min(127, int(60 - 2 * self.hearing.snr_db)))
+
+    def _freqest(self):
+        modem = self.chip.modem()
+        limit = modem.offset_limit_hz
+        if self.signal is not None:
+            offset = max(-limit, min(limit, self.hearing.offset_hz))
+        else:
+            offset = 0 if self.latched else self.chip.rng.uniform(-limit, limit)
+        return round(offset / (modem.xosc_hz / 16384)) & 0xFF
 
 
 def fixed_now(chip):

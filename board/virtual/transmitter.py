@@ -40,6 +40,7 @@ class Transmitter:
         self.length = None
         self.crc = 0xFFFF
         self.whitening = Whitening()
+        self.invert = 0xFF if modem.inverted else 0
         chip.world.air.begin(self.sent)
         if modem.sync_mode & 3:
             self.phase = _PREAMBLE
@@ -64,7 +65,7 @@ class Transmitter:
         if chip.options.tx_off_extra_byte == "first_half" and infinite and self.phase == _DATA:
             done = self.sent.chips_ended(chip.world.now_ns)
             if 8 - (len(self.sent.chips) - done) < 4 and chip.tx_fifo:
-                self.sent.chips.extend(CHIPS_OF[chip.tx_fifo.popleft()])
+                self.sent.chips.extend(CHIPS_OF[chip.tx_fifo.popleft() ^ self.invert])
                 chip.world.air.detach(self.sent)
                 self.sent = None
                 self.timer_ns = NEVER
@@ -91,7 +92,9 @@ class Transmitter:
             else:
                 self.phase = _SYNC
                 word = bytes(chip.registers[_SYNC1 : _SYNC1 + 2])
-                self._emit(word * 2 if chip.modem().sync_mode & 3 == 3 else word)
+                self._emit(
+                    value ^ self.invert for value in (word * 2 if chip.modem().sync_mode & 3 == 3 else word)
+                )
         elif self.phase == _SYNC:
             self.phase = _DATA
             chip.in_packet = 1
@@ -104,7 +107,10 @@ class Transmitter:
         if not self.first and self._complete():
             if chip.registers[_PKTCTRL0] & 4:
                 self.phase = _CRC
-                self._emit(self.whitening.apply(value) if self._white() else value for value in self._crc())
+                self._emit(
+                    (self.whitening.apply(value) if self._white() else value) ^ self.invert
+                    for value in self._crc()
+                )
                 return
             self._finish()
             return
@@ -126,7 +132,7 @@ class Transmitter:
             self.crc = crc16(self.crc, value)
         if self._white():
             value = self.whitening.apply(value)
-        self._emit((value,))
+        self._emit((value ^ self.invert,))
 
     def _white(self):
         return self.chip.registers[_PKTCTRL0] & 0x40
