@@ -259,7 +259,7 @@ class Session(Talk):
                 continue
             if told.verdict == application.AUTHENTICATED:
                 if told.counter <= side.heard:
-                    self._overtaken = True
+                    self._overtaken = told.counter < side.heard
                     continue
                 side.heard = told.counter
                 self._under_rival = side is partner.rival
