@@ -26,7 +26,8 @@ def make(mode="C2", security=7, device=None, state=None, key=MASTER, **more):
     )
     device = Device([commands.Register(b"\x04", b"\x13", 6408)]) if device is None else device
     keys = KEYS if key is MASTER else {(0, 0): key}
-    return WindowMeter(profile, bytes((7, 0, 0, 0, 0)), keys, STORAGE, device or None, state, **more)
+    entropy = more.pop("entropy", bytes((7, 0, 0, 0, 0)))
+    return WindowMeter(profile, entropy, keys, STORAGE, device or None, state, **more)
 
 
 def awake(role, n=1):

@@ -64,7 +64,8 @@ class Spontaneous(CommandedMeter):
         self._turn = fillers  # slots since the last SND-NR
         self._installing = None  # [when the next SND-IR is due, end, how many were sent]
         self._demand_us = None  # when the next ACC-DMD is due
-        self._number = 0  # TPL access number of the last SND-IR
+        # TPL access number of the last SND-IR: in mode 5 it makes the initialisation vector, and a start begins elsewhere.
+        self._number = entropy[-1]
 
     def _present(self, now_us, wall_us):
         image = getattr(self.device, "image", None)

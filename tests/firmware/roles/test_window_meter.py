@@ -83,6 +83,17 @@ def test_installation_n_7(shared):
     assert [telegram[1] for _, _, telegram in walk.sent] == [0x44, 0x46, 0x46]
 
 
+def test_installation_numbers_do_not_begin_anew_with_each_start():
+    """In mode 5 the TPL access number makes the initialisation vector (security sheet 4.1)."""
+    firsts = set()
+    for last in range(0, 256, 15):
+        role = make(security=5, entropy=bytes((7, 0, 0, 0, last)))
+        walk = awake(role)
+        role.install(walk.now_us)
+        firsts.add(walk.until_sent()[14])
+    assert len(firsts) == 18
+
+
 def test_installation_nobody_confirms():
     """At least six, 30 to 60 s apart and not always the same, an hour at most; slots where they were (INS-03)."""
     role = make()
