@@ -288,9 +288,9 @@ class Gateway(Windows):
         session.told = []
 
     def _adopted(self, partner, key):
-        from .key_steps import CHANGED, KeyChange
+        from .key_steps import KeyChange
 
-        self._told.append(Deliver(KeyChange(partner.meter, key[0], key[1], key[2], CHANGED, False)))
+        self._told.append(Deliver(KeyChange(partner.meter, *key)))
 
     def _drop(self, at, entry, step, now_us):
         """An order ends that has not come to its end."""

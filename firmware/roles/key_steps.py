@@ -17,9 +17,9 @@ MASTER = 0x00
 TRANSFER, ACTIVATE, FETCH, PROBE, DESTROY = "transfer", "activate", "fetch", "probe", "destroy"
 CHANGED, KEPT = "changed", "kept"
 
-# For who keeps the keys: this one was verified and holds from now on (outcome CHANGED). done: the old one is destroyed, which the
-# gateway does not wait for. It is told again behind a restart in between: nobody knows whether it was heard.
-KeyChange = namedtuple("KeyChange", ("address", "key_id", "key_version", "key", "outcome", "done"))
+# For who keeps the keys: this one was verified and holds from now on; that the old one is destroyed is not waited for. It is told
+# again behind a restart in between: nobody knows whether it was heard.
+KeyChange = namedtuple("KeyChange", ("address", "key_id", "key_version", "key"))
 
 # (state, event): (next state, what to do). Events: "ok" and "refused" are authentic; "changed" is authentic and under the
 # new key; "acknowledged", "error" (an application error) and "silence" are not. What is missing is ignored.

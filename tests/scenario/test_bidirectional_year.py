@@ -13,7 +13,7 @@ import pytest
 from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.collector import Collector, KnownMeter
 from omsnode.firmware.roles.gateway import Gateway, OrderEvent
-from omsnode.firmware.roles.key_steps import CHANGED, KeyChange
+from omsnode.firmware.roles.key_steps import KeyChange
 from omsnode.firmware.roles.meter import Profile, Register
 from omsnode.firmware.roles.partner import Partner
 from omsnode.firmware.roles.trust import Trust
@@ -221,7 +221,7 @@ class Year:
         self.air.wake(self.gateway)
 
     def _told(self, event):
-        if isinstance(event, KeyChange) and event.outcome == CHANGED:
+        if isinstance(event, KeyChange):
             self.version = event.key_version
         if not isinstance(event, OrderEvent) or event.number is None:
             return

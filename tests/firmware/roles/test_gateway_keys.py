@@ -34,7 +34,7 @@ def test_table_is_whole():
 
 
 def test_what_is_told_shows_no_key():
-    told = repr(KeyChange(METER, 0, 1, NEW, CHANGED, False)).lower()
+    told = repr(KeyChange(METER, 0, 1, NEW)).lower()
     assert NEW._secret.hex() not in told and repr(NEW._secret)[2:-1] not in told
 
 
@@ -101,7 +101,7 @@ class Change(Stage):
         if not self.changes:
             assert self.partner.side.key == MASTER
             return False
-        assert self.changes == [KeyChange(METER, 0, 1, NEW, CHANGED, False)]
+        assert self.changes == [KeyChange(METER, 0, 1, NEW)]
         assert self.partner.side.key == NEW and self.partner.rival is None
         found, function = opened(sent[0], NEW)
         assert (function, found.key_version) == (sitp.DESTROY, None)
