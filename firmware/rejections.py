@@ -38,6 +38,24 @@ class FrameError(LinkError):
     code = "frame"
 
 
+class ReservedError(LinkError):
+    """A value that the standard keeps for later, so that nobody knows what stands behind it; nothing of it is used."""
+
+    code = "reserved"
+
+
+class BodyError(LinkError):
+    """A MAC body, or its MBlocks, that cannot be read (OMS LPWAN); the layers above it are not affected."""
+
+    code = "mac_body"
+
+
+class ForbiddenCiError(LinkError):
+    """A CI code that shall not be used on this radio; `position` is its byte offset."""
+
+    code = "forbidden_ci"
+
+
 # --- security ---
 
 
