@@ -40,6 +40,7 @@ class Response:
 class Answers(Meter):
     """The part of CommandedMeter that speaks."""
 
+    carries = None
     _parts = None  # (partner, payloads) of a fragmented response that are still to be asked for
 
     def _link(self, c_field, asked, named=False):
@@ -129,12 +130,14 @@ class Answers(Meter):
         mode = self.profile.mode
         split = asked is not None and asked.link.ell is not None  # only with it may a message be split
         if len(whole) <= 1 + (room.whole(mode, modes.UP) if split else _LONGEST):
-            return finished(whole), persist
+            telegram = finished(whole)
+            if split or asked is None or not self.carries or self.carries(self._chips(telegram)):
+                return telegram, persist
         if asked is None:
             raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
         if not split:
             error = self._head(_ERROR_CI, access_number, error_codes.STATUS)
-            return finished(out + error + bytes((error_codes.NO_DATA,))), persist
+            return finished(out + error + bytes((error_codes.TOO_MANY_RECORDS,))), persist  # UC-32
         from ..transport import fragmentation
 
         afl, plain = sealing.seal(*message, fragmented=True)

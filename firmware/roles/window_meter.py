@@ -35,7 +35,8 @@ _PARTNERS = 4  # whose last answers are kept
 class WindowMeter(Spontaneous):
     """profile to state: as CommandedMeter; in mode C2, and in security modes 7 and 10, with ELL. access: LIMITED, UNLIMITED or
     UNIDIRECTIONAL. fast: bit D of its frames. fillers: n, ACC-NR frames for each SND-NR. period_us: t_TxD. pause: see
-    link.credits. registration: records (bytes) of its SND-IR, which is then static; None: its data.
+    link.credits. registration: records (bytes) of its SND-IR, which is then static; None: its data. carries: function that says
+    whether the radio can send a stream of chips; None: it can send any.
 
     margin_us: the least that an answer or a repetition was away from the edges of its window. More counters: outside (no
     window was open), deferred (answers that met a slot), no_credits, closed (frames that offered no access).
@@ -55,6 +56,7 @@ class WindowMeter(Spontaneous):
         period_us=timing.CYCLE_US[0],
         pause=False,
         registration=None,
+        carries=None,
     ):
         if period_us not in timing.CYCLE_US:
             raise MisuseError("a cycle repeats every 2, 3 or 5 s")
@@ -63,6 +65,7 @@ class WindowMeter(Spontaneous):
         self.receiver = Receiver(profile.mode, access, self.fast, period_us)
         self.access = self.receiver.access
         self.answers_in = ((profile.mode, modes.UP),)
+        self.carries = carries
         self.margin_us = None
         self._slot = self._pending = self._flight = None  # frames to be sent, and the one that the radio has
         self._last = None  # the telegram that a cycle repeats

@@ -138,6 +138,7 @@ def run(args):
         role = ShownScripted(scenario.maker(device, bool(device.listens)), faults.rules, state)
     elif device.listens:
         role = device.listens.role(ShownWindowMeter, device.profile, os.urandom(5), state)
+        role.carries = station.carries(hats.find(hat))
     else:
         role = ShownMeter(device.profile, os.urandom(5), state)
     role.files = store.path.with_suffix(".*")

@@ -84,7 +84,9 @@ def run(args):
         print("omsnode: {}\n  {}".format(store.problem, store.problem.hint), file=sys.stderr)
     budget = Budget()
     profile = management(address, "C1" if mode == modes.T_AND_C else mode)
-    role = Shown(Meter(profile, os.urandom(5), state), os.urandom(4), mode, budget, _carries(hat), state)
+    role = Shown(
+        Meter(profile, os.urandom(5), state), os.urandom(4), mode, budget, station.carries(hat), state
+    )
     if args.verbose:
         print("omsnode: {} repeats {} on {}".format(address, mode, hat_name), file=sys.stderr)
 
@@ -96,15 +98,6 @@ def run(args):
     with station.open(hat_name) as (board, driver):
         node = Node(board, driver, role, store, wall=station.wall(board), state=state, ledger=budget)
         return station.until_interrupted(node, lambda: service.serve(node, True, done=done))
-
-
-def _carries(hat):
-    """Function that says whether the radio can send a stream of chips, None if it can send any."""
-    if hat.chip != "sx1262":
-        return None
-    from omsnode.drivers.sx1262 import profiles
-
-    return lambda chips: profiles.left_out(chips) is not None
 
 
 def _virtual(role, store, budget, done, count):

@@ -114,3 +114,12 @@ def until_interrupted(node, work):
         node.stop()
         print(output.summary(node), file=sys.stderr)
     return 0
+
+
+def carries(hat):
+    """Function that says whether the radio can send a stream of chips, None if it can send any."""
+    if hat.chip != "sx1262":
+        return None
+    from omsnode.drivers.sx1262 import profiles
+
+    return lambda chips: profiles.left_out(chips) is not None

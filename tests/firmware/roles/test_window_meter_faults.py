@@ -179,7 +179,7 @@ def test_response_that_fits_no_telegram_is_an_error():
     walk = awake(role)
     asking = link_telegram.build(0x5B, GATEWAY, b"\x80" + METER.tpl_bytes() + bytes((0x24, 0, 0, 0)))
     answer = ask(walk, asking)
-    assert answer[10] in (0x6E, 0x6F) and answer[-1] == 0x12
+    assert answer[10] in (0x6E, 0x6F) and answer[-1] == 0x03
 
 
 # --- the radio refuses ---
