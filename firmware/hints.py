@@ -2,6 +2,8 @@
 
 HINTS = {
     "symbol": "interference or a weak signal: move the antenna",
+    "header": "noise that looked like the sync of a burst, or a weak signal: move the antenna",
+    "midamble": "noise that looked like the sync of a burst, or a weak signal: move the antenna",
     "length": "the L-field does not fit the frame: noise, a truncated line, or CRCs removed twice",
     "crc": "the frame was damaged on the air or cut",
     "no_key": "the telegram is encrypted: configure the key of this meter",

@@ -1,6 +1,6 @@
 """Exceptions that a device which only sends never meets; errors.py hands them out, import them from there."""
 
-from .errors import LinkError, MisuseError, OmsError, RejectError, SecurityError, TransportError
+from .errors import LinkError, MisuseError, OmsError, PhyError, RejectError, SecurityError, TransportError
 
 # --- local ---
 
@@ -21,6 +21,21 @@ class ChannelError(OmsError):
     """There is no process at the other end of the channel between two of ours, or no longer."""
 
     code = "channel"
+
+
+# --- phy ---
+
+
+class HeaderError(PhyError):
+    """The coded header is none that a burst has; `position` is its place in chips behind the sync."""
+
+    code = "header"
+
+
+class MidambleError(PhyError):
+    """An uplink without midamble; `position`: chips behind the sync in which there is none."""
+
+    code = "midamble"
 
 
 # --- link ---
