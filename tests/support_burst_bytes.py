@@ -40,7 +40,6 @@ SX1262 = {
     "DL-B4": ("86 36 58 66 66", "8B 00 A6 AB 09 0C 00 31 27"),
 }
 RX_SYNC = "0D 06 C0 C1 FA 4C 6A"
-RX_PACKET = "8C 00 20 {:02X} 20 00 00 FF 01 00"  # preamble detector; 32-chip sync word, 255 bytes
 TX_SYNC = "0D 06 C0 55 55 55 55 C1 FA 4C 6A"
 
 # burst sheet, section 2: chip rate, centre frequency, deviation

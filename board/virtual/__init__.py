@@ -24,10 +24,11 @@ Sx1262 (board.chip): `transfer`, `options` (sx1262.OPTIONS), `violations`, fault
     `weak_supply`, `forget(what)`, `tcxo_mv`, `inductor`; to look inside: `mode`, `memory`, `buffer`, `irq`,
     `errors`, `modem()`.
 miswiring: what people wire or set wrongly, by name; `miswiring.apply(board, name)`, `miswiring.MISWIRINGS`.
-Air (world.air): `transmit(transmission)`, `log`, `set_path_loss(a, b, db)`, `chip_error_rate`, `capture_db`,
+Air (world.air): `transmit(transmission)`, `log`, `set_path_loss(a, b, db)`, `chip_error_rate` (a number or a function of
+    (transmission, receiver's name)), `capture_db`,
     `noise_figure_db`, `default_path_loss_db`, `noise_syncs`.
 Transmission: `start_ns`, `chips` (bytearray, one 0/1 per chip), `chip_rate_cps`, `frequency_hz`, `deviation_hz`,
-    `modulation`, `power_dbm`, `source`, `end_ns`, `packed`. `pack(chips)`, `unpack(packed)` convert.
+    `modulation`, `bt`, `modulation_index`, `power_dbm`, `source`, `end_ns`, `packed`. `pack(chips)`, `unpack(packed)` convert.
 """
 
 from .air import Air, Transmission, pack, unpack

@@ -9,8 +9,14 @@ Rules, all of them (a real receiver is kinder or crueller; these are simple, doc
 * The signal can be followed, chip by chip, if modulation is of the same kind (FSK or OOK), its rate is within BSCFG's
   limit of the receiver's (0.2 % where the limit is set to 0), its deviation is within a factor 3 of the
   receiver's, its carrier is within FOCCFG's limit (or half a deviation), and not more than a quarter of its width is
-  outside the channel filter. What is outside costs sensitivity: 10 dB per quarter.
-* Chip error rate = base + noise + collision: `chip_error_rate`, 0.5 * exp(-Eb/N0 / 2) (non-coherent FSK; N = -174
+  outside the channel filter. What is outside costs sensitivity: 10 dB per quarter. Sub-carriers nearer to each other
+  than filter and AFC reach are one channel: the stronger one is followed.
+* A filter wider than the signal costs what noise it lets in: 10 lg(filter / signal width), of which 2.1 dB (T in 325
+  kHz) are in the noise figure.
+* The modulation index (2 x deviation / rate) and the pulse shape cost nothing: all receivers are discriminators. What a
+  coherent one would make of an index of 0.508 is not modelled.
+* Chip error rate = base + noise + collision: `chip_error_rate` (a number, or a function of transmission and receiver's
+  name), 0.5 * exp(-Eb/N0 / 2) (non-coherent FSK; N = -174
   dBm/Hz + `noise_figure_db`: about -103 dBm for 1e-3 at 100 kcps), and, when the signal is less than `capture_db` above
   the sum of the interference, (1 - margin / capture_db) / 2.
 """
@@ -36,12 +42,15 @@ def pack(chips):
     return bytes(BYTE_OF[chips[i : i + 8]] for i in range(0, len(chips), 8))
 
 
+_FILTER_DB = 10 * math.log10(325e3 / 200e3)  # in noise_figure_db already
+
+
 class Transmission:
     """One burst on the air.
 
     start_ns: instant of the first chip. chips: one 0/1 per chip, grows while it is sent; a 1 is the higher frequency.
     chip_rate_cps, frequency_hz, deviation_hz: floats, as really sent (crystal error included). modulation: "2-FSK",
-    "2-GFSK", "MSK" or "OOK". power_dbm at the antenna. source: name of the sending board. end_ns: None while on air.
+    "2-GFSK", "MSK" or "OOK", bt its Gaussian filter (0.5..., None: none or unknown). power_dbm at the antenna. source: name of the sending board. end_ns: None while on air.
     """
 
     __slots__ = (
@@ -55,6 +64,7 @@ class Transmission:
         "source",
         "end_ns",
         "period_ns",
+        "bt",
     )
 
     def __init__(
@@ -68,6 +78,7 @@ class Transmission:
         power_dbm=10.0,
         source="",
         end_ns=None,
+        bt=None,
     ):
         self.start_ns = start_ns
         self.chips = bytearray(chips)
@@ -79,6 +90,7 @@ class Transmission:
         self.source = source
         self.end_ns = end_ns
         self.period_ns = 1e9 / chip_rate_cps
+        self.bt = bt
 
     def time_ns(self, index):
         """Instant at which chip `index` begins."""
@@ -95,6 +107,11 @@ class Transmission:
     @property
     def width_hz(self):
         return self.chip_rate_cps + 2 * self.deviation_hz
+
+    @property
+    def modulation_index(self):
+        """h: half a turn of phase per chip is 1."""
+        return 2 * self.deviation_hz / self.chip_rate_cps
 
 
 class Hearing:
@@ -120,7 +137,9 @@ class Air:
         self.log = []
         self.receivers = []
         self.positions = {}
-        self.chip_error_rate = 0.0
+        self.chip_error_rate = (
+            0.0  # or (transmission, receiver's name) -> share; looked at as the air changes
+        )
         self.capture_db = 6.0
         self.noise_figure_db = 10.0
         self.default_path_loss_db = 60.0
@@ -175,8 +194,9 @@ class Air:
         outside = max(0.0, abs(offset) + sent.width_hz / 2 - half) / (sent.width_hz / 4)
         if not _followable(sent, modem, offset) or outside > 1:
             return Hearing(None, 0.5, rssi, snr_db, offset)
-        snr_db -= 10 * outside
-        error_rate = self.chip_error_rate
+        snr_db -= 10 * outside + max(0.0, 10 * math.log10(modem.bandwidth_hz / sent.width_hz) - _FILTER_DB)
+        base = self.chip_error_rate
+        error_rate = base(sent, name) if callable(base) else base
         eb_n0 = 10 ** (snr_db / 10) * modem.bandwidth_hz / sent.chip_rate_cps
         error_rate += 0.5 * math.exp(-eb_n0 / 2)
         if others_mw:
@@ -223,6 +243,7 @@ class Air:
             sent.modulation,
             sent.power_dbm,
             sent.source,
+            bt=getattr(sent, "bt", None),
         )
         self._pending.append(own)
         self._reschedule()

@@ -23,6 +23,7 @@ class Follower:
         self.receiving = False
         self.signal = None
         self.hearing = None
+        self.wrong = []  # chips of the signal that were taken for their opposite while the sync word was looked for
 
     # --- the air speaks ---
 
@@ -47,6 +48,7 @@ class Follower:
         if signal is not before or hearing.error_rate != error_rate:
             self._draw_error()
         if signal is not before or signal is None:
+            self.wrong.clear()
             if signal is None:
                 self.noise_ns = now
             else:
@@ -85,6 +87,11 @@ class Follower:
             return 0
         self._draw_error()
         return 1
+
+    def _before(self, first, index):
+        """Chips first..index - 1 of the signal as they were taken; what chance made of later ones is forgotten."""
+        self.wrong = [i for i in self.wrong if i < index]
+        return [self.signal.chips[i] ^ (i in self.wrong) for i in range(max(0, first), index)]
 
     # --- behind the sync word ---
 

@@ -87,7 +87,7 @@ class Receiver(Follower):
         if signal is not None:
             now_index = math.ceil((chip.world.now_ns - signal.start_ns) / signal.period_ns - 1e-6)
             if same_signal:
-                for bit in signal.chips[max(0, now_index - 32) : now_index]:
+                for bit in self._before(now_index - 32, now_index):
                     self._shift(bit ^ self.invert)
             self.index = now_index
             self._scan()
@@ -120,8 +120,9 @@ class Receiver(Follower):
         errors = self.error_left < end - index
         while index < end:
             bit = chips[index] ^ invert
-            if errors:
-                bit ^= self._error()
+            if errors and self._error():
+                bit ^= 1
+                self.wrong.append(index)
             index += 1
             if threshold:
                 quality = quality + 1 if bit != register & 1 else max(0, quality - 8)

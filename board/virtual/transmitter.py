@@ -34,6 +34,7 @@ class Transmitter:
             modem.modulation,
             power_dbm(chip.patable[R.field(chip.registers, "PA_POWER")]),
             chip.name,
+            bt=0.5 if modem.modulation == "2-GFSK" else None,
         )
         self.count = 0
         self.first = True

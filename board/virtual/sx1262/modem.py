@@ -14,6 +14,7 @@ class Modem:
         "deviation_hz",
         "bandwidth_hz",
         "modulation",
+        "bt",
         "rate_limit",
         "offset_limit_hz",
         "xosc_hz",
@@ -28,7 +29,8 @@ class Modem:
         self.chip_rate_cps = 32 * xosc_hz / rate
         self.deviation_hz = max(1, int.from_bytes(parameters[5:8], "big")) * xosc_hz / 2**25
         self.bandwidth_hz = float(C.BANDWIDTH_HZ.get(parameters[4], 1))
-        self.modulation = "2-GFSK" if C.SHAPES.get(parameters[3]) else "2-FSK"
+        self.bt = C.SHAPES.get(parameters[3])
+        self.modulation = "2-GFSK" if self.bt else "2-FSK"
         self.rate_limit = options.rate_limit
         self.offset_limit_hz = options.afc_fraction * self.bandwidth_hz
         self.cfo_rate_hz = _cfo_rate_hz(parameters[4], self.chip_rate_cps, xosc_hz)

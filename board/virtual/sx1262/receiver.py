@@ -109,7 +109,7 @@ class Receiver(Follower):
             if (
                 same_signal
             ):  # another transmission came or went: what was heard before is still in the register
-                for bit in signal.chips[max(self.first, index - 96) : index]:
+                for bit in self._before(max(self.first, index - 96), index):
                     self._shift(bit ^ self.invert)
             else:
                 self.first = index
@@ -155,8 +155,9 @@ class Receiver(Follower):
         found = 0
         while index < end:
             bit = chips[index] ^ invert
-            if errors:
-                bit ^= self._error()
+            if errors and self._error():
+                bit ^= 1
+                self.wrong.append(index)
             index += 1
             run = run + 1 if bit != register & 1 else 1
             register = (register << 1 | bit) & _MASK64

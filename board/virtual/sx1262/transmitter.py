@@ -69,6 +69,7 @@ class Transmitter:
             modem.modulation,
             chip.antenna_dbm(),
             chip.name,
+            bt=modem.bt,
         )
         chip.world.air.begin(self.sent)
 
