@@ -28,12 +28,12 @@ _STEP_US = 3600000000  # without access, the store is written so often
 
 class Credits:
     """stored: what `export` gave, (credits, us without access), or None at the first start. most: how many are kept. gain_us:
-    time for one more. pause: whether to pause after 240 credits in 12 h.
+    time for one more. pause: whether to pause after 240 credits in 12 h. no_access_us: the longest time without access.
 
     count: credits at present. held: while a firmware transfer runs, access does not end (4.3.4).
     """
 
-    def __init__(self, stored=None, most=MOST, gain_us=GAIN_US, pause=False):
+    def __init__(self, stored=None, most=MOST, gain_us=GAIN_US, pause=False, no_access_us=timing.NO_ACCESS_US):
         if most < LEAST or gain_us <= 0:
             raise MisuseError("no such credits")
         if stored is None:
@@ -44,6 +44,7 @@ class Credits:
             )
         self.most = most
         self.gain_us = gain_us
+        self.no_access_us = no_access_us
         self.pause = pause
         self.held = False
         self.count = min(stored[0], most)
@@ -80,7 +81,7 @@ class Credits:
         elif self._closed_us is None:
             if self.count < LEAST or (self.pause and self._spent >= PAUSE_CREDITS):
                 self._closed_us = now_us
-        elif now_us + interval_us > self._closed_us + timing.NO_ACCESS_US or (
+        elif now_us + interval_us > self._closed_us + self.no_access_us or (
             self.count >= min(_REOPEN, self.most)
             and not (self.pause and self._spent >= PAUSE_CREDITS)
             and (self._until_us is None or now_us >= self._until_us)
@@ -111,7 +112,7 @@ class Credits:
         self._before = self._stored
         without_us = self._without_us(now_us, interval_us)
         if without_us:  # nothing is spent
-            self._stored = (self.count, min(without_us + _STEP_US, timing.NO_ACCESS_US))
+            self._stored = (self.count, min(without_us + _STEP_US, self.no_access_us))
         else:
             self._stored = (self.count - min(self.count // 2, _AHEAD), 0)
         return list(self._stored)
@@ -119,7 +120,7 @@ class Credits:
     def _without_us(self, now_us, interval_us):
         if self._closed_us is None:
             return 0
-        return min(now_us + interval_us - self._closed_us, timing.NO_ACCESS_US)
+        return min(now_us + interval_us - self._closed_us, self.no_access_us)
 
     def lost(self):
         """What `export` gave was not stored."""

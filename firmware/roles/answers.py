@@ -127,25 +127,37 @@ class Answers(Meter):
         )
         afl, plain = sealing.seal(*message)
         whole = out + (authentication.build(afl) if afl else b"") + plain
-        mode = self.profile.mode
-        split = asked is not None and asked.link.ell is not None  # only with it may a message be split
-        if len(whole) <= 1 + (room.whole(mode, modes.UP) if split else _LONGEST):
-            telegram = finished(whole)
-            if split or asked is None or not self.carries or self.carries(self._chips(telegram)):
-                return telegram, persist
-        if asked is None:
-            raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
-        if not split:
+        if self._fits(whole, asked):
+            return finished(whole), persist
+        if not self._splits(asked):
+            if asked is None:
+                raise MisuseError("the records of {} do not fit one telegram".format(self.profile.address))
             error = self._head(_ERROR_CI, access_number, error_codes.STATUS)
             return finished(out + error + bytes((error_codes.TOO_MANY_RECORDS,))), persist  # UC-32
         from ..transport import fragmentation
 
         afl, plain = sealing.seal(*message, fragmented=True)
-        self._parts = (
-            asked.link.address.link_bytes(),
-            fragmentation.split(afl, plain, [room.piece(mode, modes.UP)]),
-        )
-        return self._next_part(asked), persist
+        return self._in_parts(out, fragmentation.split(afl, plain, [self._piece()]), asked), persist
+
+    def _splits(self, asked):
+        """Whether an answer may be split: only with an ELL, which a request to it had too."""
+        return asked is not None and asked.link.ell is not None
+
+    def _piece(self):
+        """Bytes of a message in a fragment."""
+        return room.piece(self.profile.mode, modes.UP)
+
+    def _fits(self, whole, asked):
+        """Whether a telegram, its L-field not yet set, goes out unsplit."""
+        split = self._splits(asked)
+        if len(whole) > 1 + (room.whole(self.profile.mode, modes.UP) if split else _LONGEST):
+            return False
+        return split or asked is None or not self.carries or self.carries(self._chips(finished(whole)))
+
+    def _in_parts(self, out, payloads, asked):
+        """The first telegram of an answer with link layers `out` whose message is split into these payloads."""
+        self._parts = (asked.link.address.link_bytes(), payloads)
+        return self._next_part(asked)
 
     def _next_part(self, asked):
         """The next fragment of a response (sheet oms-requirements 14.6)."""

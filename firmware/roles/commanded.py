@@ -50,6 +50,8 @@ class CommandedMeter(Answers):
     More counters: executed, rolled_back, `error.<code>` (two hex digits).
     """
 
+    response_us = RESPONSE_US
+
     def __init__(self, profile, entropy, keys, storage_key, device=None, state=None):
         if profile.security_mode not in (5, 7, 10):
             raise MisuseError("commands are taken in profiles A, B and D only")
@@ -158,7 +160,7 @@ class CommandedMeter(Answers):
 
     def _command(self, asked):
         """Execute it, or note the error to be told: actions that come before the answer."""
-        self._response_until_us = asked.end_us + RESPONSE_US
+        self._response_until_us = asked.end_us + self.response_us
         code, opened = self._open(asked.raw, asked.tpl, asked.afl)
         if code is not None:
             self._fail(code)
