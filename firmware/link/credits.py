@@ -33,7 +33,9 @@ class Credits:
     count: credits at present. held: while a firmware transfer runs, access does not end (4.3.4).
     """
 
-    def __init__(self, stored=None, most=MOST, gain_us=GAIN_US, pause=False, no_access_us=timing.NO_ACCESS_US):
+    def __init__(
+        self, stored=None, most=MOST, gain_us=GAIN_US, pause=False, no_access_us=timing.NO_ACCESS_US
+    ):
         if most < LEAST or gain_us <= 0:
             raise MisuseError("no such credits")
         if stored is None:
