@@ -28,6 +28,7 @@ _C_FIELDS = {
 _WITH_FCB = ("SND-UD", "REQ-UD1", "REQ-UD2")
 # Of the message counter, at most 100 (9.3.2.4): the meter's own messages that were not heard lie in between.
 STEP, LONG_STEP = const(50), const(100)
+_FRAME_US = const(150000)  # longer than any frame
 _MESSAGE = const(16000)  # bytes of application data: a message has at most 16 kbytes (clause 6)
 _NUMBERS = const(250)  # new access numbers within the time in which none is used again
 # Commands whose length the application cannot tell from fillers: the transport layer pads them (sheet 11).
@@ -54,6 +55,8 @@ class Partner:
     meter, link: Addresses as heard: of the application, and of who sends for it (an adapter, or the same), or None. mode:
     "S2", "T2" or "C2", or None. period_us: t_TxD, as heard. access: when it listens. level: reception level for the status byte.
     """
+
+    kept_us = timing.CYCLE_END_US[0]  # so long it keeps the access number of what it has received, at least
 
     def __init__(self, address, key=None, profile=None, version=0, keys=None, allocated=True):
         self.pattern = address
@@ -156,6 +159,15 @@ class Partner:
         expected = self.prediction.next(now_us) if self.prediction else None
         return expected[0] if expected else None
 
+    def answer_until_us(self, sent_us):
+        """The end of its answer to what ended at sent_us, at the latest."""
+        return timing.listening(self.mode, 0, sent_us, modes.DOWN)[1] + _FRAME_US
+
+    @property
+    def over_us(self):
+        """When its cycle ends, or None."""
+        return self.access and self.access.over_us
+
     @property
     def ready(self):
         """Whether everything is known that a telegram to it needs."""
@@ -240,12 +252,18 @@ class Partner:
         arguments = (security, ci, self.meter, self.message, self.level, data)
         afl, message = sealing.seal(*arguments, long=True, up=False)
         whole = (authentication.build(afl) if afl else b"") + message
-        if 9 + len(self._ell(0)) + len(whole) <= room.whole(self.mode, modes.DOWN):
+        if len(whole) <= self._room(False):
             return [whole]
         from ..transport import fragmentation
 
         afl, message = sealing.seal(*arguments, long=True, up=False, fragmented=True)
-        return fragmentation.split(afl, message, [room.piece(self.mode, modes.DOWN)])
+        return fragmentation.split(afl, message, [self._room(True)])
+
+    def _room(self, fragmented):
+        """Bytes that one telegram holds: from the AFL on, or of a message in fragments."""
+        if fragmented:
+            return room.piece(self.mode, modes.DOWN)
+        return room.whole(self.mode, modes.DOWN) - 9 - len(self._ell(0))
 
     # --- keys ---
 

@@ -54,6 +54,12 @@ class Seen:
             self.cc = field >> 8 & bits | field >> 12 & extended.ACCESSIBLE
             self.hops = field & 1
 
+    def decode(self, key_for, formats, fragments, now_us):
+        """The application.telegram.Telegram."""
+        from ..application import telegram  # who only looks has no room for it
+
+        return telegram.decode(self.raw, key_for, None, formats, fragments=fragments, now_us=now_us)
+
 
 class Glance:
     """A frame of a meter that sends for itself and has an ELL, as far as it takes to answer it: kind, number, cc, hops and receiver

@@ -101,10 +101,10 @@ class Session(Talk):
         if self.wait_us is not None:
             return self.wait_us
         if self.closing:
-            return self.partner.access and self.partner.access.over_us
+            return self.partner.over_us
         one = self.datagram
         kept = one is not None and one.first_us is not None and not one.flying
-        return one.first_us + timing.CYCLE_END_US[0] if kept else None
+        return one.first_us + self.partner.kept_us if kept else None
 
     def tick(self, now_us, wall_us):
         """At `due_us`: an answer did not come, the meter may have forgotten, or its cycle has ended."""
@@ -248,7 +248,7 @@ class Session(Talk):
                 continue
             fragments = self._fragments if side is partner.side else None
             key_for = partner.key_for(side)
-            told = application.decode(seen.raw, key_for, None, formats, fragments=fragments, now_us=now_us)
+            told = seen.decode(key_for, formats, fragments, now_us)
             if told.verdict == application.INCOMPLETE:
                 return told if told.error.code == application.INCOMPLETE else None
             if told.tpl is None:

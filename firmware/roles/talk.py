@@ -5,7 +5,7 @@ The meter keeps the access number of what it has received until its frequent acc
 within. Behind that it may: so it is noted when a datagram was first sent, and what proves that the meter has not taken it.
 """
 
-from ..link import collision, timing
+from ..link import collision
 from ..portable import const
 from .ladder import CLOSE, CLOSED, COMMAND, COMMAND2, KINDS, REST
 from .partner import LONG_STEP, STEP
@@ -13,7 +13,6 @@ from .seen import ANSWERS
 
 _PAUSE_US = const(1000000)
 _NKE = const(3)  # times that SND-NKE is sent to a meter that goes on repeating
-_FRAME_US = const(150000)  # longer than any frame
 _NEAR_COUNTER = const(16)  # a counter is made anew before the meter's own messages reach it
 
 
@@ -139,7 +138,7 @@ class Talk:
         if one.first_us is None:
             one.first_us = end_us
         self.sent_us = end_us
-        self.wait_us = timing.listening(self.partner.mode, 0, end_us, "down")[1] + _FRAME_US
+        self.wait_us = self.partner.answer_until_us(end_us)
 
     # --- heard ---
 
