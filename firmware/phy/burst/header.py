@@ -68,24 +68,29 @@ def downlink(chips, tiv=None):
     None if it is farther than FARTHEST. tiv: that of a meter which waits for its own headers; others are then far, and
     it is quick."""
     value = _value(chips)
-    return _near(value, value, "down", () if tiv is None else (tiv,), None)
+    found = _free(value, value, "down")
+    if found:
+        return found if tiv in (None, found[0].tiv) else None
+    return _nearest(value, "down", () if tiv is None else (tiv,), None, FARTHEST)
 
 
 def uplink(chips, known_tivs=(), l_da=None):
     """(Header, number of wrong chips) of the legal uplink header that is nearest to the 12 bytes behind the midamble as
     they came from the air, or None if it is farther than FARTHEST.
 
-    known_tivs: timing input values to look for first, quicker than all 128. l_da: bytes in Data A if the coded length
-    is believed: quick without known_tivs, and what contradicts it is not found.
+    known_tivs: timing input values to look at first, quicker than all 128. l_da: bytes in Data A if the coded length is
+    believed: quick without known_tivs, and what contradicts it is not found.
     """
     value = _value(chips) ^ _SEED
     bits = value
     for shift in (1, 2, 4, 8, 16, 32, 64):
         bits ^= bits >> shift
-    found = _near(bits, value, "up", known_tivs, l_da)
-    if found is None and known_tivs and l_da is None:
-        found = _near(bits, value, "up", (), None)
-    return found
+    found = _free(bits, value, "up")
+    if found:
+        return found if l_da is None or found[0].length in _lengths(found[0], l_da) else None
+    if known_tivs and l_da is None:
+        found = _nearest(value, "up", known_tivs, None, _SURE)
+    return found or _nearest(value, "up", (), l_da, FARTHEST)
 
 
 def _value(chips):
@@ -94,20 +99,16 @@ def _value(chips):
     return int.from_bytes(chips, "big")
 
 
-def _near(bits, chips, direction, tivs, l_da):
-    """bits: the header un-precoded. An empty `tivs` is every one."""
-    found = _free(bits, chips, direction)
-    if (
-        found
-        and (not tivs or found[0].tiv in tivs)
-        and (l_da is None or found[0].length in _lengths(found[0], l_da))
-    ):
-        return found
-    best, limit = None, FARTHEST + 1
-    for fixed, axes, first in _candidates(direction, tivs, l_da):
-        lanes = _closeness(chips ^ _sum(fixed, direction), axes, direction)
+def _nearest(chips, direction, tivs, l_da, farthest):
+    """The nearest legal header with one of the `tivs` (empty: all) and l_da (or None) and its distance, or None."""
+    axes = _TIVS if l_da is not None else _L_PS if tivs else _BOTH
+    patterns = _column_patterns(axes, direction)
+    stages = _stages(axes[1])
+    best, limit = None, farthest + 1
+    for fixed in _candidates(direction, tivs, l_da):
+        lanes = _closeness(chips ^ _sum(fixed, direction), patterns, stages)
         for distance in range(limit):
-            place = lanes.find(bytes((_ZERO + _N - 2 * distance,)), first)
+            place = lanes.find(bytes((_ZERO + _N - 2 * distance,)), axes[2])
             if place >= 0:
                 best, limit = fixed | place << axes[0], distance
                 break
@@ -119,7 +120,7 @@ def _header(information):
 
 
 def _free(bits, chips, direction):
-    """The header that the first bits say, if it is legal and so near that no other one can be nearer."""
+    """The header that the first bits (un-precoded) say, if it is legal and so near that no other one can be nearer."""
     header = _header(bits >> 76)
     if (
         not fec.SHORTEST <= header.length <= fec.LONGEST
@@ -138,22 +139,22 @@ def _lengths(kind, l_da):
 
 
 def _candidates(direction, tivs, l_da):
-    """(bits that are the same in all, axes, first lane that is legal): every legal header once. axes = (first bit,
-    number of bits) that run."""
+    """What the headers to compare with have besides the axes, each as the information bits."""
     for multi, burst_type in LEGAL[direction]:
         kind = Header(0, 0, multi, burst_type)
         fixed = _information(kind)
         if l_da is not None:
             for length in _lengths(kind, l_da):
-                yield fixed | length << 10, _TIVS, 0
+                yield fixed | length << 10
         elif tivs:
             for tiv in tivs:
-                yield fixed | tiv << 3, _L_PS, fec.SHORTEST
+                yield fixed | tiv << 3
         else:
-            yield fixed, _BOTH, fec.SHORTEST << 7
+            yield fixed
 
 
-_TIVS, _L_PS, _BOTH = (3, 7), (10, 8), (3, 15)
+# Axes, what runs within a transform: first information bit, number of bits, first lane that is legal.
+_TIVS, _L_PS, _BOTH = (3, 7, 0), (10, 8, fec.SHORTEST), (3, 15, fec.SHORTEST << 7)
 # What stands for 0 in a lane: closeness goes from -96 to 96.
 _ZERO = 128
 
@@ -182,7 +183,7 @@ def _sum(information, direction):
 def _column_patterns(axes, direction):
     """For each of the 96 chips: which bits of the axes invert it."""
     if (axes, direction) not in _columns:
-        first, n_axes = axes
+        first, n_axes, _ = axes
         words = _words(direction)[first : first + n_axes]
         patterns = [0] * _N
         for i in range(n_axes):
@@ -192,25 +193,30 @@ def _column_patterns(axes, direction):
     return _columns[axes, direction]
 
 
-def _closeness(chips, axes, direction):
+def _stages(n_axes):
+    """For each axis: distance in bits of the two lanes of a pair, the first lanes of all pairs, and _ZERO in them."""
+    stages = []
+    for i in range(n_axes):
+        size, pairs = 1 << i, 1 << (n_axes - 1 - i)
+        first = int.from_bytes((b"\xff" * size + bytes(size)) * pairs, "little")
+        zero = int.from_bytes((bytes((_ZERO,)) * size + bytes(size)) * pairs, "little")
+        stages.append((8 * size, first, zero))
+    return stages
+
+
+def _closeness(chips, patterns, stages):
     """Byte i: _ZERO + equal chips - different chips between `chips` and the header with i on the axes.
 
-    A fast Walsh-Hadamard transform. Sums of lanes may run over in between: they are one integer, and in the end each
-    lane fits again.
+    A fast Walsh-Hadamard transform. Lanes may run over in between: they are one integer, and in the end each fits again.
     """
-    n = 1 << axes[1]
-    lanes = bytearray(bytes((_ZERO,)) * n)
-    for pattern in _column_patterns(axes, direction):
+    lanes = bytearray(bytes((_ZERO,)) * (1 << len(stages)))
+    for pattern in patterns:
         lanes[pattern] += -1 if chips & 1 else 1
         chips >>= 1
+    n = len(lanes)
     lanes = int.from_bytes(lanes, "little")
-    size = 1
-    while size < n:
-        pair = n // (2 * size)
-        low = int.from_bytes((b"\xff" * size + bytes(size)) * pair, "little")
-        zero = int.from_bytes((bytes((_ZERO,)) * size + bytes(size)) * pair, "little")
-        a = lanes & low
-        b = lanes >> (8 * size) & low
-        lanes = a + b - zero | a + zero - b << (8 * size)
-        size *= 2
+    for distance, first, zero in stages:
+        a = lanes & first
+        b = lanes >> distance & first
+        lanes = a + b - zero | a + zero - b << distance
     return lanes.to_bytes(n, "little")

@@ -32,7 +32,7 @@ _TOPS = _ONES << (_BITS - 1)
 
 def _turned(turn):
     """A step in which the oldest and the newest bit are bit `turn` of the lane: distance of sisters, lanes in which that
-    bit is 0, and for each output the lanes that it costs to have received a 1 or a 0, if the oldest bit is 0."""
+    bit is 0, and for each output the lanes to which the branch with an oldest bit of 0 gives a 1."""
     outputs = bytearray(64)
     for lane in range(64):
         cells = (lane >> turn & 1) << 6
@@ -40,11 +40,7 @@ def _turned(turn):
             cells |= (lane >> (turn + i) % 6 & 1) << i
         outputs[lane] = OUTPUTS[cells]
     first = _lanes([0 if lane >> turn & 1 else _MASK for lane in range(64)])
-    costs = []
-    for j in range(4):
-        gives_one = _lanes([output >> j & 1 for output in outputs])
-        costs.append((_ONES ^ gives_one, gives_one))
-    return _BITS << turn, first, costs
+    return _BITS << turn, first, [_lanes([output >> j & 1 for output in outputs]) for j in range(4)]
 
 
 _TURNS = tuple([_turned(turn) for turn in range(6)])
@@ -84,17 +80,17 @@ def _forward(streams, n_steps):
     for k in range(n_steps):
         distance, first, received = turns[turn]
         turn = turn + 1 if turn < 5 else 0
-        # What it costs to come from the first sister, whose oldest bit is 0. That bit inverts every output: from the
-        # other one it is `total` less that.
-        cost = total = 0
-        for (lanes_of_one, lanes_of_zero), values in received:
+        # `cost`: of coming from the first sister, whose oldest bit is 0. That bit inverts every output, so to come from
+        # the other one costs `total` less that.
+        gain = above = total = 0
+        for gives_one, values in received:
             value = values[k]
-            if value > 0:
-                cost += lanes_of_one * value
-                total += value
-            elif value:
-                cost -= lanes_of_zero * value
-                total -= value
+            if value:
+                gain += gives_one * value
+                if value > 0:
+                    above += value
+                total += abs(value)
+        cost = ones * above - gain
         even = metrics & first
         odd = metrics >> distance & first
         even = (even | even << distance) + cost
