@@ -3,7 +3,8 @@
 A role may have `reply(event, now_us)`: it is asked first about each frame, and what it returns, a Transmit that was
 prepared before or None, is armed before anybody looks closer at the frame. The frame is fed to the role once that was
 sent or missed: decoding takes longer than the 2 ms of mode T2. A role that is going to answer may have `answers_in`:
-(mode, direction) of those answers, so that the radio has their carriers ready.
+(mode, direction) of those answers, so that the radio has their carriers ready. And `ready()`: [Transmit], as long as any that
+it hands out without a Persist before it.
 """
 
 from .node import Node
@@ -28,6 +29,11 @@ class TwoWay(Node):
         """Whether `due_us` is an instant that the board should not sleep through, at whatever cost."""
         due_us = self.radio.due_us
         return self.radio.exact and due_us is not None and due_us == self.due_us
+
+    def _state(self, persist, actions):
+        # Of an armed reply nobody would know behind a crash: as many as this write covers count as sent.
+        ready = getattr(self.role, "ready", None)
+        return super()._state(persist, ready() if ready else actions)
 
     def _wait(self, until_us):
         return self.board.wait(until_us, self.exact and until_us == self.radio.due_us)

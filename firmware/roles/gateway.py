@@ -18,7 +18,7 @@ from .installer import Installer
 from .order_book import OrderBook
 from .seen import Seen
 from .session import DOUBT, Session
-from .windows import Windows
+from .windows import COVERS, Windows, longest
 
 # step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
 # "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result, with authenticated: whether the
@@ -61,7 +61,9 @@ class Gateway(Windows):
         self.demands = demands
         self.arming = arming
         # The carrier of what is said at short notice; there is time enough for that of mode C2 (two_way.py).
-        self.answers_in = (("S2" if collector.mode[0] == "S" else "T2", modes.DOWN),)
+        near = "S2" if collector.mode[0] == "S" else "T2"
+        self.answers_in = ((near, modes.DOWN),)
+        self._longest = [(mode, longest(mode)) for mode in ((near,) if near == "S2" else (near, "C2"))]
         self.counters = collector.counters
         self._entropy = Entropy(entropy)
         for one in self.partners:
@@ -346,10 +348,12 @@ class Gateway(Windows):
         shot = self._due_shot(now_us)
         # Storing takes longer than a window: never while something is armed.
         soft = self._soft and shot is None and not self._unstored
-        if self._armed is None and (self._dirty or soft):
+        due = self._dirty or soft or self._unwritten >= COVERS
+        if self._armed is None and due:
             self._dirty = self._unstored = False
+            self._unwritten = 0
             self._soft = self._book.store()
-            actions = actions + [Persist(self.state(), 1)]
+            actions = actions + [Persist(self.state(), COVERS)]
             self._listed = shot is not None
             self._behind = list(self._told)
         transmit = [self._fire(shot, now_us)] if shot else []

@@ -8,6 +8,7 @@ from ..errors import OmsError
 from ..link import control, extended, frame_a, timing
 from ..phy import framing, modes
 from ..portable import const
+from . import room
 from .actions import Deliver, Transmit
 from .installer import CONFIRM
 from .ladder import CLOSE, CLOSED, REST
@@ -22,6 +23,7 @@ _DIRECT_US = const(4000)  # to spare until the end of a near window, for what wa
 _SOON_US = const(20000)  # to a meter that always listens: so far ahead, in a window of this length
 _NEAR_MODES = ("T2", "S2")
 _DEMAND = "demand"
+COVERS = const(4)  # transmissions that one write to the store covers
 _AT_ONCE = const(8)  # tries, of 11, that a meter gets at once which says that it always listens
 
 
@@ -49,6 +51,12 @@ def _chips(mode, telegram):
     return framing.chips(modes.find(mode, modes.DOWN), frame_a.build(telegram))
 
 
+def longest(mode):
+    """As many chips as the longest telegram to a meter has."""
+    most = room.whole(mode, modes.DOWN)
+    return _chips(mode, bytes((most,)) + bytes(most))
+
+
 class Windows:
     """Of a Gateway, which has the sessions, the queue and what is told."""
 
@@ -56,10 +64,11 @@ class Windows:
         self._shots = []  # for windows to come
         self._armed = None
         self._judged = None  # frame that `reply` has dealt with, until it is fed
+        self._unwritten = COVERS  # transmissions since the last write
 
     def reply(self, event, now_us):
         """A Transmit that answers this frame, if one is prepared and its window is near; else None."""
-        if not self.arming or self._armed:
+        if not self.arming or self._armed or self._unwritten >= COVERS:
             return None
         try:
             seen = Glance(event)
@@ -77,6 +86,12 @@ class Windows:
             self._missed(shot, "the window is over", now_us)
             return None
         return self._fire(shot, now_us)
+
+    def ready(self):
+        """[Transmit] as long as any that may be sent until the next write, of each carrier; see two_way.py."""
+        return [
+            Transmit(mode, modes.DOWN, chips, self._now_us, None, None, 0) for mode, chips in self._longest
+        ]
 
     # --- the window behind a frame ---
 
@@ -197,6 +212,7 @@ class Windows:
 
     def _fire(self, shot, now_us):
         self._armed = shot
+        self._unwritten += 1
         session = shot.session
         if session is not None and shot.what is not _DEMAND:
             shot.what.flying = True
