@@ -73,7 +73,9 @@ def join(result, afl, fragments):
 
 def _sender(link):
     """Whose fragments belong together: one message at a time in each direction between two."""
-    whose = link.address.link_bytes() if link.address else link.primary_address
+    whose = (
+        link.address.link_bytes() if link.address else link.primary_address
+    )
     ell = getattr(link, "ell", None)
     receiver = ell.receiver.link_bytes() if ell and ell.receiver else None
     return whose, receiver, link.c_field & 0x40
@@ -100,7 +102,8 @@ def open_protected(result, tpl, key_for):
 
 def check_ci(result, tpl):
     """UnsupportedCiError for a CI code that no application stands behind; but a wired frame may set the baud rate."""
-    if 0xB8 <= tpl.ci <= 0xBF and result.link and result.link.address is None:
+    link = result.link
+    if 0xB8 <= tpl.ci <= 0xBF and link and link.address is None and link.ell is None:
         return
     hint = "nothing of a meter's readings stands behind this CI code"
     if 0xA0 <= tpl.ci <= 0xB7:  # manufacturer specific: kept whole, under its name

@@ -118,7 +118,14 @@ class Telegram:
 
 
 def decode(
-    telegram, key_for=None, default_keys=None, formats=None, read=record.decode, fragments=None, now_us=0
+    telegram,
+    key_for=None,
+    default_keys=None,
+    formats=None,
+    read=record.decode,
+    fragments=None,
+    now_us=0,
+    link=None,
 ):
     """Decode a telegram.
 
@@ -127,11 +134,12 @@ def decode(
     try where key_for has none (security.default_keys.of), or None. formats: frames.Formats that learns the layout of full
     frames and serves compact frames, or None. read: what reads a payload of records, as record.decode does. fragments: a
     transport.fragmentation.Reassembly that joins messages of several telegrams, the last of which then holds all; or
-    None. now_us: time for it. Returns a Telegram, whatever the bytes are.
+    None. now_us: time for it. link: the link layer where it was read already, as link.lpwan.telegram does; `telegram` is then
+    its message. Returns a Telegram, whatever the bytes are.
     """
     result = Telegram(bytes(telegram))
     try:
-        result.link = link = _link(result)
+        result.link = link = link or _link(result)
         result.address = link.address
         result.payload_offset = link.offset
         ell = link.ell

@@ -119,7 +119,7 @@ def fill(text, records, data):
 
 
 def _ell(ell):
-    if ell is None:
+    if ell is None or ell.ci is None:  # OMS LPWAN: what the LLC says in its place
         return "null"
     return (
         '{{"ci_field": "{:02X}", "cc": "{:02X}", "access_number": {}, "receiver": {}, "session": {}}}'.format(
@@ -136,13 +136,13 @@ def _link(telegram, frame_format):
     link = telegram.link
     if link is None:
         return "null"
-    wired = link.address is None
+    wired = link.address is None and link.ell is None
     return (
         '{{"address": {}, "primary_address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
             _address(link.address)[1],
             _number(link.primary_address if wired else None),
             '"wired"' if wired else _optional(frame_format),
-            _C_FIELD[link.c_field],
+            "null" if link.c_field is None else _C_FIELD[link.c_field],
             telegram.hops,
             _ell(link.ell),
         )
