@@ -213,10 +213,13 @@ class Partner:
     def telegram(self, gateway, kind, number, payload, named=False):
         """Bytes without link CRCs. kind: "SND-UD", ...; payload: behind the ELL. named: the receiver in the ELL, though a
         meter that has no adapter needs none."""
+        return build(gateway, self._c_field(kind), self._ell(number, named) + payload)
+
+    def _c_field(self, kind):
         c_field = _C_FIELDS[kind] | (self._fcb if kind in _WITH_FCB else 0)
         if kind == "SND-NKE":
             self._fcb = 0  # the first one behind it is 1
-        return build(gateway, c_field, self._ell(number, named) + payload)
+        return c_field
 
     def _ell(self, number, named=False, cc=_CC):
         if not self.with_ell:

@@ -38,6 +38,7 @@ class Shot:
         self.what = what
         self.session = session
         self.meter = meter
+        self.offset_hz = 0
 
     @property
     def stale(self):
@@ -97,10 +98,10 @@ class Windows:
 
     def _chance(self, seen, at, event, now_us, wall_us, ahead):
         """The Shot for the window behind a frame, or None. at: index of the partner, or None. ahead: only what is prepared, for a near window."""
-        if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
+        found = self._window(seen, event, now_us)
+        if found is None:
             return None
-        mode = FAMILIES[event.family]
-        window = timing.answering(mode, seen.cc, event.end_us, modes.UP)
+        mode, window = found
         near = window[0] - now_us <= _NEAR_US
         if (near and self._armed) or (ahead and not near) or self._unstored:
             return None
@@ -137,6 +138,13 @@ class Windows:
         if not session.opportunity(self._entropy.number(2), now_us, wall_us):
             return None
         return self._datagram(mode, window, session)
+
+    def _window(self, seen, event, now_us):
+        """(mode, (from, until)) of the first chip of what may be said behind this frame, or None."""
+        if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
+            return None
+        mode = FAMILIES[event.family]
+        return mode, timing.answering(mode, seen.cc, event.end_us, modes.UP)
 
     def _demanded(self, at, seen):
         """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
@@ -218,7 +226,8 @@ class Windows:
             shot.what.flying = True
         if session is not None and session.order is not None and session.tries and shot.what is not _DEMAND:
             self._event(session, "retry", "try {}".format(session.tries + 1), now_us)
-        return Transmit(shot.mode, modes.DOWN, shot.chips, shot.window[0], shot.telegram, shot.window[1], 0)
+        from_us, until_us = shot.window
+        return Transmit(shot.mode, modes.DOWN, shot.chips, from_us, shot.telegram, until_us, shot.offset_hz)
 
     def _due_shot(self, now_us):
         """The Shot that is to be handed out now, or None."""
