@@ -61,10 +61,26 @@ class Cc1101:
     recalibrate: microseconds between calibrations, or "frame". threshold_bytes: how many bytes in the RX FIFO, or free
     in the TX FIFO, call for service once a frame is under way; 64 less this is what a late host may take (8: 56 bytes,
     4.48 ms at 100 kcps). health_us: period of the look at an idle receiver, the longest that a fault stays unnoticed.
+
+    Burst sub-modes (submodes.py): beyond_limits allows those in which the chip does not keep to Annex Q; each that is used
+    so adds a line to `labels`, to go with every output. sync_errors: wrong chips in the half of the sync that the chip
+    looks for, 0 or 1. raw_sync: it looks for none, all chips are searched by the host (raw.py). msk: UL-B4 is sent in the
+    chip's MSK format.
     """
 
     def __init__(
-        self, spi, gdo0, gdo2, hat=None, recalibrate=INTERVAL_US, threshold_bytes=8, health_us=100000
+        self,
+        spi,
+        gdo0,
+        gdo2,
+        hat=None,
+        recalibrate=INTERVAL_US,
+        threshold_bytes=8,
+        health_us=100000,
+        beyond_limits=False,
+        raw_sync=False,
+        sync_errors=1,
+        msk=False,
     ):
         if threshold_bytes not in range(4, 64, 4):
             raise MisuseError("threshold_bytes {}".format(threshold_bytes), hint="4, 8, 12 ... 60")
@@ -75,6 +91,11 @@ class Cc1101:
         self.threshold_bytes = threshold_bytes
         self.health_us = health_us
         self.recalibrate = recalibrate
+        self.beyond_limits = beyond_limits
+        self.raw_sync = raw_sync
+        self.sync_errors = sync_errors
+        self.msk = msk
+        self.labels = ()
         self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
         self.due_us = None
         self.state = _STANDBY
@@ -128,6 +149,10 @@ class Cc1101:
 
     def prepare(self, chips, now_us):
         self._idle_for("prepare")
+        if "-B" in self._wanted[0]:
+            from . import submodes
+
+            chips = submodes.to_send(self, self._wanted[0], self._wanted[1], chips)
         block = self._block(self._wanted[0], self._wanted[1], self._wanted[2], profiles.TX)
         if not chips:
             raise MisuseError("nothing to send")
@@ -144,11 +169,16 @@ class Cc1101:
 
     def listen(self, deframer, now_us):
         self._idle_for("listen")
-        self._wake(now_us)
-        if self._receiver is None:
-            from .receive import Receiver
+        if "-B" in self._wanted[0]:
+            from . import submodes
 
-            self._receiver = Receiver(self)
+            submodes.permit(self, self._wanted[0], self._wanted[1], profiles.RX)
+            receiver = submodes.receiver(self)
+        else:
+            from .receive import Receiver as receiver
+        self._wake(now_us)
+        if type(self._receiver) is not receiver:
+            self._receiver = receiver(self)
         self.exact = False
         self.state = _LISTENING
         self._receiver.listen(
@@ -202,7 +232,7 @@ class Cc1101:
 
     def load(self, block, side, now_us):
         """Write a profile; True if the synthesizer must be calibrated for it."""
-        self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 3]))
+        self._key = (side, bytes(block[_FREQ2 : _FREQ2 + 2]))  # 0.1 MHz; one is good for some 1 MHz (sheet 9)
         self._doubted = None
         self._doubts = 0
         known = self._calibrations.get(self._key)
@@ -287,7 +317,13 @@ class Cc1101:
         key = (mode, direction, offset_hz, side)
         block = self._blocks.get(key)
         if block is None:
-            block = self._blocks[key] = profiles.block(mode, direction, side, self.crystal_hz, offset_hz)
+            if "-B" in mode:
+                from . import submodes
+
+                block = submodes.block(self, mode, direction, offset_hz, side)
+            else:
+                block = profiles.block(mode, direction, side, self.crystal_hz, offset_hz)
+            self._blocks[key] = block
         return block
 
     def _idle_for(self, what):

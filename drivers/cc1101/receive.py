@@ -30,7 +30,7 @@ _RX = const(0x0D)
 
 _FIRST_BYTES = const(4)  # threshold until the length is known: the smallest the chip has
 _QUALITY_BYTES = const(8)  # LQI is measured over the first 64 chips behind the sync word
-_LONGEST_BYTES = const(640)  # no frame of S (580), T (435) or C (292 bytes) has more
+_LONGEST_BYTES = const(810)  # no frame of S (580), T (435) or C (292) and no burst (796 bytes) has more
 _RSSI_OFFSET_DB = const(74)
 
 # How long after SRX the chip is looked at, us: 75 and 799 (sheet 4.2) with room.

@@ -117,7 +117,7 @@ def expect(driver, block):
 
 
 def _known(driver, block, side):
-    return driver._calibrations.get((side, bytes(block[_FREQ2 : _FREQ2 + 3])))
+    return driver._calibrations.get((side, bytes(block[_FREQ2 : _FREQ2 + 2])))
 
 
 def _aged(driver, block, now_us):
@@ -181,6 +181,6 @@ def renew(driver, block, now_us):
     if now_us - oldest_us < driver.recalibrate // _RENEWALS:
         return
     if chosen is None:
-        driver.outdate((profiles.RX, bytes(block[_FREQ2 : _FREQ2 + 3])), now_us)
+        driver.outdate((profiles.RX, bytes(block[_FREQ2 : _FREQ2 + 2])), now_us)
     else:
         _calibrated(driver, chosen, 1, now_us)

@@ -58,7 +58,8 @@ class Sx1262:
     tcxo_delay_us: until it is stable. dio2_rf_switch: DIO2 switches the antenna. dcdc: the module has the inductor.
     crystal_trim: for a crystal, in steps of 0.47 pF, None: as after reset. pa_gain_db: of an amplifier behind the chip.
     health_us: period of the look at an idle receiver. anew_us: a receiver that heard nothing is configured anew so often, and
-    calibrated every recalibrate_us.
+    calibrated every recalibrate_us. beyond_limits: allows the burst sub-modes in which the chip does not do what Annex Q asks
+    (submodes.py); each that is used so adds a line to `labels`, to go with every output.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class Sx1262:
         health_us=100000,
         anew_us=2000000,
         recalibrate_us=60000000,
+        beyond_limits=False,
     ):
         self.tcxo_mv = _of(hat, "tcxo_mv", tcxo_mv) or 0
         if self.tcxo_mv and self.tcxo_mv not in TCXO_MV:
@@ -96,6 +98,8 @@ class Sx1262:
         self.health_us = health_us
         self.anew_us = anew_us
         self.recalibrate_us = recalibrate_us
+        self.beyond_limits = beyond_limits
+        self.labels = ()
         self.counters = {"frames": 0, "sent": 0, "too_late": 0, "rejects": {}, "faults": {}}
         self.due_us = None
         self.state = _STANDBY
@@ -151,6 +155,7 @@ class Sx1262:
         """See the contract. MisuseError naming the largest L if the chip cannot carry so many chips (limits.py)."""
         self._idle_for("prepare")
         mode, direction, offset_hz = self._wanted
+        self._permit(profiles.TX)
         profile, payload = profiles.send(mode, direction, chips, offset_hz)
         if self._transmitter is None:
             from .transmit import Transmitter
@@ -161,7 +166,7 @@ class Sx1262:
         quick = self.state == _LISTENING and self.chip.loaded
         self.exact = False
         self.state = _SENDING
-        self._transmitter.prepare(profile, payload, self._power, quick)
+        self._transmitter.prepare(profile, payload, self._power, quick, profiles.lead_chips(mode))
         self._do(now_us, self._transmitter.begin)
 
     def transmit(self, at_us, until_us=None):
@@ -171,7 +176,8 @@ class Sx1262:
 
     def listen(self, deframer, now_us):
         self._idle_for("listen")
-        profile = profiles.receive(*self._wanted)
+        self._permit(profiles.RX)
+        profile = profiles.receive(*self._wanted, self.tcxo_mv > 0)
         if self._receiver is None:
             from .receive import Receiver
 
@@ -302,6 +308,12 @@ class Sx1262:
         self.due_us = now_us
 
     # --- inside ---
+
+    def _permit(self, side):
+        if "-B" in self._wanted[0]:
+            from . import submodes
+
+            submodes.permit(self, self._wanted[0], self._wanted[1], side)
 
     def _do(self, now_us, step):
         """A step that talks to the chip; while that is brought up again `_heal` does it in the end."""

@@ -36,6 +36,9 @@ C   down 12 543D54
 T+C up   19 543D
 """
 
+RX = "rx"
+TX = "tx"
+
 _DETECTOR_OFF = const(0x00)
 _DETECTOR_8_BITS = const(0x04)  # not longer than the sync word, and much shorter than any preamble (sheet 5)
 _RX_PREAMBLE_BITS = const(16)
@@ -112,7 +115,11 @@ def _profile(row, bandwidth, offset_hz, packet_params, sync, given):
     )
 
 
-def _receiver(what, direction):
+def _receiver(what, direction, row, tcxo=True):
+    if what == "B":
+        from . import submodes
+
+        return submodes.receiver(row.name, tcxo)
     for line in _RECEIVERS.strip().split("\n"):
         words = line.split()
         if words[0] == what and words[1] == direction:
@@ -120,12 +127,12 @@ def _receiver(what, direction):
     raise MisuseError("no receiver for {} {}".format(what, direction))
 
 
-def receive(mode, direction, offset_hz=0):
+def receive(mode, direction, offset_hz=0, tcxo=True):
     """Profile of a receiver. mode: name of a mode, or "T+C". offset_hz: added to the carrier, for a crystal that is
-    known to be off. MisuseError if the chip cannot do it."""
+    known to be off. tcxo: a TCXO is here. MisuseError if the chip cannot do it."""
     row = modes.serving(mode, direction)
     what = modes.T_AND_C if mode == modes.T_AND_C else row.family
-    bandwidth, sync = _receiver(what, direction)
+    bandwidth, sync = _receiver(what, direction, row, tcxo)
     given = sync[2:] if what == "C" else b""
     params = packet(_RX_PREAMBLE_BITS, _DETECTOR_8_BITS, 8 * len(sync), _ALL)
     return _profile(row, bandwidth, offset_hz, params, sync, given)
@@ -144,7 +151,7 @@ def send(mode, direction, chips, offset_hz=0):
     """(profile, payload) of a transmission: `chips` as the contract hands them in, what goes into the buffer of it.
 
     The first eight bytes go into the sync word register, so that not even the preamble depends on the chip's own, whose
-    polarity is not documented (sheet 6.2): that is eight chips in front, as few as there may be. Only what is too long
+    polarity is not documented (sheet 6.2): that is eight chips in front (`lead_chips`), as few as there may be. Only what is too long
     for register and buffer, the long header of S1, lets the chip send the beginning of the preamble.
 
     MisuseError if the stream is longer than the chip can carry (sheet 7.3).
@@ -156,16 +163,24 @@ def send(mode, direction, chips, offset_hz=0):
     row = modes.find(mode, direction)
     left = left_out(chips)
     if left is None:
-        from . import limits
-
+        if row.family == "B":
+            from . import submodes as limits
+        else:
+            from . import limits
         raise limits.too_long(row, len(chips))
     n_sync = min(SYNC_BYTES, len(chips) - 1)
     start = left + n_sync
     params = packet(8 * (left or 1), _DETECTOR_OFF, 8 * n_sync, len(chips) - start)
     profile = _profile(
-        row, _receiver(row.family, direction)[0], offset_hz, params, bytes(chips[left:start]), b""
+        row, _receiver(row.family, direction, row)[0], offset_hz, params, bytes(chips[left:start]), b""
     )
     return profile, chips[start:]
+
+
+def lead_chips(mode):
+    """How many chips of the chip's own leave before those that were prepared, and count as nothing: a burst has its place
+    by its sync, and eight chips are 4 ms at 2 kcps; any other frame may begin with a longer preamble."""
+    return 8 if "-B" in mode else 0
 
 
 def on_air_chips(profile, payload):

@@ -24,7 +24,7 @@ _LEAD_BYTES = const(
     10
 )  # set later than so many before it is reached, it may be missed (sheet 7.2: well before)
 _LAP = const(256)
-_LONGEST_BYTES = const(640)  # no frame of S (580), T (435) or C (292 bytes) has more
+_LONGEST_BYTES = const(810)  # no frame of S (580), T (435) or C (292) and no burst (796 bytes) has more
 _LATE_BYTES = const(8)  # so many since the sync word, and nobody called: the edge got lost
 _AHEAD_BYTES = const(24)  # more than the rate allows: while service runs, time goes on
 
@@ -254,7 +254,9 @@ class Receiver:
         driver, byte_us = self._driver, self._byte_us
         missing = (self._result + 7) >> 3
         if self._deframer.total_chips is None:
-            driver.due_us = now_us + missing * byte_us + (byte_us >> 1)
+            if self._received + missing > _STOP_BYTES:  # the header of an uplink burst is in its middle
+                self._set_stop(self._received - 1)
+            driver.due_us = now_us + min(missing, _CHUNK_BYTES) * byte_us + (byte_us >> 1)
             return
         if not self._stopped:
             self._total = self._received + missing

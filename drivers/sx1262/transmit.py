@@ -34,12 +34,13 @@ class Transmitter:
         self._chip = driver.chip
         self.on_air = False
 
-    def prepare(self, profile, payload, power, quick):
+    def prepare(self, profile, payload, power, quick, lead_chips):
         self._quick = quick
         self._profile = profile
         self._payload = payload
         self._power = power
-        self._air_us = profiles.air_time_us(profile, profiles.on_air_chips(profile, payload))
+        self._lead_us = profiles.air_time_us(profile, lead_chips)
+        self._air_us = profiles.air_time_us(profile, profiles.on_air_chips(profile, payload) - lead_chips)
         self.on_air = False
         self._at_us = self._until_us = None
         self._step = _LOADED
@@ -80,8 +81,8 @@ class Transmitter:
 
     def _start_us(self):
         """From the strobe to the first chip: of the preamble if the ramp comes before it, which the sheet leaves open, and
-        which would else be late."""
-        return _FS_TO_TX_US + profiles.RAMP_US
+        which would else be late. What the chip sends before what was prepared is on top of it."""
+        return _FS_TO_TX_US + profiles.RAMP_US + self._lead_us
 
     def _strobe_us(self):
         """When to ask for the service that strobes: as much before as service tends to come late here; in a window as if it
@@ -204,7 +205,7 @@ class Transmitter:
 
     def _strobe(self, now_us):
         driver, chip = self._driver, self._chip
-        timeout = (self._air_us + _TIMEOUT_US) * 64 // 1000
+        timeout = (self._lead_us + self._air_us + _TIMEOUT_US) * 64 // 1000
         clock = driver.clock if self._until_us is not None else None
         if clock:
             now_us = clock()
