@@ -186,14 +186,14 @@ class WindowMeter(Spontaneous):
             return []
         if asked.kind == "SND-NKE":
             self.access.ended()
-            self._forget()
+            self._forget(asked.link.address.link_bytes())
             return self.receiver.rest()
         if asked.kind in ("ACK", "CNF-IR"):
             return self._noted(asked)
         if asked.number is None and asked.kind is not None:
             self._count("ignored")
             return []
-        if self.access.state == windows.ALWAYS and asked.end_us > self._answered_until_us:
+        if asked.end_us > self._answered_until_us:
             self._forget()
         self._answered_until_us = asked.end_us + timing.CYCLE_END_US[1]
         self.access.received(asked.end_us)
@@ -309,9 +309,12 @@ class WindowMeter(Spontaneous):
             self._forget()
         return actions
 
-    def _forget(self):
-        """The cycle is over: nobody repeats a datagram, or asks for a next fragment."""
-        self._answered, self._parts = (), None
+    def _forget(self, whose=None):
+        """The cycle is over: nobody repeats a datagram, or asks for a next fragment. whose: link bytes of the partner who ended it;
+        another may not have heard his answer yet."""
+        self._answered = tuple([one for one in self._answered if whose not in (None, one[0][0])])
+        if self._parts and whose in (None, self._parts[0]):
+            self._parts = None
 
     def _give_way(self):
         """A slot is next: an answer that waits is not sent now."""

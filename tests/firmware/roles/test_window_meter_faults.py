@@ -11,7 +11,7 @@ from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import radio
 from omsnode.firmware.roles.actions import REFUSED, Transmit
 from omsnode.firmware.roles.device import Device
-from omsnode.firmware.roles.window_meter import UNLIMITED
+from omsnode.firmware.roles.window_meter import LIMITED, UNLIMITED
 from omsnode.firmware.security.counters import LAST
 from support_commands import GATEWAY, METER, Answer, Breaker, command, request
 from support_walk import Walk
@@ -267,6 +267,31 @@ def test_two_partners_in_one_cycle(mode, security):
     assert walk.until_sent() == ack  # what was sent last is what is repeated
     assert ask(walk, other) == response
     assert role.counters["executed"] == 1 and role.counters["repeated"] == 2
+
+
+@pytest.mark.parametrize("access", [LIMITED, UNLIMITED])
+@pytest.mark.parametrize("mode", ["S2", "T2", "C2"])
+def test_the_end_that_one_partner_sets_is_not_that_of_another(mode, access):
+    """SND-NKE of the one, whose session is over; the ACK to the other was lost, and in profile A no counter tells that its command
+    is no new one."""
+    role, _ = adding(mode=mode, security=5, access=access, nominal_us=20 * S)
+    walk = awake(role)
+
+    def said(telegram):
+        assert walk.hear(telegram, walk.window() if access == LIMITED else walk.now_us + 50000)
+
+    told = command(SET_7, 2800, 0x50, 0x5B, 0x53, mode=5)
+    said(told)
+    ack = walk.until_sent()
+    tool = Address.parse("11111111.M=ABC.V=01.T=31")
+    said(link_telegram.build(0x5B, tool, extended.build(0x84, 0x50, METER)))
+    walk.until_sent()
+    said(link_telegram.build(0x40, tool, extended.build(0x84, 0x51, METER)))
+    assert role.access.state in (windows.REST, windows.ALWAYS)
+    if access == LIMITED:
+        walk.until_sent()  # its next slot
+    said(told)
+    assert walk.until_sent() == ack and role.counters["executed"] == 1
 
 
 def test_no_end_of_partners():
