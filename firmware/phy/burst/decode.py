@@ -16,7 +16,7 @@ def payload(header, bursts, check):
     header: header.Header. bursts: list of (index, data): index 1..3 of the burst in its frame, or None if that is not
     known or there is only one; data: its data field, not precoded any more, as bytes, or as 8 L_D soft values (positive
     for 1, 0 for not received, at most viterbi.STRONGEST). Those of one frame in the order in which they came, any of them
-    missing. LengthError if a data field is not as long as the header says.
+    missing. LengthError if a data field is not as long as the header says, MisuseError if there are no such indices.
 
     What is tried: the payload as it was sent where that burst was received, then the Viterbi decoder over all bursts,
     then over fewer of them, as one may be full of errors: 1, 3 or 7 sets of them, or 3, 7, 7 if no index is known.
@@ -26,8 +26,9 @@ def payload(header, bursts, check):
     for _, data in bursts:
         if len(data) != (n_bytes if _is_packed(data) else 8 * n_bytes):
             raise LengthError("{} instead of {} bytes of data".format(len(data), n_bytes))
-    if not bursts or len(bursts) > len(rows):
-        raise MisuseError("{} bursts of {}".format(len(bursts), len(rows)))
+    numberings = _numberings([index for index, _ in bursts], 1, len(rows))
+    if not bursts or not numberings:
+        raise MisuseError("bursts {} of {}".format([index for index, _ in bursts], len(rows)))
     for index, data in bursts:
         if index in (None, 1) and _is_packed(data):
             found = deinterleave(data, header.length)
@@ -37,7 +38,7 @@ def payload(header, bursts, check):
 
     n_zeros = fec.padding(rows[0], header.length)
     n_bits = 8 * header.length + n_zeros
-    for chosen in _choices(bursts, len(rows)):
+    for chosen in _choices(bursts, numberings):
         streams = _streams([(rows[index - 1], data) for index, data in chosen], n_bits, n_zeros)
         found = viterbi.decode(streams, n_bits)[: header.length]
         if check(found):
@@ -49,10 +50,10 @@ def _is_packed(data):
     return isinstance(data, (bytes, bytearray))
 
 
-def _choices(bursts, n_rows):
-    """The sets of (index, data) to try, larger ones first; unknown indices are every one that the order allows."""
+def _choices(bursts, numberings):
+    """The sets of (index, data) to try, larger ones first."""
     sets = []
-    for indices in _numberings([index for index, _ in bursts], 1, n_rows):
+    for indices in numberings:
         for mask in range(1, 1 << len(bursts)):
             chosen = [(indices[i], i) for i in range(len(bursts)) if mask >> i & 1]
             if chosen not in sets:
@@ -64,6 +65,7 @@ def _choices(bursts, n_rows):
 
 
 def _numberings(indices, lowest, n_rows):
+    """All that the bursts can be, one after the other, where an index is None."""
     if not indices:
         return [[]]
     found = []

@@ -95,7 +95,9 @@ def encode(data, padding=0):
 
 
 def layouts(multi, burst_type):
-    """The coded payloads of a frame: one tuple of fields for each of its bursts."""
+    """The coded payloads of a frame: one tuple of fields for each of its bursts. MisuseError if a type is reserved."""
+    if not 0 <= burst_type <= 2:
+        raise MisuseError("no burst type {}".format(burst_type))
     return MULTI if multi else (SINGLE[burst_type],)
 
 

@@ -15,8 +15,9 @@ from . import fec
 # PHY payload length 5..255 bytes, timing input value 0..127, 0 single or 1 multi, 0..2 (FEC rate, or spacing)
 Header = namedtuple("Header", ("length", "tiv", "multi", "type"))
 
-# More wrong chips than this: noise (it has 22 or more, uplink, or 24). Two legal headers differ in 19 chips or more.
+# More wrong chips than this: noise (it has 22 or more, uplink, or 24).
 FARTHEST = 18
+# Two legal headers differ in 19 chips or more, a legal and a reserved one in 18.
 _SURE = 9
 
 # (multi, type) of the legal headers.
@@ -70,7 +71,7 @@ def downlink(chips, tiv=None):
     value = _value(chips)
     found = _free(value, value, "down")
     if found:
-        return found if tiv in (None, found[0].tiv) else None
+        return found if _is_legal(found[0], "down") and tiv in (None, found[0].tiv) else None
     return _nearest(value, "down", () if tiv is None else (tiv,), None, FARTHEST)
 
 
@@ -87,7 +88,8 @@ def uplink(chips, known_tivs=(), l_da=None):
         bits ^= bits >> shift
     found = _free(bits, value, "up")
     if found:
-        return found if l_da is None or found[0].length in _lengths(found[0], l_da) else None
+        fits = _is_legal(found[0], "up") and (l_da is None or found[0].length in _lengths(found[0], l_da))
+        return found if fits else None
     if known_tivs and l_da is None:
         found = _nearest(value, "up", known_tivs, None, _SURE)
     return found or _nearest(value, "up", (), l_da, FARTHEST)
@@ -119,16 +121,19 @@ def _header(information):
     return Header(information >> 10, information >> 3 & 0x7F, information >> 2 & 1, information & 3)
 
 
+def _is_legal(header, direction):
+    return fec.SHORTEST <= header.length <= fec.LONGEST and (header.multi, header.type) in LEGAL[direction]
+
+
 def _free(bits, chips, direction):
-    """The header that the first bits (un-precoded) say, if it is legal and so near that no other one can be nearer."""
+    """The header that the first bits (un-precoded) say, legal or not, if no legal one can be nearer: else None.
+
+    A length above 255 is another version.
+    """
     header = _header(bits >> 76)
-    if (
-        not fec.SHORTEST <= header.length <= fec.LONGEST
-        or (header.multi, header.type) not in LEGAL[direction]
-    ):
-        return None
-    distance = bin(_sum(_information(header), direction) ^ chips).count("1")
-    return (header, distance) if distance <= _SURE else None
+    distance = bin(_sum(bits >> 76, direction) ^ chips).count("1")
+    farthest = _SURE if _is_legal(header, direction) else _SURE - 1
+    return (header, distance) if distance <= farthest else None
 
 
 def _lengths(kind, l_da):
@@ -163,9 +168,9 @@ _columns = {}
 
 
 def _words(direction):
-    """Chips of the 18 headers of one bit."""
+    """Chips of the 20 headers of one bit, version included."""
     if direction not in _basis:
-        words = [_word(1 << i) for i in range(18)]
+        words = [_word(1 << i) for i in range(20)]
         _basis[direction] = [word ^ word >> 1 for word in words] if direction == "up" else words
     return _basis[direction]
 
