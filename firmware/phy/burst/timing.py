@@ -69,6 +69,14 @@ RXM_MS = (0, 25, 35, 50, 75, 110, 150, 200, 300, 400, 500, 650, 800, 1150, 1600,
 Slot = namedtuple("Slot", ("number", "offset_us", "index"))
 
 
+def uplink_of(name):
+    """The name without sub-carrier. MisuseError if it is no uplink sub-mode."""
+    found = submodes.base(name)
+    if found not in submodes.UPLINKS:
+        raise MisuseError("{} is no uplink sub-mode of the burst mode".format(name))
+    return found
+
+
 def t_burst(uplink, burst_type):
     """t_burst of a multi-burst uplink, type 0 short, 1 medium, 2 long."""
     return _pick(_T_BURST_S[_group(uplink)], burst_type) * 1000000
@@ -246,10 +254,7 @@ def _jitter(uplink, tiv):
 
 
 def _group(uplink):
-    name = submodes.base(uplink)
-    if name not in submodes.UPLINKS:
-        raise MisuseError("{} is no uplink sub-mode of the burst mode".format(uplink))
-    return 1 if name == "UL-B4" else 0
+    return 1 if uplink_of(uplink) == "UL-B4" else 0
 
 
 _rates = {}  # of the sub-modes asked for so far: there is little time in a slot
