@@ -53,11 +53,13 @@ class Services:
         except BodyError:
             return b""
         out = [self._one(block, rx0_us, now_us) for block in asked]
-        at = len(out)
-        while len(blocks.build(out)) > _ROOM:  # more was asked for than there is room: the last ones fail
-            at -= 1
-            if not asked[at].value:
-                out[at] = blocks.get(out[at].id)
+        # More may be asked for than there is room: then the last ones fail. What was set takes as much as in the command.
+        room = max(_ROOM, len(data))
+        for i in range(len(out) - 1, -1, -1):
+            if len(blocks.build(out)) <= room:
+                break
+            if not asked[i].value:
+                out[i] = blocks.get(out[i].id)
         return blocks.build(out)
 
     def _one(self, block, rx0_us, now_us):
