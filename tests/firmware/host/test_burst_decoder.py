@@ -48,7 +48,8 @@ def losses(rate, length, multi, burst_type, which, frames):
     lost = 0
     for _ in range(frames):
         payload = frame(random, length)
-        found, _ = burst_decoder.decode(*sent(random, payload, multi, burst_type, which, rate))
+        capture = sent(random, payload, multi, burst_type, which, rate)
+        found, _ = burst_decoder.decode(*capture, now=lambda: 0)
         assert found in (payload, None)
         lost += found is None
     return lost
@@ -131,7 +132,8 @@ LONG = [(0, 0, (1,), 0.001, 2), (0, 1, (1,), 0.003, 15), (0, 2, (1,), 0.003, 9),
 @pytest.mark.parametrize(("multi", "burst_type", "which", "rate", "percent"), LONG)
 def test_losses_of_long_frames(multi, burst_type, which, rate, percent):
     frames = 200 if SOAK else 8
-    assert losses(rate, 71, multi, burst_type, which, frames) <= percent / 100 * frames
+    allowed = percent / 100 * frames if SOAK else 1
+    assert losses(rate, 71, multi, burst_type, which, frames) <= allowed
 
 
 @pytest.mark.parametrize("which", [(1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)])
