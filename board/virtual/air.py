@@ -14,7 +14,7 @@ Rules, all of them (a real receiver is kinder or crueller; these are simple, doc
 * A filter wider than the signal costs what noise it lets in: 10 lg(filter / signal width), of which 2.1 dB (T in 325
   kHz) are in the noise figure.
 * The modulation index (2 x deviation / rate) and the pulse shape cost nothing: all receivers are discriminators. What a
-  coherent one would make of an index of 0.508 is not modelled.
+  coherent one would make of an index of 0.508 is not modelled, nor are chips that slip and carriers that drift.
 * Chip error rate = base + noise + collision: `chip_error_rate` (a number, or a function of transmission and receiver's
   name), 0.5 * exp(-Eb/N0 / 2) (non-coherent FSK; N = -174
   dBm/Hz + `noise_figure_db`: about -103 dBm for 1e-3 at 100 kcps), and, when the signal is less than `capture_db` above
