@@ -80,12 +80,8 @@ def _streams(received, n_bits, n_zeros):
     n = n_bits + fec.TAIL
     streams = [None, None, None, None]
     for layout, data in received:
-        values = data
-        if _is_packed(data):
-            values = array("b", bytes(8 * len(data)))
-            for i in range(len(values)):
-                values[i] = 1 if data[i >> 3] & (0x80 >> (i & 7)) else -1
-        place = positions(len(values))
+        packed = _is_packed(data)
+        place = positions(8 * len(data) if packed else len(data))
         for field in layout:
             kind = field[0]
             if kind == "z":
@@ -102,7 +98,8 @@ def _streams(received, n_bits, n_zeros):
             else:
                 which = range(int(field[1]), n_bits, 7)
             for k in which:
-                stream[k] = values[next(place)]
+                at = next(place)
+                stream[k] = data[at] if not packed else 1 if data[at >> 3] & (0x80 >> (at & 7)) else -1
     for k in range(n_bits - n_zeros, n_bits):
         if streams[0] is None:
             streams[0] = array("b", bytes(n))

@@ -4,9 +4,10 @@ Recursive systematic encoder, constraint length 7, mother rate 1/4, from state 0
 register bits, the newest in bit 5. Bits go first bit first, which is the most significant one of a byte or integer.
 """
 
-GENERATORS = (
-    b"\x4d\x73\x67\x5d"  # g0..g3, D^0 in bit 6; g0 is the feedback and makes output 0 the input itself
-)
+from ...errors import MisuseError
+
+# g0..g3, D^0 in bit 6; g0 is the feedback and makes output 0 the input itself.
+GENERATORS = b"\x4d\x73\x67\x5d"
 TAIL = 6
 # PHY payload, bytes.
 SHORTEST, LONGEST = 5, 255
