@@ -25,7 +25,7 @@ MOST_WORDS = 32
 RECORDS = 64  # that are remembered of a meter, to understand what is asked for
 LAST = 50  # orders that have ended and are still listed
 ENDED = ("done", "failed", "expired", "cancelled")
-_MODULES = ("data", "points", "secured", "clock", "clock_set", "states", "keys")
+_MODULES = ("data", "points", "secured", "clock", "clock_set", "states", "keys", "mac")
 
 
 def plain(event, name, words, timestamp):

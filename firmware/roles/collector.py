@@ -43,7 +43,7 @@ class Reading:
     """One telegram as it leaves the collector.
 
     telegram: decoded (application.telegram.Telegram; its `error` says if it was refused). raw: its bytes without link
-    CRCs. mode: "T1", "C1" or "S1". frame_format: "A" or "B". rssi_dbm: or None. at_us: end of the sync word on the
+    CRCs. mode: "T1", "C1", "S1", or the sub-mode of a burst. frame_format: "A" or "B". rssi_dbm: or None. at_us: end of the sync word on the
     board's clock; wall_us: the same instant as UTC in us since 1970, or None. radio: which of ours heard it. name: of
     the known meter, or None.
     """
@@ -51,7 +51,7 @@ class Reading:
     def __init__(self, telegram, raw, event, wall_us, radio_name, name):
         self.telegram = telegram
         self.raw = raw
-        self.mode = event.family + "1"
+        self.mode = event.family if len(event.family) > 1 else event.family + "1"
         self.frame_format = event.frame_format
         self.rssi_dbm = event.rssi_dbm
         self.at_us = event.at_us
@@ -135,8 +135,7 @@ class Collector:
         elif event.kind == radio.FRAME:
             self.counters["frames"] += 1
             try:
-                strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
-                told = self._telegram(strip(event.frame), event, now_us, wall_us)
+                told = self._telegram(self._raw(event), event, now_us, wall_us)
                 return told + self._persist(now_us)
             except OmsError as error:
                 # Damaged on the air: whose it was cannot be trusted either.
@@ -181,6 +180,10 @@ class Collector:
         if self._keys is not None and (own is None or key_id or key_version is not None):
             return self._keys(address, key_id, key_version) or own
         return own
+
+    def _raw(self, event):
+        strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
+        return strip(event.frame)
 
     def _telegram(self, raw, event, now_us, wall_us):
         telegram = self._decode(

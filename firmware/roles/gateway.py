@@ -42,6 +42,8 @@ class Gateway(Windows):
     counters: those of the collector, and sent, late, unstored.
     """
 
+    Session = Session
+
     def __init__(
         self,
         collector,
@@ -68,7 +70,7 @@ class Gateway(Windows):
         self._entropy = Entropy(entropy)
         for one in self.partners:
             one.number, one.message = self._entropy.number(256), self._entropy.number(256)
-        self._sessions = [Session(address, one) for one in self.partners]
+        self._sessions = [self.Session(address, one) for one in self.partners]
         self._names = [one.name for one in self.partners]
         self._book = OrderBook(len(self.partners), restore)
         self.installer = Installer(address, install, self._entropy)

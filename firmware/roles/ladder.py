@@ -9,6 +9,7 @@ START = "start"  # an order has come, its next exchange is to be made
 COMMAND, COMMAND2 = "command", "command2"  # SND-UD, SND-UD2
 ASK, ALARM = "ask", "alarm"  # REQ-UD2 and REQ-UD1, where they are the exchange
 FETCH, POLL = "fetch", "poll"  # REQ-UD2 for what became of a command; while the meter is busy with it
+MAC = "mac"  # MCMD of a burst meter
 CLOSE, CLOSED = "close", "closed"  # SND-NKE is to be sent; was sent
 
 # What a datagram of this state is; of every other one REQ-UD2.
@@ -70,6 +71,9 @@ TABLE = {
     (POLL, "stale"): (POLL, "make"),
     (POLL, "lapsed"): (START, "give up"),
     (POLL, "silence"): (START, "give up"),
+    (START, "MCMD"): (MAC, "make"),
+    (MAC, "stale"): (MAC, "make"),
+    (MAC, "silence"): (START, "give up"),
     (CLOSE, "sent"): (CLOSED, "rest"),
     (CLOSE, "over"): (REST, "rest"),
     (CLOSED, "sent"): (CLOSED, "rest"),

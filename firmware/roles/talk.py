@@ -33,6 +33,7 @@ class Datagram:
         self.tries = 0
         self.proven = self.old = self.flying = False
         self.mode = self.chips = None  # as it was coded last
+        self.body = None  # MAC body of a burst
 
 
 class Talk:

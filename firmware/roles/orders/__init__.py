@@ -13,6 +13,7 @@ carries the exchanges (EN 13757-3:2018; OMS Vol.2 Annex M use cases; sheets oms-
     status                          UC-06: status byte and error flags of the standard response
     alarm                           REQ-UD1
     key-change                      UC-08, see keys.py
+    mac-read, mac-link, mac-clock, mac-session, mac-resume, mac-fallback      of burst meters, see mac.py
 
 POINT is an OMS tag of the meter's device type (VM1!, EW1!D), DIB:VIB in hex (0C:13), or a quantity ("volume", "volume@1" for
 storage number 1): of what the meter was heard to send the first that fits, else the table of units. VALUE is a decimal in
@@ -73,6 +74,12 @@ _KINDS = {
     "status": ("states", "Status"),
     "alarm": ("states", "Alarm"),
     "key-change": ("keys", "KeyChange"),
+    "mac-read": ("mac", "MacRead"),
+    "mac-link": ("mac", "MacLink"),
+    "mac-session": ("mac", "MacSet"),
+    "mac-resume": ("mac", "MacSet"),
+    "mac-fallback": ("mac", "MacSet"),
+    "mac-clock": ("mac", "MacClock"),
 }
 
 
@@ -130,6 +137,8 @@ def _load(words):
         from . import states as found
     elif module == "keys":
         from . import keys as found
+    elif module == "mac":
+        from . import mac as found
     else:
         raise MisuseError(
             "no order " + (words[0] if words else "was given"), None, "one of: " + ", ".join(sorted(_KINDS))
