@@ -136,9 +136,11 @@ def payload_bytes(layout, n_coded):
 
 
 def _punctured(parity, n_fec, phase):
+    """Every seventh of the n_fec bits, beginning with number `phase`."""
+    packed = (parity << (-n_fec % 8)).to_bytes((n_fec + 7) >> 3, "big")
     out = 0
     for k in range(phase, n_fec, 7):
-        out = out << 1 | parity >> (n_fec - 1 - k) & 1
+        out = out << 1 | packed[k >> 3] >> (7 - (k & 7)) & 1
     return out
 
 
