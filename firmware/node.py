@@ -143,7 +143,8 @@ class Node:
         from .phy import deframer  # a node that only sends has no room for it
 
         self.radio.configure(action.mode, action.direction)
-        self.radio.listen(deframer.of(action.mode, action.direction), self.board.now_us())
+        one = deframer.of(action.mode, action.direction, getattr(self.role, "tiv", None))
+        self.radio.listen(one, self.board.now_us())
         self._listening = action
 
     def _transmit(self, action):

@@ -204,3 +204,16 @@ def test_a_node_on_a_late_host_is_started():
     it = Node(board, WireRadio(), Script())
     world.run([it], 10000, delay_us=lambda node: 100)
     assert it.radio.calls == ["start"]
+
+
+def test_a_meter_hears_only_what_is_for_it():
+    """Of bursts: their headers carry the timing input value of the meter that is answered."""
+    for tiv, known in ((5, (5,)), (None, ())):
+        role = Script(t100=[Listen("DL-B4", "down")])
+        if tiv is not None:
+            role.tiv = tiv
+        it = node(role)
+        heard = []
+        it.radio.listen = lambda deframer, now_us, heard=heard: heard.append(deframer.tivs)
+        it.run(200)
+        assert heard == [known]
