@@ -74,7 +74,7 @@ def _forward(streams, n_steps):
     turns = [
         (distance, first, [(costs[j], streams[j]) for j in present]) for distance, first, costs in _TURNS
     ]
-    history = []
+    history = [b""] * ((n_steps + 15) >> 4)
     decisions = 0
     turn = 0
     for k in range(n_steps):
@@ -99,12 +99,13 @@ def _forward(streams, n_steps):
         decisions = decisions << 1 | choice >> (_BITS - 1)
         metrics = even ^ ((even ^ odd) & (choice - (choice >> (_BITS - 1))))
         if k & 15 == 15:
-            history.append(decisions.to_bytes(_BYTES, "little"))
+            history[k >> 4] = decisions.to_bytes(_BYTES, "little")
             decisions = 0
             level = (metrics & _MASK) - _SPREAD
             if level > 0:
                 metrics -= ones * level
-    history.append(decisions.to_bytes(_BYTES, "little"))
+    if n_steps & 15:
+        history[n_steps >> 4] = decisions.to_bytes(_BYTES, "little")
     return history
 
 
