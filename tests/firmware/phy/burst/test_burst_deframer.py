@@ -61,7 +61,7 @@ def test_published(shared):
 def test_lengths(row, direction):
     multi, burst_type, n_bytes, *n_chips = [int(word) for word in row.split()]
     for chips in chips_of(direction, n_bytes, multi, burst_type):
-        deframer = deframers.of("UL-B4" if direction == "up" else "DL-B1.3", direction)
+        deframer = deframers.of("UL-B4" if direction == "up" else "DL-B1.3", direction, 64)
         assert deframer.listens_to == "B"
         result, taken = feed(deframer, chips[8:], 1)
         assert result == 0 and taken + 8 == len(chips) and deframer.frame == chips[8:]
@@ -155,7 +155,7 @@ def test_noise_is_refused_soon():
     codes = set()
     for direction, most in (("down", 96), ("up", 3192)):
         deframer = BurstDeframer(direction)
-        for _ in range(150):
+        for _ in range(60):
             result, taken = feed(deframer, rng.randbytes(1000), 1)
             assert result == -1 and 8 * taken <= most
             assert isinstance(deframer.error, PhyError)
@@ -175,12 +175,12 @@ def test_what_is_regular_is_refused_too(fill):
 def test_whole_bursts_with_wrong_chips():
     """At 5 % of the chips nearly every burst has its place, at 2 % every one of these."""
     rng = random.Random(4)
-    for rate, least in ((0.02, 200), (0.05, 198), (0.10, 180)):
+    for rate, least in ((0.02, 80), (0.05, 79), (0.10, 70)):
         for direction in ("up", "down"):
             deframer = BurstDeframer(direction)
             good = 0
-            for i in range(200):
-                chips = chips_of(direction, rng.randrange(5, 60), 0, i % 3, seed=i)[0][8:]
+            for i in range(80):
+                chips = chips_of(direction, rng.randrange(5, 30), 0, i % 3, seed=i)[0][8:]
                 bad = worsen(rng, chips, rate)
                 good += feed(deframer, bad + rng.randbytes(500), 64)[0] == 0 and deframer.frame == bad
             assert good >= least
