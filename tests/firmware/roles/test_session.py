@@ -426,7 +426,8 @@ def test_every_row_is_walked(monkeypatch):
     monkeypatch.setattr(session, "TABLE", Recorded(ladder.TABLE))
     for scenario in SCENARIOS.values():
         scenario()
-    assert set(ladder.TABLE) == walked
+    # Those of MAC commands are walked by test_burst_gateway.py.
+    assert {row for row in ladder.TABLE if ladder.MAC not in row and row[1] != "MCMD"} == walked
 
 
 @pytest.mark.parametrize("exchange", (WRITE, WRITE2))
