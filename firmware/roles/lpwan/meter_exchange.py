@@ -39,7 +39,7 @@ class Exchange:
         self.t0_us = t0_us
         one = self.shape
         steps = []
-        for index in range(2, len(self.chips) + 1):
+        for index in range(2, len(one.names) + 1):
             steps.append(Step(self.burst_us(index) - ways.ARM_US, BURST, index))
         end_us = t0_us
         self._windows = ways.windows(self.declared, one, t0_us)

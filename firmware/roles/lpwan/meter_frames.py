@@ -6,10 +6,11 @@ L, C, M and A, and carries the access number that elsewhere the ELL has.
 
 from collections import namedtuple
 
-from ...link import control
+from ...link import control, credits
 from ...link.lpwan import body as bodies
 from ...link.lpwan import llc, mac
 from ...link.lpwan import telegram as above
+from ...link.lpwan.credits import PURE_MAC
 from ...phy.burst import burst, header, timing
 from ...transport import authentication
 from ...transport import header as tpl_header
@@ -23,11 +24,10 @@ AFL_MOST = 21  # of a fragment
 
 # An uplink that is to be sent. what: word of meter.py. type: MFT. body: body.Body or None. telegram: bytes, None where there is
 # only a MAC. number: access number of the LLC. flag: 1 = synchronous. receiver: Address of the gateway (RXA) or None.
-# session: UL-SC. access: None or a code of elements, as for meter_way.shape. at_us: T0. way: meter_way.Way in which it is sent,
-# None: that of the moment.
+# session: UL-SC. access: None or a code of elements, as for meter_way.shape. at_us: T0.
 Uplink = namedtuple(
     "Uplink",
-    ("what", "type", "body", "telegram", "number", "flag", "receiver", "session", "access", "at_us", "way"),
+    ("what", "type", "body", "telegram", "number", "flag", "receiver", "session", "access", "at_us"),
 )
 
 
@@ -129,3 +129,10 @@ def asked(link, profile, at_us, end_us):
         return None
     partner = Partner(link.address or ALLOCATED, link.c_field)
     return Asked(kind, raw, partner, afl, tpl, link.ell.access_number, at_us, end_us)
+
+
+def cost(uplink):
+    """Credits for an Uplink (sheet 21)."""
+    if uplink.telegram is None:
+        return PURE_MAC
+    return credits.SENT.get(control.name(uplink.telegram[1], True), 0)

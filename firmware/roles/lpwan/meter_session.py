@@ -31,12 +31,12 @@ class Session:
         self.who = None
         self.telegrams = None
 
-    def open(self, now_us, kept_us):
-        """A downlink came. Whether the session was open before it."""
+    def open(self, until_us):
+        """A downlink came; the session times out at until_us. Returns whether it was open before."""
         alive = self.alive
         self.alive = True
         self.resuming = False
-        self.until_us = now_us + kept_us
+        self.until_us = until_us
         return alive
 
     def close(self):

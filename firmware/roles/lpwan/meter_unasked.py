@@ -7,6 +7,7 @@ one MAC frame becomes fragments, each a telegram of its own.
 
 from ...errors import MisuseError, StoreError
 from ...link import control, credits, timing
+from ...link.lpwan import credits as rows
 from ...phy import modes
 from ...phy.burst import timing as bursts
 from ..answers import ACD, DATA_CI, EMPTY_CI, finished
@@ -21,11 +22,6 @@ _DEMAND_US = 60000000  # an access demand is repeated
 _TRANSFER = (2, 3, 5)  # states of application/image.py in which credits interrupt nothing (4.3.4)
 _REGISTRATION = 190  # bytes that fit one telegram whatever protects it
 _STATIC = 2  # content bits of the configuration field
-_TWO_HOURS_US = 7200000000
-_HOUR_US = 3600000000
-# Credits for two hours, longest time without access in hours (P 4.3.4): UL-B1 to UL-B3, UL-B4.
-_CREDITS = (2, 5)
-_NO_ACCESS_H = (48, 24)
 
 
 class Unasked(CommandedMeter):
@@ -59,12 +55,12 @@ class Unasked(CommandedMeter):
 
     def _on_way(self):
         """What follows from the uplink sub-mode (sheet 11.4, 21)."""
-        group = 1 if self.way.uplink == "UL-B4" else 0
+        row = rows.row(self.way.uplink)
         self.profile.nominal_us = min(self._wanted_us, bursts.t_nom_most(bases(self.way.uplink)[0]))
-        self.credits.gain_us = _TWO_HOURS_US // _CREDITS[group]
-        self.credits.no_access_us = _NO_ACCESS_H[group] * _HOUR_US
+        self.credits.gain_us = row.gain_us
+        self.credits.no_access_us = row.no_access_us
         # With long spacing only, a response is kept longer (Q.2.4.6.1.2).
-        long = self.way.coding == "multi" and self.declared.spacing == 2 and not group
+        long = self.way.coding == "multi" and self.declared.spacing == 2 and self.way.uplink != "UL-B4"
         self.response_us = bursts.RESPONSE_KEPT_LONG_US if long else bursts.RESPONSE_KEPT_US
 
     def install(self, now_us):

@@ -17,7 +17,6 @@ WAKE_US = 15000  # the receiver is started so long before its window opens: a ch
 ARM_US = 15000  # a burst is handed to the radio so long before its first chip: an armed radio hears nothing
 _GUARD_US = 60000  # between the end of a downlink burst and what is next
 _LONGEST_CHIPS = (6296, 2504)  # of a downlink: single, multi (sheet 4)
-_UNIDIRECTIONAL = 0
 
 # uplink: "UL-B1".."UL-B4", "UL-B1+B2". coding: one of values.CODINGS. carriers: tuple of allowed n. reduction: of the power,
 # steps of 3 dB. downlink: "DL-B1".."DL-B4", None of a unidirectional meter. multi: 1 = downlink multi burst.
@@ -36,7 +35,8 @@ class Declared:
     option, 1..6; bit "downlink multi burst" and additional window follow from it. option: response timing option 1..8, None:
     the default of the access option. rxm: DL-RXM code, None: the default; less is announced where the times leave no room for
     it. early_ppm, late_ppm: tolerance of its own clock. capability: values.Capability, None: what it starts with and no more.
-    tiv: timing input value, None: at random, then kept. longest: bytes of a PHY payload that its radio can send.
+    tiv: timing input value, None: at random, then kept. longest: bytes of a PHY payload that its radio can send. preset: fallback
+    counter. reductions: steps of 3 dB by which the radio can reduce its power. resume_s: session resume delay at first, even.
     """
 
     def __init__(
@@ -54,6 +54,9 @@ class Declared:
         capability=None,
         tiv=None,
         longest=255,
+        preset=100,
+        reductions=0,
+        resume_s=0,
     ):
         known = submodes.UPLINKS + (DUAL,)
         if uplink not in known or downlink not in submodes.DOWNLINKS + (None,):
@@ -76,6 +79,9 @@ class Declared:
         self.late_ppm = late_ppm
         self.tiv = tiv
         self.longest = longest
+        self.preset = preset
+        self.reductions = reductions
+        self.resume_s = resume_s
         multi = 1 if self.access.multi else 0
         self.way = Way(uplink, coding, tuple(carriers), 0, downlink, multi if downlink else 0)
         own = values.Capability(
@@ -88,18 +94,6 @@ class Declared:
     @property
     def bidirectional(self):
         return self.way.downlink is not None
-
-    def may(self, way):
-        """Whether a Way is within the capabilities (sheet 15: a Set outside of them changes nothing)."""
-        can = self.capability
-        return (
-            not [True for one in bases(way.uplink) if one not in can.uplinks]
-            and (way.uplink != DUAL or can.dual == 1)
-            and way.coding in can.codings
-            and bool(way.carriers)
-            and way.downlink in can.downlinks
-            and way.multi <= (can.multi or 0)
-        )
 
 
 def bases(uplink):
@@ -177,7 +171,10 @@ def windows(declared, one, t0_us):
 
 def answer_after(one, requested):
     """From T0 to the T0 of the next uplink in a session, on the nominal grid (sheet 17, trap 6)."""
-    return timing.next_tx0(one.uplink, one.header, one.option, one.multi, requested)[0]
+    least = timing.next_tx0(one.uplink, one.header, one.option, one.multi)[0]
+    if requested not in (1, 2, 3):
+        return least
+    return max(least, timing.next_tx0(one.uplink, one.header, one.option, one.multi, requested)[0])
 
 
 def longest_us(name):
