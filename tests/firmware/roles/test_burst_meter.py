@@ -4,8 +4,10 @@ import json
 
 import pytest
 from omsnode.firmware.link import interval_us
+from omsnode.firmware.link.lpwan import elements, mac
 from omsnode.firmware.roles.meter import Register
-from support_burst_meter import METER, BurstWalk, S, make
+from omsnode.firmware.transport import authentication, header, protection, sealing
+from support_burst_meter import MASTER, METER, BurstWalk, S, down, frame, make
 
 
 @pytest.fixture
@@ -51,3 +53,70 @@ def test_slots_of_a_unidirectional_meter():
         assert number is None or one.llc.access_number == (number + 1) & 0xFF
         number = one.llc.access_number
     assert not walk.listening and not walk.heard
+
+
+# --- a gateway that is scripted here ---
+
+
+def sealed(data, counter, ci=0x5A, tpl_number=0x23):
+    """Upper layer of a command in profile B, from the AFL on."""
+    security = sealing.Security(7, MASTER, counter)
+    afl, message = sealing.seal(security, ci, METER, tpl_number, 0, data, up=False)
+    return authentication.build(afl) + message
+
+
+READ = bytes.fromhex("0813")  # Get of the volume, 04 13
+VOLUME = bytes.fromhex("041308190000")
+
+
+def opened(one):
+    """Application bytes of an uplink in profile B."""
+    afl, at = authentication.parse_if_any(one.llc.payload, 0)
+    tpl = header.parse(one.llc.payload, at)
+    found = protection.open_message(
+        one.llc.payload, tpl, afl, METER, lambda *_: MASTER, (authentication.CMAC_8,)
+    )
+    return found.payload[2 : len(found.payload) - found.padding]
+
+
+def meter(**more):
+    more.setdefault("downlink", "DL-B4")
+    return make(**more)
+
+
+def snd_ud2(walk, number, counter, da=None, tell=True, **more):
+    upper = (0x43, number, sealed(b"\x2f", counter) if tell else None)
+    return frame(more.pop("kind", mac.MCNR), upper, da=da, **more)
+
+
+END = elements.Down(0, 0, 1)
+NKE = (0x40, 0x06, None)
+
+
+def at_rx0(walk, payload, t_ro=3 * S // 2, **more):
+    """In RX0 of the uplink sent last."""
+    return walk.answer(down(payload, **more)[0], walk.bursts[-1].t0_us + t_ro, "DL-B4")
+
+
+def test_single_burst_command():
+    """L2: UL-B4, option #1, timing #2: +1.5 s SND-UD2, +9 s RSP-UD with its access number, +1.5 s SND-NKE with SC."""
+    walk = BurstWalk(meter())
+    first = walk.uplink()
+    assert (first.up.access, first.up.downlink, first.up.timing) == (2, "DL-B4", None)
+    assert at_rx0(walk, snd_ud2(walk, 5, 1))
+    answer = walk.uplink(most_us=20 * S)
+    assert answer.t0_us == first.t0_us + 1500000 + 9 * S
+    assert (answer.type, answer.llc.c_field, answer.llc.access_number, answer.llc.flag) == (
+        "MSNR",
+        0x08,
+        5,
+        0,
+    )
+    assert answer.payload[0] == 0x40 and answer.payload[1] == 0x1A  # MElement_UA as in Q.Z.1
+    assert answer.payload[2] == 0x1B
+    assert walk.role.session.alive
+    assert at_rx0(walk, frame(mac.MCNR, NKE, da=END))
+    assert not walk.role.session.alive
+    second = walk.uplink()
+    assert second.t0_us == first.t0_us + interval_us(900 * S, first.llc.access_number)
+    assert second.type == "MSNR" and second.llc.c_field == 0x44
