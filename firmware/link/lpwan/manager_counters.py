@@ -41,11 +41,13 @@ class Manager(Side):
         self.pending = self._sent = self._last = None
 
     def update(self, der_counter):
-        """The next command raises the meter's MDerCounter to this; it carries CMD-MMsgCounter 0."""
-        if not self.der_counter < der_counter <= LAST_DER:
-            raise MisuseError("an MDerCounter only rises, up to 255: then the MAC key is changed")
-        if self.pending is None:
-            self.pending = self.der_counter
+        """The next command raises the meter's MDerCounter to this; it carries CMD-MMsgCounter 0. MisuseError while an update is
+        not confirmed: its commands go on naming the new one, and the meter may have the one before or that."""
+        if self.pending is not None or not self.der_counter < der_counter <= LAST_DER:
+            raise MisuseError(
+                "an MDerCounter only rises, step by step, up to 255: then the MAC key is changed"
+            )
+        self.pending = self.der_counter
         self.der_counter = der_counter
         self.cmd = -1
 
