@@ -72,3 +72,28 @@ def kind(answers, mask=0xFF):
     if values <= {0x00} or values <= {0xFF}:
         return DEAD
     return ECHO if len({value & mask for value in values}) == 1 else ANSWERS
+
+
+def sub_modes(chip, hat=None):
+    """What a chip ("cc1101", "sx1262") achieves in every burst sub-mode, for a table: generator of (name, side, rows, label).
+
+    side: "tx", then "rx". rows: list of drivers.submodes.Row, achieved values beside the limits of Annex Q. label: None if all
+    are inside; else the sub-mode is refused unless the owner sets beyond_limits, and this line goes with what comes of it.
+    hat: row of board/hats.py, for its crystal or TCXO; None: 26 MHz, a TCXO.
+    """
+    from omsnode.firmware.phy.burst import submodes as burst
+
+    from . import submodes
+
+    if chip == "cc1101":
+        from .cc1101 import submodes as core
+
+        settings = (hat.crystal_hz,) if hat else ()
+    else:
+        from .sx1262 import submodes as core
+
+        settings = (bool(hat.tcxo_mv),) if hat else ()
+    for mode in burst.every():
+        for side in (submodes.TX, submodes.RX):
+            rows = core.achieved(mode.name, mode.direction, side, *settings)
+            yield mode.name, side, rows, submodes.label(mode.name, side, rows)

@@ -3,7 +3,7 @@ have to be made twice."""
 
 import pytest
 from omsnode.board.virtual import registers as model
-from omsnode.drivers.cc1101 import chip, driver, fields, profiles, receive, registers, start, transmit
+from omsnode.drivers.cc1101 import chip, driver, fields, profiles, raw, receive, registers, start, transmit
 
 # Sheet 3, reset values in the order of the addresses.
 RESET = (
@@ -71,7 +71,7 @@ def test_numbers_that_the_driver_names():
     known["FIFO_BYTES"] = model.FIFO_BYTES
     assert all(getattr(model, name) == code for code, name in enumerate(STATES))
     named = set()
-    for module in (chip, driver, profiles, receive, start, transmit):
+    for module in (chip, driver, profiles, raw, receive, start, transmit):
         for name, value in vars(module).items():
             if name[1:] in known:
                 assert value == known[name[1:]], name

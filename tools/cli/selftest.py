@@ -56,6 +56,11 @@ def add_parser(subparsers):
     parser.add_argument(
         "--dump", action="store_true", help="print the registers too, with their datasheet names"
     )
+    parser.add_argument(
+        "--sub-modes",
+        action="store_true",
+        help="only print what this radio achieves in the sub-modes of the LPWAN burst mode, beside the limits; no hardware",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object instead of text")
     parser.add_argument(
         "--virtual", action="store_true", help="test the model of this HAT, with nothing attached"
@@ -68,6 +73,8 @@ def run(args):
     if not 0 <= args.listen <= _MOST_SECONDS:  # nan is outside too
         raise ConfigError("--listen {} is not usable".format(args.listen))
     hat = hats.find(args.hat)
+    if args.sub_modes:
+        return _sub_modes(hat, args.json)
     virtual = args.virtual or hat.platform == hats.VIRTUAL
     if args.fault and not virtual:
         raise ConfigError("--fault needs --virtual", hint="a real board is left as it is")
@@ -99,6 +106,39 @@ def run(args):
             print(line)
         print("{}: {}".format(args.hat, "nothing is wrong" if good else "something is wrong"))
     return 0 if good else 1
+
+
+def _sub_modes(hat, as_json):
+    """Achieved values beside limits. Nothing is wrong with a chip that does not keep to them: exit status 0."""
+    sides = {"tx": "sent", "rx": "heard"}
+    found = list(selftest.sub_modes(hat.chip, None if hat.platform == hats.VIRTUAL else hat))
+    if as_json:
+        steps = [
+            {
+                "sub_mode": name,
+                "side": sides[side],
+                "rows": [row._asdict() for row in rows],
+                "beyond_limits": label,
+            }
+            for name, side, rows, label in found
+        ]
+        print(json.dumps({"hat": hat.name, "chip": hat.chip, "sub_modes": steps}))
+        return 0
+    line = "{:8} {:6} {:28} {:>10} {:>10} {:>10}  {}"
+    print(line.format("sub-mode", "", "quantity", "achieved", "lowest", "highest", ""))
+    for name, side, rows, label in found:
+        for row in rows:
+            shown = ["-" if value is None else value for value in row[1:4]]
+            print(line.format(name, sides[side], row.quantity, *shown, "inside" if row.inside else "OUTSIDE"))
+        if label:
+            print("         refused, unless beyond_limits = true")
+    if hat.chip == "sx1262":
+        from omsnode.drivers.sx1262.submodes import longest
+
+        for direction in (modes.UP, modes.DOWN):
+            most = ", ".join("{} {}".format(rate, n) for rate, n in longest(direction))
+            print("largest PHY payload sent {}, bytes, by rate: {}".format(direction, most))
+    return 0
 
 
 def examine(board, hat, listen_s=0):
