@@ -57,6 +57,8 @@ _BATCH = 60000
 WAITING = 16
 GRACE_US = 2000000  # beyond its limit, before a worker is ended: a busy machine, and its start
 RESTART_US = 5000000
+# What keeps numpy's libraries to one thread: the machine has a radio to serve.
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 _LONGEST = 4096  # bytes of an answer
 
 
@@ -173,8 +175,7 @@ class Decoder:
     def _start(self, now_us):
         self.counters["started"] += 1
         self._start_us = now_us + RESTART_US
-        # One thread: the machine has a radio to serve.
-        environment = dict(os.environ, OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        environment = dict(os.environ, **dict.fromkeys(ONE_THREAD, "1"))
         try:
             self._worker = subprocess.Popen(
                 self._command,
