@@ -55,6 +55,12 @@ def losses(rate, length, multi, burst_type, which, frames):
     return lost
 
 
+def figure(lost, frames, length, multi, burst_type, which, rate, percent):
+    kind = "bursts {} of 3".format(which) if multi else ("7/8", "1/2", "1/3")[burst_type]
+    what = "uplink of {} bytes, {}, {:g} % wrong chips".format(length, kind, 100 * rate)
+    return what, "{} of {} lost (sheet: {:g} %)".format(lost, frames, percent)
+
+
 def test_outer_code_against_all_its_words():
     random = np.random.default_rng(1)
     values = random.normal(0, 2, (4, 14, 3))
@@ -120,9 +126,11 @@ FIGURES = [
 
 
 @pytest.mark.parametrize(("multi", "burst_type", "which", "rate", "percent"), FIGURES)
-def test_losses(multi, burst_type, which, rate, percent):
+def test_losses(multi, burst_type, which, rate, percent, record_property):
     frames = 1000 if SOAK else 40
-    assert losses(rate, 15, multi, burst_type, which, frames) <= percent / 100 * frames
+    lost = losses(rate, 15, multi, burst_type, which, frames)
+    record_property(*figure(lost, frames, 15, multi, burst_type, which, rate, percent))
+    assert lost <= percent / 100 * frames
 
 
 # The same sheet, 71 bytes.
@@ -130,10 +138,11 @@ LONG = [(0, 0, (1,), 0.001, 2), (0, 1, (1,), 0.003, 15), (0, 2, (1,), 0.003, 9),
 
 
 @pytest.mark.parametrize(("multi", "burst_type", "which", "rate", "percent"), LONG)
-def test_losses_of_long_frames(multi, burst_type, which, rate, percent):
+def test_losses_of_long_frames(multi, burst_type, which, rate, percent, record_property):
     frames = 200 if SOAK else 8
-    allowed = percent / 100 * frames if SOAK else 1
-    assert losses(rate, 71, multi, burst_type, which, frames) <= allowed
+    lost = losses(rate, 71, multi, burst_type, which, frames)
+    record_property(*figure(lost, frames, 71, multi, burst_type, which, rate, percent))
+    assert lost <= (percent / 100 * frames if SOAK else 1)
 
 
 @pytest.mark.parametrize("which", [(1,), (2,), (3,), (1, 2), (1, 3), (2, 3), (1, 2, 3)])
