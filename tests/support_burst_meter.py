@@ -4,7 +4,7 @@ from omsnode.firmware.application import commands
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.link.lpwan import elements, llc, mac
 from omsnode.firmware.phy import modes, radio
-from omsnode.firmware.phy.burst import burst, decode
+from omsnode.firmware.phy.burst import burst, decode, timing
 from omsnode.firmware.roles.device import Device
 from omsnode.firmware.roles.lpwan.meter import BurstMeter
 from omsnode.firmware.roles.lpwan.meter_way import Declared
@@ -77,6 +77,7 @@ class BurstWalk(Walk):
 
     def __init__(self, *arguments, **named):
         self.bursts = []
+        self._first_us = None
         super().__init__(*arguments, **named)
 
     def _sent(self):
@@ -88,13 +89,22 @@ class BurstWalk(Walk):
             assert action.chips[:8] == burst.START
             head, wrong, data = burst.receive(action.chips[8:], "up")
             assert not wrong
-            payload = None
-            for index in (1, 2, 3) if head.multi else (None,):
-                payload = payload or decode.payload(head, [(index, data)], mac.valid)
+            t0_us = at_us + 64 * S // rate
+            payload = decode.payload(head, [(self._index(t0_us, name, head), data)], mac.valid)
             assert payload is not None
-            self.bursts.append(Heard(at_us + 64 * S // rate, name, head, payload))
+            self.bursts.append(Heard(t0_us, name, head, payload))
         super()._sent()
         assert len(self.sent) >= n
+
+    def _index(self, t0_us, name, head):
+        """Of a burst in its frame. One alone does not tell: a second one, read as a first, may have a right CRC too."""
+        if not head.multi:
+            return None
+        offsets = [timing.burst_offset(name, head, index) for index in (1, 2, 3)]
+        away = t0_us - self._first_us if self._first_us is not None else None
+        if away not in offsets:
+            self._first_us, away = t0_us, 0
+        return 1 + offsets.index(away)
 
     def uplink(self, n=1, most_us=3600 * S):
         """Go on until so many more bursts were sent; the last of them."""

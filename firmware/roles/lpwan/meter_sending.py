@@ -147,7 +147,8 @@ class Sending(Answering):
             else:
                 self._resume_us = None
                 self.session.resuming = True
-            at_us = max(at_us, now_us + _SOON_US)
+            if at_us - self._front_us() - ways.ARM_US < now_us:
+                at_us = now_us + _SOON_US
             self._queue = self._in_session(ACCESS, mac.MACC, None, None, None, None, at_us)
             return []
         told = self._own(wall_us)
