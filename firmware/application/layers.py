@@ -73,9 +73,7 @@ def join(result, afl, fragments):
 
 def _sender(link):
     """Whose fragments belong together: one message at a time in each direction between two."""
-    whose = (
-        link.address.link_bytes() if link.address else link.primary_address
-    )
+    whose = link.address.link_bytes() if link.address else link.primary_address
     ell = getattr(link, "ell", None)
     receiver = ell.receiver.link_bytes() if ell and ell.receiver else None
     return whose, receiver, link.c_field & 0x40
