@@ -5,7 +5,6 @@ CCM. The MMsgCounter is sent low byte first and stands high byte first in the no
 """
 
 from ...errors import MisuseError
-from ...security import ccm
 from ...security.cmac import cmac
 from ...security.keys import Key
 from ...security.octets import equal
@@ -41,7 +40,7 @@ def seal(derived, address, frame_type, counter, data, der_counter=None):
     if not 0 <= counter <= 0xFFFF:
         raise MisuseError("an MMsgCounter has 16 bits")
     head = bodies.associated(len(data), der_counter, True)
-    out, tag = ccm.ccm(derived, nonce(address, frame_type, counter), data, head, _TAG_BYTES, True)
+    out, tag = _ccm(derived, nonce(address, frame_type, counter), data, head, True)
     return bodies.Body(head, der_counter, counter, tag, out)
 
 
@@ -52,9 +51,15 @@ def open_(derived, address, frame_type, body):
 
         raise ReservedError("the body of a {} is not secured".format(mac.name(frame_type)), None)
     once = nonce(address, frame_type, body.counter)
-    data, tag = ccm.ccm(derived, once, body.data, body.associated, _TAG_BYTES, False)
+    data, tag = _ccm(derived, once, body.data, body.associated, False)
     if not equal(tag, body.mmac):
         from ...errors import MacError
 
         raise MacError("MMAC wrong: wrong MAC key or tampered")
     return data
+
+
+def _ccm(derived, once, data, associated, encrypt):
+    from ...security.ccm import ccm  # a role stands on many modules: not at the end of that chain
+
+    return ccm(derived, once, data, associated, _TAG_BYTES, encrypt)

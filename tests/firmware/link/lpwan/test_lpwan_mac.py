@@ -297,17 +297,18 @@ def test_what_is_built_is_parsed(case):
     got = mac.parse(frame, direction, submode)
     assert (got.type, got.profile, got.elements, got.body) == (frame_type, profile, above, body)
     assert (got.payload, got.error) == (payload, None) and frame[got.offset : -4] == payload
-    assert mac.build(*case[2]) == frame == with_crc(frame[:-4].hex())
+    assert mac.build(*case[2]) == frame
 
 
-@settings(max_examples=500)
+@settings(max_examples=300)
 @given(macs(), st.data())
 def test_mutated_frames_with_a_right_crc(case, data):
     """An attacker computes the CRC, too: anything but an OmsError is a fault."""
     frame = bytearray(mac.build(*case[2])[:-4])
     for _ in range(data.draw(st.integers(1, 4))):
         frame[data.draw(st.integers(0, min(len(frame), 24) - 1))] = data.draw(st.integers(0, 255))
-    frame = with_crc(bytes(frame[: data.draw(st.integers(1, len(frame)))]).hex())
+    frame = bytes(frame[: data.draw(st.integers(1, len(frame)))])
+    frame += mac.crc(frame)
     try:
         got = mac.parse(frame, case[0], case[1])
     except errors.OmsError:
