@@ -51,6 +51,7 @@ class CommandedMeter(Answers):
     """
 
     response_us = RESPONSE_US
+    secured_ci = (sitp.COMMAND,)
 
     def __init__(self, profile, entropy, keys, storage_key, device=None, state=None):
         if profile.security_mode not in (5, 7, 10):
@@ -230,7 +231,7 @@ class CommandedMeter(Answers):
     def _execute(self, tpl, opened):
         """Note the response to an authentic command; the effects that are to be carried out."""
         data = opened.payload[2 if tpl.mode in (5, 7) else 0 : len(opened.payload) - opened.padding]
-        if tpl.ci == sitp.COMMAND:
+        if tpl.ci in self.secured_ci:
             return self._secured(data, opened)
         if self.device is None:
             self._fail(error_codes.CI_NOT_IMPLEMENTED)

@@ -71,7 +71,6 @@ class Answering(Unasked):
         self._reserved = frames.body_bytes(answer.body)
         actions, telegrams = self._upper(asked, wall_us) if asked else ([], None)
         self._reserved = 0
-        mac.rekeyed(self.keys.key(MAC_KEY))
         if answer.changed and not actions:
             actions = [self._persist(BLOCK, BLOCK)]
             self._covered = BLOCK - 1
@@ -124,7 +123,8 @@ class Answering(Unasked):
     def _unheard(self, t0_us):
         """An uplink that offered access has brought nothing. t0_us: of it."""
         session = self.session
-        self.mac.missed()
+        if self.mac.missed():
+            self._covered = 0
         if session.alive and (session.closing or session.resuming):
             self._close_session()
         elif session.alive:
@@ -151,6 +151,7 @@ class Answering(Unasked):
             self.mac.managed.interval_s = self.profile.nominal_us // 1000000
 
     def _persist(self, ahead, covers):
+        self.mac.rekeyed(self.keys.key(MAC_KEY))
         persist = super()._persist(ahead, covers)
         persist.state["lpwan"] = self.mac.export()
         persist.state["lpwan"]["tiv"] = self.tiv

@@ -92,16 +92,15 @@ class MeterMac:
         self.services = Services(self.managed, self.time, declared.resume_s, state)
 
     def rekeyed(self, key):
-        """The MAC key there is, at the start and behind every command; another one begins with counters of its own."""
+        """The MAC key there is, at the start and before anything is stored; another one begins with counters of its own."""
         if key == self._key:
             return
-        first, self._key = self._key is None, key
+        self._key = key
         if key is None:
             self.security = None
-        elif self.security is None:
-            self.security = counters.Meter(key, self.address, self._stored if first else None)
-        else:
-            self.security.rekey(key)
+            return
+        stored, self._stored = self._stored, None
+        self.security = counters.Meter(key, self.address, stored)
 
     # --- link parameters ---
 
@@ -113,9 +112,11 @@ class MeterMac:
         return ways.Way(up.sub_mode, up.coding, up.carriers, up.reduction, down.sub_mode, down.multi)
 
     def missed(self):
-        """Nothing was heard at an access opportunity."""
-        if self.managed.missed():
+        """Nothing was heard at an access opportunity; whether parameters have changed, which is to be stored and reported."""
+        fallen = self.managed.missed()
+        if fallen:
             self._reported_us = None
+        return fallen
 
     @property
     def resume_us(self):
@@ -188,6 +189,7 @@ class MeterMac:
         """What `export` gave was not stored."""
         if self.security is not None:
             self.security.reserved = -1
+        self._reported_us = None
 
     def export(self):
         """Plain data for `stored`."""

@@ -5,6 +5,7 @@ Place: upon commanded.py, below meter.py, which says when. The telegrams are tho
 one MAC frame becomes fragments, each a telegram of its own.
 """
 
+from ...application import sitp_blocks as sitp
 from ...errors import MisuseError, StoreError
 from ...link import control, credits, timing
 from ...link.lpwan import credits as rows
@@ -26,6 +27,8 @@ _STATIC = 2  # content bits of the configuration field
 
 class Unasked(CommandedMeter):
     """The part of BurstMeter that speaks without being asked."""
+
+    secured_ci = (sitp.COMMAND, 0xC6)  # with a short header: OMS LPWAN only
 
     def __init__(
         self, profile, declared, entropy, keys, storage_key, device, state, fillers, pause, registration

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from omsnode.firmware.link import interval_us
+from omsnode.firmware.link.address import Address
 from omsnode.firmware.link.lpwan import elements, mac
 from omsnode.firmware.roles.meter import Register
 from omsnode.firmware.transport import authentication, header, protection, sealing
@@ -58,35 +59,9 @@ def test_slots_of_a_unidirectional_meter():
 # --- a gateway that is scripted here ---
 
 
-def sealed(data, counter, ci=0x5A, tpl_number=0x23):
-    """Upper layer of a command in profile B, from the AFL on."""
-    security = sealing.Security(7, MASTER, counter)
-    afl, message = sealing.seal(security, ci, METER, tpl_number, 0, data, up=False)
-    return authentication.build(afl) + message
-
-
-READ = bytes.fromhex("0813")  # Get of the volume, 04 13
-VOLUME = bytes.fromhex("041308190000")
-
-
-def opened(one):
-    """Application bytes of an uplink in profile B."""
-    afl, at = authentication.parse_if_any(one.llc.payload, 0)
-    tpl = header.parse(one.llc.payload, at)
-    found = protection.open_message(
-        one.llc.payload, tpl, afl, METER, lambda *_: MASTER, (authentication.CMAC_8,)
-    )
-    return found.payload[2 : len(found.payload) - found.padding]
-
-
 def meter(**more):
     more.setdefault("downlink", "DL-B4")
     return make(**more)
-
-
-def snd_ud2(walk, number, counter, da=None, tell=True, **more):
-    upper = (0x43, number, sealed(b"\x2f", counter) if tell else None)
-    return frame(more.pop("kind", mac.MCNR), upper, da=da, **more)
 
 
 END = elements.Down(0, 0, 1)
@@ -103,7 +78,7 @@ def test_single_burst_command():
     walk = BurstWalk(meter())
     first = walk.uplink()
     assert (first.up.access, first.up.downlink, first.up.timing) == (2, "DL-B4", None)
-    assert at_rx0(walk, snd_ud2(walk, 5, 1))
+    assert at_rx0(walk, frame(mac.MCNR, (0x43, 5, protected(7, READ, 1))))
     answer = walk.uplink(most_us=20 * S)
     assert answer.t0_us == first.t0_us + 1500000 + 9 * S
     assert (answer.type, answer.llc.c_field, answer.llc.access_number, answer.llc.flag) == (
@@ -120,3 +95,72 @@ def test_single_burst_command():
     second = walk.uplink()
     assert second.t0_us == first.t0_us + interval_us(900 * S, first.llc.access_number)
     assert second.type == "MSNR" and second.llc.c_field == 0x44
+
+
+# --- profiles A, B and D ---
+
+VALUE = bytes.fromhex("0413") + (6408).to_bytes(4, "little")
+READ = bytes.fromhex("0813")  # Get of the volume
+
+
+def protected(mode, data, counter, ci=0x5A, number=0x23):
+    """Upper layer of a command, from the AFL on."""
+    security = sealing.Security(mode, MASTER, counter)
+    afl, message = sealing.seal(security, ci, METER, number, 0, data, up=False)
+    return (authentication.build(afl) if afl else b"") + message
+
+
+def opened(one):
+    """Application bytes of an uplink."""
+    raw = one.llc.payload
+    afl, at = authentication.parse_if_any(raw, 0)
+    tpl = header.parse(raw, at)
+    kept = (authentication.CMAC_8,)
+    found = protection.open_message(raw, tpl, afl, METER, lambda *_: MASTER, kept)
+    data = found.payload[2 if tpl.mode in (5, 7) else 0 : len(found.payload) - found.padding]
+    return bytes(data).rstrip(b"\x2f"), tpl
+
+
+@pytest.mark.parametrize("coding", ("7/8", "1/2", "1/3"))
+@pytest.mark.parametrize("security", (5, 7, 10))
+def test_profiles(security, coding):
+    """The SND-NR, and the answer to a read command: LLC and TPL each name the number that the command had there."""
+    walk = BurstWalk(meter(security=security, coding=coding))
+    first = walk.uplink()
+    assert opened(first)[0] == VALUE and first.header.type == ("7/8", "1/2", "1/3").index(coding)
+    assert opened(first)[1].access_number == first.llc.access_number
+    upper = (0x43, 0x11, protected(security, READ, 100))
+    assert at_rx0(walk, frame(mac.MCNR, upper))
+    answer = walk.uplink(most_us=20 * S)
+    data, tpl = opened(answer)
+    assert data == VALUE and tpl.access_number == 0x23 and answer.llc.access_number == 0x11
+    assert walk.role.counters["executed"] == 1
+
+
+def test_snd_ud_is_acknowledged():
+    """SND-UD: ACK in the next uplink; REQ-UD2 fetches the answer."""
+    walk = BurstWalk(meter())
+    walk.uplink()
+    assert at_rx0(walk, frame(mac.MCNR, (0x53, 0x11, protected(7, READ, 100))))
+    assert walk.uplink(most_us=20 * S).llc.c_field == 0x00
+    assert at_rx0(walk, frame(mac.MCNR, (0x5B, 0x12, bytes.fromhex("9324000000"))))
+    answer = walk.uplink(most_us=20 * S)
+    assert (answer.llc.c_field, opened(answer)[0]) == (0x08, VALUE)
+
+
+def test_another_meters_downlink():
+    walk = BurstWalk(meter())
+    walk.uplink()
+    other = Address.parse("12345679.M=XYZ.V=55.T=20")
+    assert at_rx0(walk, frame(mac.MCNR, NKE, meter=other))
+    assert walk.role.counters["ignored"] == 1 and not walk.role.session.alive
+
+
+@pytest.mark.parametrize("option", range(1, 7))
+def test_access_options(option):
+    """DL-AC is option + 1; windows as Table Q.81 has them for a single burst: one, or three with downlink multi burst."""
+    walk = BurstWalk(meter(access=option))
+    one = walk.uplink()
+    assert one.up.access == option + 1
+    walk.run(one.t0_us + 20 * S)
+    assert len(walk.heard) == (3 if option in (3, 4, 6) else 1)

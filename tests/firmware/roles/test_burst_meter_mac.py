@@ -4,11 +4,13 @@ what lasts through power cuts."""
 import json
 
 import pytest
+from omsnode.firmware.application import sitp_blocks as sitp
 from omsnode.firmware.link import interval_us
 from omsnode.firmware.link.lpwan import blocks, elements, mac, values
 from omsnode.firmware.link.lpwan.manager_counters import Manager
 from omsnode.firmware.roles.meter import Register
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import authentication, sealing
 from support_burst_meter import GATEWAY, KEYS, MAC_KEY, METER, BurstWalk, S, down, frame, make
 
 END = elements.Down(0, 0, 1)
@@ -273,6 +275,49 @@ def test_rtrm():
         t0 = walk.bursts[-1].t0_us
         gateway.command(bytes.fromhex("8301"), da=elements.Down(rtrm, 0, 0))
         assert walk.uplink(most_us=60 * S).t0_us == t0 + 1500000 + t_rm
+
+
+def secured(blocks_, counter):
+    """Upper layer of a security information transfer, short header."""
+    afl, message = sealing.seal(
+        sealing.Security(7, KEYS[0, 0], counter), 0xC6, METER, 9, 0, blocks_, up=False
+    )
+    return authentication.build(afl) + message
+
+
+def test_new_mac_key():
+    """UC-08: wrapped under key 12; all MAC counters begin at 0 with it, also behind a power cut (sheet 16)."""
+    wrapper, new = Key(bytes(range(100, 116))), Key(bytes(range(50, 66)))
+    keys = {**KEYS, (0x12, 0): wrapper}
+    walk, gateway = begin(keys=keys, rxm=6)  # 119 bytes at rate 1/3 take 126 ms
+    gateway.ask(bytes.fromhex("8301"))
+    transfer = sitp.block(sitp.TRANSFER, sitp.WRAPPED_KEY, 0x12, 0, sitp.wrap_key(wrapper, new, 0x0F, 1))
+    names = sitp.wrap_change(wrapper, (0x0F, 1), (0x0F, 0))
+    change = sitp.block(sitp.COMBINED, sitp.WRAPPED_CHANGE, 0x12, 0, names)
+    upper = (0x43, 0x21, secured(sitp.build([transfer, change]), 100))
+    gateway.say(frame(mac.MCNR, upper))
+    assert walk.uplink(most_us=20 * S).llc.c_field == 0x08
+    assert walk.stored[-1]["lpwan"]["counters"] == [0, 0, 0]
+    again, other = begin(rebuilt(walk, keys=keys), new)
+    assert again.bursts[0].mac.body.counter == 1
+    assert other.ask(bytes.fromhex("8301")) == bytes.fromhex("B301080801")
+    right = Gateway(walk, new)
+    assert right.ask(bytes.fromhex("8301")) == bytes.fromhex("B301080801")
+
+
+def test_new_mac_key_that_cannot_be_stored():
+    wrapper, new = Key(bytes(range(100, 116))), Key(bytes(range(50, 66)))
+    walk, gateway = begin(keys={**KEYS, (0x12, 0): wrapper}, rxm=6)
+    gateway.ask(bytes.fromhex("8301"))
+    transfer = sitp.block(sitp.TRANSFER, sitp.WRAPPED_KEY, 0x12, 0, sitp.wrap_key(wrapper, new, 0x0F, 1))
+    names = sitp.wrap_change(wrapper, (0x0F, 1), (0x0F, 0))
+    change = sitp.block(sitp.COMBINED, sitp.WRAPPED_CHANGE, 0x12, 0, names)
+    walk.refuse = True
+    gateway.say(frame(mac.MCNR, (0x43, 0x21, secured(sitp.build([transfer, change]), 100))))
+    walk.refuse = False
+    assert walk.role.counters["rolled_back"] == 1
+    walk.uplink()
+    assert gateway.ask(bytes.fromhex("8301")) == bytes.fromhex("B301080801")
 
 
 # --- link and clock management ---
