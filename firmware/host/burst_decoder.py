@@ -40,9 +40,9 @@ Effort = namedtuple("Effort", ("stage", "round", "ms"))
 # combinations. Each is tried with each, and with every possible order of the bursts.
 Stage = namedtuple("Stage", ("rates", "long_rates", "rounds", "pins"))
 
-# limit_ms: most that one capture may take. It is looked at after each round, so the worst is one round more: 0.1 s on a core
-# of 2020 (a round is at most _BATCH columns times steps). Without a limit all stages take 0.4 s for 15 bytes, 1.5 s for 71 and
-# 6 s for 255 there, per order of the bursts.
+# limit_ms: most that one capture may take. It is looked at after each round, so the worst is one round more: measured 0.11 s
+# on one core of a virtual x86-64 server (a round is at most _BATCH columns times steps). Without a limit all stages take
+# 0.4 s there for 15 bytes, 1.5 s for 71 and 6 s for 255, each for every possible order of the bursts.
 Budget = namedtuple("Budget", ("stages", "limit_ms"))
 
 LONG = 70

@@ -127,7 +127,7 @@ FIGURES = [
 
 @pytest.mark.parametrize(("multi", "burst_type", "which", "rate", "percent"), FIGURES)
 def test_losses(multi, burst_type, which, rate, percent, record_property):
-    frames = 1000 if SOAK else 40
+    frames = 1000 if SOAK else 24
     lost = losses(rate, 15, multi, burst_type, which, frames)
     record_property(*figure(lost, frames, 15, multi, burst_type, which, rate, percent))
     assert lost <= percent / 100 * frames
@@ -139,7 +139,7 @@ LONG = [(0, 0, (1,), 0.001, 2), (0, 1, (1,), 0.003, 15), (0, 2, (1,), 0.003, 9),
 
 @pytest.mark.parametrize(("multi", "burst_type", "which", "rate", "percent"), LONG)
 def test_losses_of_long_frames(multi, burst_type, which, rate, percent, record_property):
-    frames = 200 if SOAK else 8
+    frames = 200 if SOAK else 5
     lost = losses(rate, 71, multi, burst_type, which, frames)
     record_property(*figure(lost, frames, 71, multi, burst_type, which, rate, percent))
     assert lost <= (percent / 100 * frames if SOAK else 1)
