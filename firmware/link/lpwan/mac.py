@@ -66,8 +66,9 @@ def crc(data):
 
 
 def valid(frame):
-    """Whether the MAC CRC of a whole frame is right: over all of it the CRC is 0."""
-    return SHORTEST <= len(frame) <= LONGEST and crc(frame) == b"\0\0\0\0"
+    """Whether the MAC CRC of a whole frame is right: over all of it the CRC is 0. That of nothing but zeros is, too, which no
+    meter sends and an undecodable burst may look like."""
+    return SHORTEST <= len(frame) <= LONGEST and crc(frame) == b"\0\0\0\0" and any(frame)
 
 
 def name(frame_type):

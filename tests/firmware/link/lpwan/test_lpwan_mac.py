@@ -327,3 +327,10 @@ def test_random_bytes(data, direction):
             mac.parse(frame, direction, "UL-B1")
         except errors.OmsError as error:
             assert error.code in ("crc", "length", "reserved")
+
+
+@pytest.mark.parametrize("n", (5, 15, 255))
+def test_nothing_but_zeros_is_no_frame(n):
+    """Its CRC is 0, as that of a right frame; a decoder that found nothing comes to such bits."""
+    assert mac.crc(bytes(n)) == bytes(4)
+    assert not mac.valid(bytes(n))
