@@ -216,6 +216,7 @@ def test_counters_end():
         manager.update(256)
     for side in (meter, manager):
         side.rekey(WRONG)
+        assert (side.der_counter, side.snr, side.cmd) == (0, 0, 0)
         assert side.export()[:2] == [0, 0]
 
 
@@ -328,8 +329,24 @@ def test_installation():
     manager.reported(500)
     assert manager.export() == [7, 21, 501, None]
     assert meter.command(framed(mac.MCMD, manager.command(GET)), False).action == EXECUTE
+    with pytest.raises(errors.ReplayError):
+        manager.unsolicited(first, new=True)
     manager.reported(3)  # an old message: ours do not go back
     assert manager.command(b"").counter == 502
+
+
+def test_installation_behind_an_update():
+    meter, manager = counters.Meter(KEY, METER, [7, 0, 0]), manager_counters.Manager(KEY, METER)
+    assert manager.unsolicited(framed(mac.MSNR, meter.unsolicited(b"", True)), new=True) == b""
+    assert manager.export() == [7, 1, 1, None]
+
+
+def test_power_cut_between_an_update_and_its_command():
+    manager = manager_counters.Manager(KEY, METER, [4, 700, 33, None])
+    manager.update(5)
+    assert manager.export() == [5, 700, 0, 4]
+    again = manager_counters.Manager(KEY, METER, manager.export()).command(b"")
+    assert (again.der_counter, again.counter) == (5, 0)
 
 
 def test_responses_that_are_none():

@@ -235,6 +235,31 @@ def test_damaged_state(stored):
     assert one.export() == stored
 
 
+RIGHT = [2, "UL-B4", [2], "1/2", 0, "DL-B4", 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("at", "value"),
+    (
+        (0, 5),
+        (0, -1),
+        (1, "UL-B3"),
+        (1, "UL-B1+B2"),
+        (2, [5]),
+        (2, 2),
+        (3, "multi"),
+        (3, None),
+        (4, 1),
+        (5, "DL-B2"),
+    )
+    + ((6, 0), (6, 32768), (7, -1), (7, 32768), (7, "1"), (1, 4), (1, "UL-")),
+)
+def test_state_that_was_altered(at, value):
+    assert meter(stored=RIGHT).export() == RIGHT
+    with pytest.raises(errors.StoreError):
+        meter(stored=RIGHT[:at] + [value] + RIGHT[at + 1 :])
+
+
 def test_codes():
     assert [managed.margin_code(db) for db in (None, -3, 0, 1, 4, 5, 8, 12, 16, 17, 20, 21, 99)] == (
         [7, 0, 0, 1, 1, 2, 2, 3, 4, 5, 5, 6, 6]

@@ -143,6 +143,24 @@ def test_fallback_is_predicted():
     assert nw.seconds_to_fallback(40 * 60) == 400 * 60
 
 
+def test_frames_that_are_lost_count():
+    _, nw = both(Uplink(0, 3, "UL-B4", (2,), "7/8"))
+    for _ in range(manager.FEW - 1):
+        nw.lost()
+    assert nw.wanted() == []
+    nw.lost()
+    (block,) = nw.wanted()
+    assert values.decode(5, block.value).reduction < 3 or values.decode(5, block.value).coding != "7/8"
+
+
+def test_one_half_of_a_dual_channel_is_no_dual_channel():
+    capability = CAPABILITY._replace(dual=1)
+    nw = manager.Manager(capability, Uplink(0, 0, "UL-B4", (2,), "1/3"), DOWN, ("UL-B1", "UL-B4"), SENDS)
+    for _ in range(manager.FEW):
+        nw.heard("UL-B4", "1/3", 0)
+    assert values.decode(5, nw.wanted()[0].value).sub_mode == "UL-B1"
+
+
 def test_misuse():
     _, nw = both()
     with pytest.raises(errors.MisuseError):
