@@ -1,8 +1,8 @@
 """Raw reception of bursts (LPWAN sheet 22, 23): no sync word in the chip, every chip goes to the host, which finds the sync with
 several wrong chips, or the midamble (firmware/phy/burst/hunter.py).
 
-The FIFO never rests, 15.6 kB/s in UL-B4: it is read whenever it holds 16 bytes, 48 more are what a late host may take
-(3 ms; 16 ms in DL-B4), and the receiver is restarted for nothing but a calibration or a fault. Instants are reckoned from the
+The FIFO never rests, 15.6 kB/s in UL-B4: it is read whenever it holds 16 bytes (or `threshold_bytes` of the driver, if that is
+more: half of the work with 32), the other 48 are what a late host may take (3 ms; 16 ms in DL-B4), and the receiver is restarted for nothing but a calibration or a fault. Instants are reckoned from the
 edges of the threshold, each of which says when a byte was complete, by the number of chips between and the sender's chip
 clock as two of them measure it. A chip that streams nothing without a sync word goes back to one (fault "no_raw").
 """
@@ -49,8 +49,8 @@ class RawReceiver(Receiver):
 
     def _arm(self, now_us):
         super()._arm(now_us)
-        self._chip.set_threshold(_CHUNK_BYTES)
-        self._threshold = _CHUNK_BYTES
+        self._threshold = max(_CHUNK_BYTES, self._driver.threshold_bytes)
+        self._chip.set_threshold(self._threshold)
         self._restart_us = _NEVER_US  # what does not stream is noticed at once
         self._hunter.reset()
         self._taken = 0  # bytes

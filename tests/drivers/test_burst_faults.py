@@ -87,6 +87,22 @@ def test_the_sync_is_lost_and_the_midamble_is_not():
 
 
 @each_radio
+@pytest.mark.parametrize("prefix", ("183F", "307E", "7DD5", "9ABC"))
+def test_noise_and_preamble_that_look_like_a_sync(kind, prefix):
+    """C1FA is 1100000111111010: 13 chips of noise, and the first three of a preamble; or 14 and two, one of them wrong."""
+    for name in ("UL-B4", "DL-B3"):
+        world, made = listening(kind, name, seed=13)
+        for n_bytes, burst_type in ((5, 0), (40, 1), (255, 2)):
+            chips = bursts(name, n_bytes, burst_type)[0]
+            sent, _ = hear(world, made, bytes.fromhex(prefix) + chips, name)
+            (event,) = made.events
+            assert event.frame == chips[8:]
+            assert event.at_us == pytest.approx(sent.time_ns(80) / 1000, abs=12)
+            assert event.end_us == pytest.approx(sent.time_ns(16 + 8 * len(chips)) / 1000, abs=12)
+        assert not made.faults
+
+
+@each_radio
 def test_lost_edges(kind):
     """All lines silent while a burst comes: it is heard all the same, or the next one."""
     world, made = listening(kind, seed=4)

@@ -1,5 +1,6 @@
 """Bursts from radio to radio over the chip models: every sub-mode and pairing, back to back, in windows."""
 
+import os
 import random
 
 import pytest
@@ -19,6 +20,7 @@ PAIRS = [(sender, receiver) for sender in SENDERS for receiver in RECEIVERS]
 SIZES = ((5, 0), (15, 1), (15, 2), (71, 0), (71, 2), (255, 2))
 SX1262_BYTES = 263  # of a burst: 8 in the sync word, 255 in the buffer (SX1262 sheet 7.3)
 AHEAD_US = 60000
+SOAK = bool(os.environ.get("OMSNODE_SOAK"))
 # Of the sender's grid (sheet 7.2) in ppm: what an instant that is reckoned with the nominal rate may be off.
 GRID_PPM = 1120
 
@@ -73,6 +75,32 @@ def test_every_sub_mode_and_pairing(kinds, name):
     for made in (sender, receiver):
         assert not made.faults and not made.board.chip.violations
         balanced(made)
+
+
+@each_pair
+@each_name
+def test_random_bursts(kinds, name):
+    """Lengths 5 to 255, single and multi, one burst 30 ms behind the other; 1,000 with OMSNODE_SOAK."""
+    rng = random.Random("{}/{}/{}".format(name, *kinds))
+    options = {"threshold_bytes": rng.choice((8, 32))} if kinds[1] != "sx1262" else None
+    world, sender, receiver = pair(kinds, seed=7, drivers=(None, options))
+    receiver.listen(name)
+    world.run([receiver], world.now_us + 20000)
+    for number in range(1000 if SOAK else 2):
+        multi = rng.randrange(2)
+        kind = rng.randrange(3) if not multi or name in UPLINKS else 0
+        for chips in bursts(name, rng.randrange(5, 256), kind, number, multi, rng.randrange(128)):
+            if not sendable(kinds[0], chips):
+                continue
+            put_away(receiver)
+            put_away(sender)
+            sender.send(name, chips, in_us=30000)
+            world.run([sender, receiver], world.now_us + 31000 + air_us(name, chips) * 1002 // 1000)
+            world.run(
+                [sender, receiver], world.now_us + 20000, stop=lambda: receiver.events and sender.events
+            )
+            assert receiver.frames == [chips[8:]]
+    assert not sender.faults and not receiver.faults
 
 
 @pytest.mark.parametrize("receiver", RECEIVERS)
