@@ -1,4 +1,5 @@
-"""MAC security with its counters, on the meter's side; manager_counters.py is the other one (OMS Vol. 2 Annex Q.3.4.3 to Q.3.4.7; LPWAN sheet section 16).
+"""MAC security with its counters, on the meter's side; manager_counters.py is the other one (OMS Vol. 2 Annex Q.3.4.3 to
+Q.3.4.7; LPWAN sheet section 16).
 
 MDerCounter (8 bits) chooses the derived key, the NW-Manager raises it; SNR-MMsgCounter (16 bits) counts the secured MSNR of
 the meter, CMD-MMsgCounter the commands of the NW-Manager. None of them ever begins again under the same key, so what changed

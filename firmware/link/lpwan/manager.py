@@ -209,6 +209,11 @@ class Manager:
         self.state = TABLE[self.state, event]
 
 
+def advantage(sub_mode, coding):
+    """By how much a sub-mode and coding are better than UL-B4 at rate 7/8 with the same signal, in tenths of dB."""
+    return _UPLINKS.get(sub_mode, 0) + _CODINGS.get(coding, 0)
+
+
 def _budget(up):
     return _UPLINKS.get(up.sub_mode, 0) + _CODINGS.get(up.coding, 0) - _STEP * up.reduction
 

@@ -142,6 +142,7 @@ def test_what_may_be_said_unsecured():
         (4, "0000"),
         (4, "3B3B18"),  # hour 24
         (4, "3C0000"),
+        (4, "003C00"),
         (5, "5000"),  # reduction 5
         (5, "0900"),  # sub-mode 9
         (5, "0080"),  # bit 7 of byte 1
@@ -167,6 +168,8 @@ def test_values_that_mean_nothing(block_id, text):
         (3, 256),
         (4, 128),
         (4, values.Time(24, 0, 0)),
+        (4, values.Time(0, 60, 0)),
+        (4, values.Time(0, 0, 60)),
         (5, values.Uplink(0, 5, "UL-B1", (0,), "7/8")),
         (5, values.Uplink(0, 0, "UL-B5", (0,), "7/8")),
         (5, values.Uplink(0, 0, "UL-S1", (0,), "7/8")),
@@ -217,6 +220,12 @@ def test_fallback_counter_as_told(counter, told, code):
 def test_interval(seconds, size):
     block = values.encode(20, seconds)
     assert len(block.value) == size and values.decode(20, block.value) == seconds
+
+
+def test_dual_channel_capability():
+    can = values.Capability(("UL-B1", "UL-B2"), 1, ("DL-B1", "DL-S4"), None, None)
+    assert values.encode(19, can) == MBlock(19, bytes([0x83, 0x81]))
+    assert values.decode(19, b"\x83\x81") == can
 
 
 def test_all_sub_modes():
