@@ -25,6 +25,7 @@ _ELEMENTS = 0x40
 _BODY = 0x20
 _VERSION = 0x10
 _CRC_BYTES = 4
+_RIGHT = b"\0\0\0\0"  # CRC over a frame with its own
 
 # type: MFT. profile: MSP, 0 is MSP1. elements: elements.Up or Down, None if the frame has none. body: body.Body or None.
 # payload: what stands behind, from the LLC on. error: the BodyError of a corrupt body (body is None then), or None. offset:
@@ -68,7 +69,7 @@ def crc(data):
 def valid(frame):
     """Whether the MAC CRC of a whole frame is right: over all of it the CRC is 0. That of nothing but zeros is, too, which no
     meter sends and an undecodable burst may look like."""
-    return SHORTEST <= len(frame) <= LONGEST and crc(frame) == b"\0\0\0\0" and any(frame)
+    return SHORTEST <= len(frame) <= LONGEST and crc(frame) == _RIGHT and any(frame)
 
 
 def name(frame_type):
@@ -94,7 +95,7 @@ def parse(frame, direction, submode=None):
         from ...errors import LengthError
 
         raise LengthError("no MAC frame has {} bytes".format(n), 0)
-    if not valid(frame):
+    if crc(frame) != _RIGHT:
         raise CrcError("MAC CRC wrong", None)
     control = frame[0]
     frame_type = control & 15
