@@ -10,6 +10,7 @@ from omsnode.firmware.roles.lpwan.meter import BurstMeter
 from omsnode.firmware.roles.lpwan.meter_way import Declared
 from omsnode.firmware.roles.meter import Profile, Register
 from omsnode.firmware.security.keys import Key
+from omsnode.firmware.transport import authentication, sealing
 from support_walk import Walk
 
 S = 1000000
@@ -82,19 +83,22 @@ class BurstWalk(Walk):
 
     def _sent(self):
         action, at_us = self._armed
-        n = len(self.sent)
-        name = action.mode
-        if not self.lose(action):
-            rate = modes.find(name, "up").chip_rate_cps
-            assert action.chips[:8] == burst.START
-            head, wrong, data = burst.receive(action.chips[8:], "up")
-            assert not wrong
-            t0_us = at_us + 64 * S // rate
-            payload = decode.payload(head, [(self._index(t0_us, name, head), data)], mac.valid)
-            assert payload is not None
-            self.bursts.append(Heard(t0_us, name, head, payload))
+        lost, lose = self.lose(action), self.lose
+        if not lost:
+            self.bursts.append(self._burst(action, at_us))
+        self.lose = lambda action: lost
         super()._sent()
-        assert len(self.sent) >= n
+        self.lose = lose
+
+    def _burst(self, action, at_us):
+        name = action.mode
+        assert action.chips[:8] == burst.START
+        head, wrong, data = burst.receive(action.chips[8:], "up")
+        assert not wrong
+        t0_us = at_us + 64 * S // modes.find(name, "up").chip_rate_cps
+        payload = decode.payload(head, [(self._index(t0_us, name, head), data)], mac.valid)
+        assert payload is not None
+        return Heard(t0_us, name, head, payload)
 
     def _index(self, t0_us, name, head):
         """Of a burst in its frame. One alone does not tell: a second one, read as a first, may have a right CRC too."""
@@ -138,3 +142,10 @@ def frame(kind, upper=None, body=None, da=None, gateway=None, rrx=0, meter=METER
 
 def down(payload, tiv=TIV, multi=0, burst_type=2):
     return burst.downlink(payload, tiv, multi, burst_type)
+
+
+def protected(mode, data, counter, ci=0x5A, number=0x23):
+    """Upper layer of a command, from the AFL on."""
+    security = sealing.Security(mode, MASTER, counter)
+    afl, message = sealing.seal(security, ci, METER, number, 0, data, up=False)
+    return (authentication.build(afl) if afl else b"") + message

@@ -22,7 +22,13 @@ Q_K_6 = bytes.fromhex("2D6801370150E4896B9204A73D785634121503D6BFAB0B")
 
 def make(state=None, **declared):
     profile = Profile(
-        METER, [Register(b"\x04", b"\x13", 6408)], "UL-B4", "B", key=MASTER, security_mode=7, nominal_us=900 * S
+        METER,
+        [Register(b"\x04", b"\x13", 6408)],
+        "UL-B4",
+        "B",
+        key=MASTER,
+        security_mode=7,
+        nominal_us=900 * S,
     )
     return BurstMeter(
         profile,

@@ -109,7 +109,8 @@ class MeterMac:
         if self.managed is None:
             return self.declared.way
         up, down = self.managed.uplink, self.managed.downlink
-        return ways.Way(up.sub_mode, up.coding, up.carriers, up.reduction, down.sub_mode, down.multi)
+        carriers = up.carriers or (2,)  # UL-B4 needs to name none
+        return ways.Way(up.sub_mode, up.coding, carriers, up.reduction, down.sub_mode, down.multi)
 
     def missed(self):
         """Nothing was heard at an access opportunity; whether parameters have changed, which is to be stored and reported."""

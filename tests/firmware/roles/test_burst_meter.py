@@ -7,8 +7,8 @@ from omsnode.firmware.link import interval_us
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.link.lpwan import elements, mac
 from omsnode.firmware.roles.meter import Register
-from omsnode.firmware.transport import authentication, header, protection, sealing
-from support_burst_meter import MASTER, METER, BurstWalk, S, down, frame, make
+from omsnode.firmware.transport import authentication, header, protection
+from support_burst_meter import MASTER, METER, BurstWalk, S, down, frame, make, protected
 
 
 @pytest.fixture
@@ -101,13 +101,6 @@ def test_single_burst_command():
 
 VALUE = bytes.fromhex("0413") + (6408).to_bytes(4, "little")
 READ = bytes.fromhex("0813")  # Get of the volume
-
-
-def protected(mode, data, counter, ci=0x5A, number=0x23):
-    """Upper layer of a command, from the AFL on."""
-    security = sealing.Security(mode, MASTER, counter)
-    afl, message = sealing.seal(security, ci, METER, number, 0, data, up=False)
-    return (authentication.build(afl) if afl else b"") + message
 
 
 def opened(one):
