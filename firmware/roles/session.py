@@ -13,6 +13,7 @@ from ..transport import ci
 from ..transport.fragmentation import Reassembly
 from .ladder import CLOSE, CLOSED, COMMAND, COMMAND2, FETCH, POLL, REST, START, TABLE
 from .orders import DONE, FAILED, MORE, Heard, error_code
+from .seen import ANSWERS
 from .talk import Talk
 
 _BUSY, _ERROR = const(1), const(2)  # application bits of the status
@@ -48,8 +49,8 @@ class Session(Talk):
         self._long_step = False
         self._command = None  # (Side, counter) of the last command that was sent
         self._authentic = False
-        self._overtaken = False  # what was opened last is authentic, and its counter is too low
-        self._doubted = False  # one was given up that the meter may have executed
+        self._mixed = False  # the meter has answered somebody else meanwhile
+        self._doubted = False  # the meter may have executed what was given up, or has failed
         self._remake()
 
     def begin(self, number, order):
@@ -177,8 +178,6 @@ class Session(Talk):
         else:
             telegram = self._opened(seen, now_us, formats)
             if telegram is None:
-                if self._overtaken and (self.state, "answer") in TABLE:
-                    self._ask_anew(now_us, wall_us)
                 return False
             status = telegram.tpl.status if telegram.tpl is not None else None
             event = self._answered(telegram, status, now_us)
@@ -192,14 +191,6 @@ class Session(Talk):
         self.told.append((steps.get(seen.kind, "answered"), event))
         self._event(event, now_us, wall_us)
         return True
-
-    def _ask_anew(self, now_us, wall_us):
-        """It answers, and repeats what it made before another message that came through: for a new datagram it makes a new answer.
-        That one may be said in the same window; but no try came to anything, and all of them end."""
-        self.previous = self.datagram.number
-        self.wait_us = None
-        self.tries = 0
-        self._event("stale", now_us, wall_us)
 
     def _acknowledged(self, status, now_us):
         if self._pieces is not None and len(self._pieces) > 1:
@@ -226,7 +217,9 @@ class Session(Talk):
         return now_us < self._busy_until_us
 
     def overheard(self, seen, now_us, wall_us):
-        """While a new key is introduced: a message between the exchanges may be the first under it."""
+        """What is not for us. While a new key is introduced: a message between the exchanges may be the first under it."""
+        if seen.kind in ANSWERS:
+            self._mixed = True
         if self.order is None or self.partner.rival is None or seen.kind != "SND-NR":
             return
         if self._opened(seen, now_us, None) is not None and self._under_rival:
@@ -241,7 +234,6 @@ class Session(Talk):
         """The Telegram of an answer, if it is protected as it must be and is new, or a fragment of one; else None."""
         if self._fragments is None:
             self._fragments = Reassembly(1)
-        self._overtaken = False
         partner = self.partner
         for side in (partner.side, partner.rival):
             if side is None:
@@ -258,16 +250,23 @@ class Session(Talk):
             if told.verdict not in _STRONG.get(partner.security_mode, _STRONG[7]):
                 continue
             if told.verdict == application.AUTHENTICATED:
-                if told.counter <= side.heard:
-                    self._overtaken = told.counter < side.heard
+                if not self._new(side, told.counter):
                     continue
-                side.heard = told.counter
+                side.heard = max(side.heard, told.counter)
                 self._under_rival = side is partner.rival
                 # A meter takes over the counter of a command that it takes (SEC-18).
                 since = self._command is None or self._command[0] is not side
                 self._authentic = since or told.counter > self._command[1]
             return told
         return None
+
+    def _new(self, side, counter):
+        """Whether an authentic message was never heard: its counter is above all, or it was made since we asked and others of the
+        meter have overtaken it, as they do where a cycle repeats it behind a slot."""
+        if counter > side.heard:
+            return True
+        asked = self._since is not None and self._since[0] is side
+        return asked and counter > self._since[1] and counter not in self._between
 
     # --- the machine ---
 
@@ -302,9 +301,11 @@ class Session(Talk):
         self._remake()
 
     def _hear(self, before, now_us, wall_us):
-        self._doubted = False
         heard = self._heard
         code = error_code(heard)
+        # A meter has one response: it may be that to the command of somebody else, who came between.
+        self._doubted = code is not None and before in (FETCH, POLL) and self._mixed
+        self._mixed = False
         self._remake()
         self.unsaved = True
         if self._under_rival:
@@ -347,8 +348,7 @@ class Session(Talk):
         self.unsaved = True
         outcome = MORE if proven and not self.order.binding else self.order.silence(wall_us)
         if outcome == MORE and over and not self.order.binding:
-            reason = "no answer to {} tries".format(collision.TRIES)
-            self._fail(reason + "; " + DOUBT if self._doubted else reason, now_us)
+            self._fail("no answer to {} tries".format(collision.TRIES), now_us)
             return
         if over:
             self.collision.delivered()
@@ -375,6 +375,8 @@ class Session(Talk):
             self._fail(self.order.reason, now_us)
 
     def _fail(self, reason, now_us):
+        if self._doubted and DOUBT not in reason:
+            reason += "; " + DOUBT
         self._end("failed", reason, now_us)
 
     def _end(self, step, detail, now_us):

@@ -62,6 +62,8 @@ class Talk:
         self._many = False  # it is fragmented
         self._part = False  # the next fragment of an answer is asked for
         self._long_step = False
+        self._since = None  # (Side, counter heard of it) as what is under way was first sent
+        self._between = []  # counters that were heard since
 
     # --- made ---
 
@@ -136,6 +138,9 @@ class Talk:
             return
         self.tries += 1
         one.proven = False
+        if one.tries == 1 and not self._part:
+            self._since = (self.partner.side, self.partner.side.heard)
+            self._between = []
         if one.first_us is None:
             one.first_us = end_us
         self.sent_us = end_us
@@ -176,6 +181,7 @@ class Talk:
         if counter <= side.heard:
             return
         side.heard = counter
+        self._between.append(counter)
         one = self.datagram
         if one is None or one.counter is None or one.side is not side:
             return

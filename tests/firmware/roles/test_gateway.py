@@ -11,6 +11,7 @@ from omsnode.firmware.link import extended, frame_a, interval_us
 from omsnode.firmware.link import telegram as link_telegram
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes, radio
+from omsnode.firmware.roles import orders
 from omsnode.firmware.roles.entropy import Entropy
 from omsnode.firmware.roles.gateway import OrderEvent
 from omsnode.firmware.roles.partner import Partner
@@ -369,12 +370,26 @@ def test_a_recorded_answer_is_none():
     """Both numbers come again one day; the counter does not."""
     stage, meter = known()
     order = stage.order(READ)
-    (asked,) = stage.hear(meter.nr())
-    old = meter.rsp(asked)
-    for _ in range(3):
-        stage.hear(meter.nr(0x00))  # no window, but the counter goes on
-    stage.hear(old)
+    meter.counter = 50
+    (asked,) = stage.hear(Meter().nr())
+    stage.hear(meter.rsp(asked))
     assert order.log == ["exchange"]
+
+
+def test_what_the_meter_has_said_before_is_no_answer():
+    """C-field and ELL are not behind the MAC: what was heard since we asked answers nothing under our number."""
+    stage, meter = known()
+    order = stage.order(READ)
+    (asked,) = stage.hear(meter.nr())
+    _, number, tpl, _ = said(asked)
+    payload = meter._protected((0x7A, 0x72), tpl.access_number, 0, bytes.fromhex("0413E8030000"))
+    stage.hear(meter._frame(0x44, 0x99, payload, 0x20))
+    stage.hear(meter._frame(0x08, number, payload))
+    stage.hear(meter.nr(0x00))
+    stage.hear(meter._frame(0x08, number, payload))
+    assert order.log == ["exchange"]
+    stage.hear(meter.rsp(asked))
+    assert order.log == ["exchange", "RSP-UD 00"]
 
 
 def test_an_application_error_is_in_clear():
@@ -510,6 +525,24 @@ def test_where_nobody_knows_the_reason_says_so():
         stage.hear(meter.nr())
     (failed,) = [one for one in stage.told if getattr(one, "step", None) == "failed"]
     assert "11 tries" in failed.detail and "may have been executed" in failed.detail
+
+
+@pytest.mark.parametrize("between", [True, False])
+@pytest.mark.parametrize("status", [0, 1])
+def test_an_error_behind_somebody_elses_command_may_be_theirs(status, between):
+    """A meter has one response state (8.2.5): what is fetched is that of the last command, whoever gave it."""
+    stage, meter = known()
+    number = stage.role.queue(METER, orders.make(["write", "0C:13", "7"], METER), stage.now_us)
+    (asked,) = stage.hear(meter.nr())
+    if asked[1] == 0x43:
+        (asked,) = stage.hear(meter.ack(asked))
+    (fetch,) = stage.hear(meter.ack(asked, status))
+    if between:
+        stage.hear(meter._frame(0x00, 0x77, meter._empty(0x8A, 0x77, 2), None, OTHER))
+    stage.hear(meter.error(fetch, 0x15))
+    (failed,) = [one for one in stage.told if getattr(one, "step", None) == "failed"]
+    assert failed.number == number and "15h" in failed.detail
+    assert ("may have been executed" in failed.detail) == between
 
 
 def test_a_higher_one_ends_the_doubt_the_other_way():
