@@ -44,11 +44,16 @@ class Installer:
 
     def confirm(self, seen, event, known):
         """The CNF-IR to a SND-IR, bytes, or None. known: whether the meter is of the configuration."""
-        if self.install == NONE or seen.tpl is None or seen.number is None:
+        if seen.number is None or not self.allows(seen, known):
             return None
+        return echo(self.gateway, control.CNF_IR, seen, level_of(event.rssi_dbm))
+
+    def allows(self, seen, known):
+        """Whether the meter of a SND-IR may be taken over."""
+        if self.install == NONE or seen.tpl is None:
+            return False
         named = () if self.install == KNOWN else self.install
-        allowed = (known and not named) or any([one.matches(seen.address) for one in named])
-        return echo(self.gateway, control.CNF_IR, seen, level_of(event.rssi_dbm)) if allowed else None
+        return (known and not named) or any([one.matches(seen.address) for one in named])
 
     def sent(self, step, meter, at_us, margin_us):
         return Installation(meter, step, None, at_us, margin_us)

@@ -4,9 +4,12 @@ from ...application import telegram as application
 from ...link.lpwan import mac
 from ...link.lpwan import telegram as lpwan
 from ...phy import radio
+from ...transport.fragmentation import Reassembly
 from ..actions import Deliver
 from ..collector import Collector
 from .hearing import MESSAGE, Hearing
+
+FRAGMENT_US = 500000000  # between two fragments of an uplink session: 9 t_burst of 48 s at most (11.5)
 
 
 class BurstCollector(Collector):
@@ -18,6 +21,7 @@ class BurstCollector(Collector):
         super().__init__(meters, mode, decode=self._read, **more)
         self.hearing = Hearing(mode, costly)
         self._link = None
+        self.fragments = Reassembly(timeout_us=FRAGMENT_US)
 
     def feed(self, event, now_us, wall_us=None):
         actions = []

@@ -50,9 +50,8 @@ class MacRead(Order):
         if not self._asked():
             return self.outcome
         if heard.kind != "MRSP":
-            return self._fail(
-                "the meter takes no such MAC command (MERR): another MAC key, or no MAC services"
-            )
+            reason = "the meter takes no such MAC command (MERR): another MAC key, or no MAC services"
+            return self._unknown(reason) if self.once else self._fail(reason)
         found = {one.id: one.value for one in heard.telegram}
         result = {}
         for one in blocks.parse(bytes.fromhex(self.state["blocks"])):
@@ -62,7 +61,7 @@ class MacRead(Order):
                 return self._fail(
                     "the meter did not take: " + name if one.value else "the meter does not know its " + name
                 )
-            result[name] = _plain(one.id, value)
+            result[name] = plain(one.id, value)
         return self._done(result)
 
 
@@ -155,7 +154,7 @@ class MacClock(MacRead):
         return super().heard(heard, wall_us)
 
 
-def _plain(block_id, value):
+def plain(block_id, value):
     """What an MBlock says, as plain data; its bytes where nobody can read them."""
     try:
         meaning = values.decode(block_id, value)
