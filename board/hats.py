@@ -72,6 +72,7 @@ pico-lora-sx1262 micropython sx1262 spi_bus=1 sck=10 mosi=11 miso=12 cs=3 busy=2
 waveshare-rp2040-lora micropython sx1262 spi_bus=1 sck=14 mosi=15 miso=24 cs=13 dio1=16 reset=23 busy=18 rxen=17? dio2_rf_switch=1 tcxo_mv=0 | Waveshare RP2040-LoRa, a crystal; GPIO17 is the complement of DIO2 at the RF switch [MPX 26, M; GPIO17 and DIO2 MESH, M]
 seeed-wio-sx1262 micropython sx1262 spi_bus=1 sck=7 mosi=9 miso=8 cs=41 dio1=39 busy=40 reset=42 rxen=38 dio2_rf_switch=1 tcxo_mv=1800? | Seeed Wio-SX1262 on a XIAO ESP32-S3: RXEN on GPIO38, TX by DIO2 [ESPH 433 + MESH, M; 3.0 V is in use as well]
 virtual virtual cc1101 spi_bus=0 spi_dev=0 gdo0=24 gdo2=25 | the board with nothing attached
+sx1262-virtual virtual sx1262 spi_bus=0 spi_dev=0 dio1=24 busy=23 reset=22 dio2_rf_switch=1 tcxo_mv=1800 | another one, with an SX1262
 """
 
 

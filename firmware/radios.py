@@ -212,9 +212,13 @@ class Radios:
             due_us = self.due_us
             if due_us is None or (until_us is not None and until_us < due_us):
                 due_us = until_us
-            several, _ = self.board.wait(due_us)
+            several, _ = self.board.wait(due_us, self._exact(due_us))
             self.step(several)
         self.count()
+
+    def _exact(self, due_us):
+        """Whether a transmission in a window is due just then (two_way.py)."""
+        return any([getattr(node, "exact", False) and node.due_us == due_us for node in self.nodes])
 
     def stop(self):
         """An orderly end."""

@@ -11,7 +11,7 @@ from ..link import timing
 from ..roles.device import CLOCK, Device
 from ..roles.key_holder import MASTER
 from ..roles.meter import CLOCK as OWN_TIME
-from ..roles.window_meter import LIMITED, UNLIMITED
+from ..roles.window_meter import LIMITED, UNLIMITED, WindowMeter
 
 SCHEMA = {
     "access": ("none", "limited", "unlimited"),
@@ -24,8 +24,8 @@ SCHEMA = {
     "further_key": list,
 }
 _FURTHER_KEY = {"key_id": int, "version": int, "key": str}
-_CLOCKS = {"none": 0, "gateway": clocks.GATEWAY, "head-end": clocks.HEAD_END}
-_CLOCKS["both"] = clocks.GATEWAY | clocks.HEAD_END
+CLOCKS = {"none": 0, "gateway": clocks.GATEWAY, "head-end": clocks.HEAD_END}
+CLOCKS["both"] = clocks.GATEWAY | clocks.HEAD_END
 _VALVE_KEY = 0x20  # KeyID of breaker and valve (OMS Vol.2 Annex M UC-03)
 _WRITES = ("set", "add", "sub", "bor", "and", "xor", "not", "clr")
 _MOST_KEY_ID, _MOST_VERSION = 0x2F, 254
@@ -53,16 +53,17 @@ LONGEST_UPDATE_S = {
 @dataclass
 class Access:
     """limited: it listens behind its own frames only. period_us: t_TxD. keys: {(KeyID, version): Key}. clock_allowed: bits of
-    application/clock.py. writable: places of registers that plain commands may change."""
+    application/clock.py. writable: places of registers that plain commands may change. kind: class of the role."""
 
     limited: bool = True
     fast: bool = False
     fillers: int = 0
     period_us: int = timing.CYCLE_US[0]
     keys: dict = field(default_factory=dict)
-    clock_allowed: int = _CLOCKS["both"]
+    clock_allowed: int = CLOCKS["both"]
     valve: str | None = None
     writable: tuple = ()
+    kind: type = WindowMeter
 
     def device(self, profile, state=None):
         """The roles.device.Device above a meter of this profile. state: of an earlier one."""
@@ -147,18 +148,19 @@ def of(source, table, values, mode, key, writable):
         values.get("fast_response", False),
         fillers,
         cycle_us,
-        _keys(source, table, values, key),
-        _CLOCKS[values.get("clock", "both")],
+        keys(source, table, values, key),
+        CLOCKS[values.get("clock", "both")],
         values.get("valve"),
         writable,
     )
 
 
-def _keys(source, table, values, key):
+def keys(source, table, values, key):
+    """{(KeyID, version): Key} of a [[meter]] table: the master key and further ones."""
     version = values.get("key_version", 0)
     if not 0 <= version <= _MOST_VERSION:
         raise source.error("key_version = {} is none".format(version), table, "key_version", "0 to 254")
-    keys = {(MASTER, version): key}
+    found = {(MASTER, version): key}
     for index, further in enumerate(values.get("further_key", ())):
         place = "{}.further_key[{}]".format(table, index)
         if not isinstance(further, dict):
@@ -168,10 +170,10 @@ def _keys(source, table, values, key):
         name = further["key_id"], further.get("version", 0)
         if not (0 <= name[0] <= _MOST_KEY_ID and 0 <= name[1] <= _MOST_VERSION):
             raise source.error("no such key", place, "key_id", "key_id = 0x00 to 0x2F, version = 0 to 254")
-        if name in keys:
+        if name in found:
             raise source.error("KeyID {:02X} is there already".format(name[0]), place, "key_id")
-        keys[name] = source.key(place, further)
-    return keys
+        found[name] = source.key(place, further)
+    return found
 
 
 def too_slow(profile, fillers):

@@ -12,19 +12,29 @@ from dataclasses import dataclass, field
 from ..errors import ConfigError, MisuseError
 from ..link.address import Address
 from ..phy import modes
+from ..phy.burst import submodes
 from ..roles.collector import KnownMeter
 from . import device, key_store
 from .source import Source
 
 ROLES = ("collector", "meter", "repeater")
-RECEIVE_MODES = tuple(sorted({row.name for row in modes.every()})) + (modes.T_AND_C,)
+
+
+def _suffixed(name):
+    carriers = submodes.limits(name).sub_carriers
+    return ["{}.{}".format(name, n) for n in carriers] if len(carriers) > 1 else []
+
+
+# Of the burst mode one sub-carrier n each: "UL-B1.3"; without suffix the middle one.
+_BURST_MODES = [one for name in submodes.UPLINKS for one in (name, *_suffixed(name))]
+RECEIVE_MODES = (*sorted({row.name for row in modes.every()}), modes.T_AND_C, *_BURST_MODES)
 
 # Per table: {key: type}. A tuple of strings means one of these words.
 _TOP = {"node": dict, "radio": dict, "gateway": dict, "repeater": dict, "meter": list}
 _NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
-_RADIO = {"hat": str, "mode": RECEIVE_MODES}
-_GATEWAY = {"id": str, "install": ("none", "known")}
-_KNOWN = {"name": str, "id": str, "key": str, "profile": ("A", "B", "D"), "commands": bool}
+_RADIO = {"hat": str, "mode": RECEIVE_MODES, "beyond_limits": bool, "raw_sync": bool, "msk": bool}
+_GATEWAY = {"id": str, "install": ("none", "known"), "radio": str}
+_KNOWN = {"name": str, "id": str, "key": str, "mac_key": str, "profile": ("A", "B", "D"), "commands": bool}
 _REPEATER = {"id": str}
 # Device types of a communication controller and of a unidirectional repeater.
 _CONTROLLER = 0x31
@@ -34,20 +44,30 @@ _UNIDIRECTIONAL_REPEATER = 0x32
 @dataclass
 class Radio:
     """A [radio.name] table. hat: row of board/hats.py, None if the table names none: what is simulated must never be
-    taken for what is heard. mode: what to listen to, None for the default."""
+    taken for what is heard. mode: what to listen to, None for the default. beyond_limits: burst sub-modes may be used in which
+    the chip does not keep to Annex Q; what comes of that is labelled. raw_sync, msk: options of the CC1101 driver."""
 
     name: str = "main"
     hat: str | None = None
     mode: str | None = None
+    beyond_limits: bool = False
+    raw_sync: bool = False
+    msk: bool = False
+
+    @property
+    def burst(self):
+        """Whether it listens to a burst sub-mode."""
+        return self.mode is not None and self.mode.startswith("UL-B")
 
 
 @dataclass
 class Gateway:
     """The [gateway] table: the collector also sends. address: its own. install: whose installation it confirms, nobody's
-    ("none") or that of the meters in the configuration ("known")."""
+    ("none") or that of the meters in the configuration ("known"). radio: name of the one that sends."""
 
     address: Address
     install: str = "none"
+    radio: str = "main"
 
 
 @dataclass
@@ -64,6 +84,7 @@ class Config:
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
     gateway: Gateway | None = None  # None: receive only
     partners: list = field(default_factory=list)  # of the meters those that take commands
+    mac_keys: dict = field(default_factory=dict)  # KnownMeter: Key, where the file names one
     repeater: Address | None = None  # of our own
 
 
@@ -87,6 +108,7 @@ def load(path, role=None):
             raise source.error("radios have names", "radio", name, "write [radio.main]")
         source.check(table, values, _RADIO)
         config.radios.append(Radio(name, **values))
+    _one_uplink(source, config.radios)
     for index, values in enumerate(document.get("meter", [])):
         table = "meter[{}]".format(index)
         if not isinstance(values, dict):
@@ -96,6 +118,8 @@ def load(path, role=None):
         else:
             meter = _known(source, table, values)
             config.meters.append(meter)
+            if "mac_key" in values:
+                config.mac_keys[meter] = source.key(table, values, "mac_key")
             if values.get("commands"):
                 if "gateway" not in document:
                     hint = 'add [gateway] with id = "12345678.M=OMS.V=01.T=31"'
@@ -104,7 +128,7 @@ def load(path, role=None):
     if "gateway" in document:
         if config.role == "meter":
             raise source.error("a meter is no gateway", "gateway", None, "[gateway] is for a collector")
-        config.gateway = _gateway(source, document["gateway"])
+        config.gateway = _gateway(source, document["gateway"], config.radios)
     if config.role == "repeater":
         _repeater(source, document, config)
     elif "repeater" in document:
@@ -150,7 +174,7 @@ def state_dir(path):
     return None if name is None else path.parent / name
 
 
-def _gateway(source, values):
+def _gateway(source, values, radios):
     source.check("gateway", values, _GATEWAY)
     source.require("gateway", values, ("id",))
     own = source.address("gateway", values)
@@ -161,7 +185,29 @@ def _gateway(source, values):
             "id",
             'such as "12345678.M=OMS.V=01.T=31": eight digits and version of your own choice',
         )
-    return Gateway(own, values.get("install", "none"))
+    names = [one.name for one in radios] or ["main"]
+    radio = values.get("radio", names[0])
+    known = "radio = " + " or ".join('"{}"'.format(name) for name in names)
+    if radio not in names:
+        raise source.error("there is no radio {}".format(radio), "gateway", "radio", known)
+    if len(names) > 1 and "radio" not in values:
+        raise source.error("which of the radios sends?", "gateway", None, known)
+    bursts = [one.name for one in radios if one.burst]
+    if radio in bursts and len(bursts) > 1:
+        hint = "leave the others out: what two of them hear is one frame, and is answered in one place"
+        raise source.error("a gateway of burst meters has one radio for them", "gateway", "radio", hint)
+    return Gateway(own, values.get("install", "none"), radio)
+
+
+def _one_uplink(source, radios):
+    """Bursts of one frame may be heard by several radios, on different sub-carriers; but of one sub-mode."""
+    found = {submodes.base(one.mode): one for one in radios if one.burst}
+    if len(found) > 1:
+        first, second = list(found)[:2]
+        hint = (
+            "all burst radios of a collector listen to one sub-mode; n may differ, as in UL-B1.0 and UL-B1.3"
+        )
+        raise source.error("{} beside {}".format(second, first), "radio." + found[second].name, "mode", hint)
 
 
 def _repeater(source, document, config):

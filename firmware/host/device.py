@@ -13,14 +13,13 @@ from ..application.reals import real
 from ..errors import ApplicationError, ConfigError, MisuseError
 from ..phy import modes
 from ..roles.meter import CLOCK, Meter, Profile, Register
-from ..roles.window_meter import WindowMeter
-from . import access, point_values
+from . import access, lpwan_access, point_values
 
 _DEVICE = {
     "name": str,
     "id": str,
     "key": str,
-    "mode": tuple(sorted({row.name for row in modes.every() if row.direction == modes.UP})),
+    "mode": (*sorted({row.name for row in modes.every() if row.direction == modes.UP}), *lpwan_access.MODES),
     "frame_format": ("A", "B"),
     "interval_s": (int, Decimal),
     "security_mode": int,
@@ -31,7 +30,6 @@ _DEVICE = {
     "points": (str, list),
     "sensors": list,
     "record": list,
-    **access.SCHEMA,
 }
 _STANDARD_SET = "OMS standard set"
 _ANY_SENSOR = 0x1F  # device type of sensors that say themselves what they are
@@ -79,15 +77,15 @@ _SECURITY_MODES = (0, 5, 7, 10)
 _SECURITY_HINT = "security_mode = 0 is plain, 5 is OMS profile A, 7 is B, 10 is D"
 
 # Longest t_NOM in seconds by family (EN 13757-4 Table 36; link sheet 8.5). The shortest is ours.
-_LONGEST_S = {"S": 7200, "T": 900, "C": 900}
+_LONGEST_S = {"S": 7200, "T": 900, "C": 900, "UL-B4": 900, "B": 7200}
 _SHORTEST_S = 1
 _ANY_TIME_US = 1767225600000000  # in 2026: type G does not know 1970
 
 
 @dataclass
 class Device:
-    """name: what the user calls it. profile: for the meter role. listens: None for a meter that only sends. warnings: what is
-    not as OMS wants it."""
+    """name: what the user calls it. profile: for the meter role. listens: what its role is made of, None for a meter that only
+    sends; a burst meter always has one. warnings: what is not as OMS wants it."""
 
     name: str
     profile: Profile
@@ -99,7 +97,9 @@ def device(source, table, values):
     """A Device from one [[meter]] table. ConfigError with file, line and hint."""
     if "profile" in values:
         raise source.error("profile is for the meters of a collector", table, "profile", _SECURITY_HINT)
-    source.check(table, values, _DEVICE)
+    mode = values.get("mode", "T1")
+    burst = mode in lpwan_access.MODES
+    source.check(table, values, {**_DEVICE, **(lpwan_access if burst else access).SCHEMA})
     source.require(table, values, ("id",) if "points" in values else ("id", "record"))
 
     def wrong(message, key=None, hint=""):
@@ -114,11 +114,11 @@ def device(source, table, values):
         if None in (address.manufacturer, address.version, address.device_type):
             raise wrong("a meter needs its whole address", "id", "such as 12345678.M=KAM.V=1b.T=16")
     key = source.key(table, values)
-    mode = values.get("mode", "T1")
-    family = modes.find(mode).family
+    family = "B" if burst else modes.find(mode).family
     seconds = values.get("interval_s", 60)
-    if not _SHORTEST_S <= seconds <= _LONGEST_S[family]:
-        hint = "{} to {} s in mode {}".format(_SHORTEST_S, _LONGEST_S[family], mode)
+    longest_s = _LONGEST_S.get(mode) or _LONGEST_S[family]
+    if not _SHORTEST_S <= seconds <= longest_s:
+        hint = "{} to {} s in mode {}".format(_SHORTEST_S, longest_s, mode)
         raise wrong("interval_s = {} is not allowed".format(seconds), "interval_s", hint)
     nominal_us = int(seconds * 1000000)
     device_type = (other or own).device_type
@@ -162,25 +162,26 @@ def device(source, table, values):
     if not 0 <= values.get("status", 0) <= 255:
         raise wrong("status is a byte", "status")
     writable = tuple(index for index, (_, record) in enumerate(listed) if record.get("writable"))
-    listens = access.of(source, table, values, mode, key, writable)
+    listens = (lpwan_access if burst else access).of(source, table, values, mode, key, writable)
     try:
         profile = Profile(
             own,
             registers,
-            mode=mode,
-            frame_format=values.get("frame_format", "A"),
+            mode=mode.partition("+")[0],
+            frame_format=values.get("frame_format", "B" if burst else "A"),
             nominal_us=nominal_us,
             key=key,
             security_mode=security_mode,
             clear_from=clear_from,
             header=values.get("header", "long" if other else "short"),
             meter_address=other,
-            with_ell=values.get("ell", family == "C" or listens is not None),
+            with_ell=values.get("ell", not burst and (family == "C" or listens is not None)),
             status=values.get("status", 0),
         )
-        Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
+        if not burst:  # that sends in parts what does not fit
+            Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
         if listens:
-            listens.role(WindowMeter, profile, bytes(5), None)
+            listens.role(listens.kind, profile, bytes(5), None)
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
     slow = access.too_slow(profile, listens.fillers if listens else 0)

@@ -8,6 +8,9 @@ import json
 from ..application.telegram import Telegram
 from ..link import address_text, control, device_types
 from ..link.address import Address
+from ..link.lpwan import elements
+from ..link.lpwan import mac as frames
+from ..phy.burst import timing
 from ..security import modes
 
 _text = json.encoder.encode_basestring  # quotes a str, keeps letters beyond ASCII
@@ -137,16 +140,36 @@ def _link(telegram, frame_format):
     if link is None:
         return "null"
     wired = link.address is None and link.ell is None
-    return (
-        '{{"address": {}, "primary_address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}}}'.format(
-            _address(link.address)[1],
-            _number(link.primary_address if wired else None),
-            '"wired"' if wired else _optional(frame_format),
-            "null" if link.c_field is None else _C_FIELD[link.c_field],
-            telegram.hops,
-            _ell(link.ell),
-        )
+    mac = getattr(link, "mac", None)
+    return '{{"address": {}, "primary_address": {}, "format": {}, "c_field": {}, "hops": {}, "ell": {}{}}}'.format(
+        _address(link.address)[1],
+        _number(link.primary_address if wired else None),
+        '"wired"' if wired else '"C"' if mac else _optional(frame_format),
+        "null" if link.c_field is None else _C_FIELD[link.c_field],
+        telegram.hops,
+        _ell(link.ell),
+        _mac(link) if mac else "",
     )
+
+
+def _mac(link):
+    """What MAC and LLC of OMS LPWAN say: the frame, and when and where its meter listens (Annex Q.3.3, Q.3.5, Q.4)."""
+    frame, logical = link.mac, link.llc
+    up = frame.elements if frames.is_up(frame.type) else None
+    told = {
+        "type": frames.name(frame.type),
+        "synchronous": bool(logical and logical.flag),
+        "access_number": logical.access_number if logical else None,
+        "receiver": address_text.show(logical.receiver) if logical and logical.receiver else None,
+        "access": elements.option(up) if up else None,
+        "downlink": up.downlink if up else None,
+        "response_timing": up.timing if up else None,
+        "dl_rxm_ms": timing.RXM_MS[up.rxm] if up and up.rxm is not None else None,
+        "sub_carriers": list(up.uplink_n) if up and up.uplink_n else None,
+        "session": up.session if up else None,
+        "error": frame.error.code if frame.error else None,
+    }
+    return ', "mac": ' + json.dumps(told, ensure_ascii=False)
 
 
 def error_json(error):

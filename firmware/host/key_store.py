@@ -2,8 +2,8 @@
 
 One key per line, `id key`, and behind them what is needed: `key_id=1`, `version=2`, `name=kitchen`, `prepared`. id is the
 eight digits or a whole address such as 12345678.M=KAM.V=1b.T=16, key is 32 hex digits. A row without `key_id` or `version`
-stands for any of them: the MAC shows whether it was the right one; but keys of applications, from `key_id=0x10` on, have
-rows of their own. `prepared` is a key that was handed to the meter and is not yet in use. Blank lines and `#` comments are
+stands for any of them: the MAC shows whether it was the right one; but the MAC key of a burst meter, `key_id=0x0F`, and keys
+of applications, from `key_id=0x10` on, have rows of their own. `prepared` is a key that was handed to the meter and is not yet in use. Blank lines and `#` comments are
 kept. A list of `id key` of one's own is the same file.
 
 Nothing here quotes a key, or a line that may hold one.
@@ -25,6 +25,7 @@ from .store import default_state_dir, sync_directory
 FILE_NAME = "key_store"
 MASTER_KEY = 0  # KeyID of the key that a meter is delivered with (security sheet 10.2)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
+MAC_KEY = 0x0F  # of OMS LPWAN (Annex Q.3.4)
 _APPLICATIONS = 0x10  # keys of communication have lower KeyIDs (sheet 10.2)
 _MOST_KEY_ID, _MOST_VERSION = 0x2F, 255
 _NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
@@ -136,7 +137,7 @@ class KeyStore:
         KeyID and version rather than any, and of several the last, which is the newest."""
         best, rank = None, (False, False)
         for row in self._by_ident.get(address.ident, ()):
-            fits = row.key_id == key_id or row.key_id is None and key_id < _APPLICATIONS
+            fits = row.key_id == key_id or row.key_id is None and key_id < MAC_KEY
             if not fits or not row.pattern.matches(address):
                 continue
             if row.version not in (None, key_version) if key_version is not None else not row.active:

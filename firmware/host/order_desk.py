@@ -8,7 +8,7 @@ An event as it leaves here; it is also the reply to `order`, and what `list` lis
 step, detail, margin_us: see roles.gateway.OrderEvent. expires: until when an order that waits is tried. expected: when the
 next telegram of the meter is, as far as it has let know (step "waiting"). result: of an order that is done, see roles/orders/;
 the values of its records are mantissa and exponent. reason: why it has failed. number: null for what the gateway does of its
-own accord.
+own accord, and for "mac-status": what the MAC of a burst meter has said unasked, as result.
 """
 
 import importlib
@@ -56,9 +56,10 @@ def plain(event, name, words, timestamp):
 class Desk:
     """gateway: roles.gateway.Gateway. server: channel.Server. meters: KnownMeters that take orders. keys: function of an Address
     that gives what orders.make takes as `keys`. now_us: clock of the board. wall: function from its instants to UTC in us, or
-    None. store: for orders that have ended."""
+    None. store: for orders that have ended. beyond_limits: function that tells in what the radio does not keep to the limits of its
+    mode, or None; then every event has that too."""
 
-    def __init__(self, gateway, server, meters, keys, now_us, wall, store):
+    def __init__(self, gateway, server, meters, keys, now_us, wall, store, beyond_limits=lambda: None):
         self._gateway = gateway
         self._server = server
         self._meters = list(meters)
@@ -66,6 +67,7 @@ class Desk:
         self._now_us = now_us
         self._wall = wall
         self._store = store
+        self._beyond_limits = beyond_limits
         self._words = {}  # number: what was asked
         self._records = {}  # name of a meter: Records that it sends
         self._ended = []
@@ -111,6 +113,8 @@ class Desk:
         """The plain event of an OrderEvent; who has asked for it is told."""
         number = event.number
         made = plain(event, self._name(event.meter), self._asked(number), self._utc(event.at_us))
+        if self._beyond_limits():
+            made["beyond_limits"] = self._beyond_limits()
         if number is not None:
             if event.step == "queued":
                 made["expires"] = self._expires(number)
@@ -121,6 +125,15 @@ class Desk:
                 self._words.pop(number, None)
                 self._ended = self._ended[1 - LAST :] + [made]
                 self._unsaved = True
+        return made
+
+    def status(self, one):
+        """The plain event of a MacStatus (roles/lpwan): what the MAC of a burst meter has said of its own accord."""
+        event = OrderEvent(None, one.meter, "mac-status", None, one.at_us, None)
+        made = plain(event, self._name(one.meter), [], self._utc(one.at_us))
+        made["result"] = dict(one.values, authenticated=one.authentic)
+        if self._beyond_limits():
+            made["beyond_limits"] = self._beyond_limits()
         return made
 
     def close(self):

@@ -87,7 +87,11 @@ class Pulse:
 
 
 def calm(node):
-    """Whether there is time for something else: nothing is being received, or about to be sent."""
+    """Whether there is time for something else: nothing is being received, or about to be sent. node: of one radio or several."""
+    return all(_calm(one) for one in getattr(node, "nodes", (node,)))
+
+
+def _calm(node):
     radio, soon_us = node.radio, node.board.now_us() + CALM_US
     role_us = node.role.due_us
     if radio.receiving or role_us is not None and role_us < soon_us:

@@ -15,6 +15,7 @@ from . import key_store
 from .masking import is_like_a_key, without_keys
 
 _MASK = "(looks like a key)"
+_KEYS = ("key", "mac_key")  # what names one
 
 _WORDS = {
     str: "text in quotes",
@@ -92,7 +93,7 @@ class Source:
                     if near
                     else "known here: " + ", ".join(sorted(schema)),
                 )
-            if isinstance(value, str) and key not in ("key", "data") and is_like_a_key(value):
+            if isinstance(value, str) and key not in (*_KEYS, "data") and is_like_a_key(value):
                 raise self.error("{} looks like a key".format(key), table, key, "only `key` names one")
             if isinstance(value, str) and "\0" in value:
                 raise self.error("{} has a character that no name has".format(key), table, key)
@@ -125,22 +126,24 @@ class Source:
                 "8 digits as printed on the meter, or all of it: 12345678.M=KAM.V=1b.T=16",
             ) from None
 
-    def key(self, table, values):
-        """The Key that `key` names, or None.
+    def key(self, table, values, what="key"):
+        """The Key that `what` names, or None.
 
         "@name" is looked for in this order: the row of the key store that has this name; the file of this name, relative to
         the configuration; the systemd credential ($CREDENTIALS_DIRECTORY/name). Without the @ the file is keys/<name>. What
         has a slash in it can only be a file. `found` then says where each one was.
         """
-        name = values.get("key")
+        name = values.get(what)
         if name is None:
             return None
         if is_like_a_key(name):
             raise self.error(
                 "the key itself stands in the configuration",
                 table,
-                "key",
-                'put the 32 digits into a file that only you can read, and write key = "@that-file"',
+                what,
+                'put the 32 digits into a file that only you can read, and write {} = "@that-file"'.format(
+                    what
+                ),
             )
         bare = name.removeprefix("@")
         row = None if "/" in bare else self.store().named(bare)
@@ -148,18 +151,18 @@ class Source:
             self.found[name] = "key store"
             return row.key
         file = self.path.parent / (bare if name.startswith("@") else "keys/" + name)
-        what = "key file"
+        kind = "key file"
         given = None if file.exists() else key_store.credential(bare)
         if given is not None:
-            file, what = given, "credential"
-        self.found[name] = what
+            file, kind = given, "credential"
+        self.found[name] = kind
         try:
             digits = "".join(file.read_text(encoding="ascii").split())
         except OSError as reason:
             raise self.error(
                 "key file {}: {}".format(file, reason.strerror),
                 table,
-                "key",
+                what,
                 "it holds the 32 hex digits of one key; a key of this name is neither in the key store {} "
                 "nor a systemd credential".format(self.key_store),
             ) from None
@@ -168,9 +171,9 @@ class Source:
         if not re.fullmatch(r"[0-9A-Fa-f]{32}", digits):
             # `from None`: the exception that is being handled may quote the text.
             raise self.error(
-                "{} {} does not hold 32 hex digits".format(what, file),
+                "{} {} does not hold 32 hex digits".format(kind, file),
                 table,
-                "key",
+                what,
                 "one line such as 00112233...EEFF, no 0x",
             ) from None
         return Key.from_hex(digits)

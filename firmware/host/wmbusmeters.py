@@ -180,11 +180,14 @@ def status(telegram, words=()):
     return " ".join(sorted(words)) or "OK"
 
 
-def to_json(telegram, name=None, timestamp=None, device=None, rssi_dbm=None, mode=None, radio=None):
+def to_json(
+    telegram, name=None, timestamp=None, device=None, rssi_dbm=None, mode=None, radio=None, beyond_limits=None
+):
     """One line of JSON of an application.telegram.Telegram.
 
     name: what the user calls the meter. timestamp: UTC, ISO 8601 with Z, a fraction of the second is cut off. device:
-    what received it. rssi_dbm: or None. mode: "T1" ... radio: which of ours. All of them None if unknown.
+    what received it. rssi_dbm: or None. mode: "T1" ... radio: which of ours. beyond_limits: how that does not keep to the limits of
+    the burst mode. All of them None if unknown.
     """
     address = telegram.address
     seconds = timestamp and re.sub(r"\.\d+", "", timestamp)
@@ -202,6 +205,8 @@ def to_json(telegram, name=None, timestamp=None, device=None, rssi_dbm=None, mod
         "oms_hops": telegram.hops,
         "radio": radio,
     }
+    if beyond_limits:
+        tail["oms_beyond_limits"] = beyond_limits
     if error is not None:
         tail["error"] = "{}: {}".format(error.code, error.message)
     parts = [_pair(key, value) for key, value in head.items()]

@@ -24,11 +24,12 @@ from .windows import COVERS, Windows, longest
 # "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result, with authenticated: whether the
 # meter has proved that it comes from it, and from behind the command; an ACK is in clear and proves nothing, SEC-02), "failed"
 # (why), "expired", "cancelled". number: of the order; None for what the gateway does of its own accord: "demand" (ACK of an
-# ACC-DMD), "closed" (SND-NKE). meter: name of the Partner. at_us: board's clock.
+# ACC-DMD), "closed" (SND-NKE), "counter" (that of the meter is near its end). meter: name of the Partner. at_us: board's clock.
 OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_us", "margin_us"))
 
 _SOFT_US = const(1000000)
 _RETRY_US = const(10000000)  # until what could not be stored is tried again
+_SERVICE = const(0xFFFF0000)  # message counter of a meter whose key is to be changed (9.3.2.4)
 ENDS = ("done", "failed")
 _OWN = ("SND-NR", "SND-IR", "ACC-DMD")
 
@@ -167,6 +168,14 @@ class Gateway(Windows):
             one.tick(now_us, wall_us)
         return self._out(actions, None, now_us, wall_us)
 
+    def beside(self, actions, now_us):
+        """What the collector asks for behind something that another radio has heard: told, and stored with the rest."""
+        told = [one for one in actions if not isinstance(one, Persist)]
+        if len(told) < len(actions):
+            self._soft = True
+            self.due_us = now_us
+        return told
+
     def stop(self):
         """An orderly end."""
         return [Persist(self.state(), 0)]
@@ -248,8 +257,12 @@ class Gateway(Windows):
         if judged:  # while it is held, others may be fed
             self._judged = None
         at = self._find(seen)
-        if seen.kind == "SND-IR" and seen.tpl is not None:
-            self._told.append(Deliver(self.installer.heard(seen, event)))
+        ours = seen.receiver in (None, self.address.link_bytes())
+        if seen.kind == "SND-IR" and seen.tpl is not None and ours:
+            partner = self.partners[at] if at is not None else None
+            self._told.append(Deliver(self.installer.heard(seen, event, partner)))
+            if partner is not None:
+                self._dirty = True  # an access number was taken
         if at is not None:
             session = self._sessions[at]
             if session.expects(seen):
@@ -269,6 +282,11 @@ class Gateway(Windows):
         """Take what a session has to tell, and give it its next order."""
         session = self._sessions[at]
         self._told_by(session, now_us)
+        side = session.partner.side
+        if side.heard >= _SERVICE and not side.told:
+            side.told = True
+            detail = "the message counter is at {:08X}h of FFFFFFFFh: change the key".format(side.heard)
+            self._tell(None, at, "counter", detail, now_us)
         if session.unsaved:
             session.unsaved = False
             self._dirty = True

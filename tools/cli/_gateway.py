@@ -11,13 +11,16 @@ from omsnode.firmware.host.order_desk import Desk
 from omsnode.firmware.host.store import JsonStore
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.phy import modes
+from omsnode.firmware.phy.burst import submodes
 from omsnode.firmware.roles.gateway import Gateway, OrderEvent
 from omsnode.firmware.roles.key_holder import MASTER
 from omsnode.firmware.roles.key_steps import KeyChange
+from omsnode.firmware.roles.lpwan.gateway import BurstGateway
+from omsnode.firmware.roles.lpwan.gateway_partner import BurstPartner
 from omsnode.firmware.roles.meter import CLOCK, Profile, Register
 from omsnode.firmware.roles.partner import Partner
 
-from . import _orders
+from . import _orders, scene
 
 _USUAL = (
     Address.parse("00000000.M=OMN").manufacturer,
@@ -25,18 +28,20 @@ _USUAL = (
     0x07,
 )  # what an address does not say of a meter that is played
 _PLAYED_US = 4000000  # it speaks so often
+_PLAYED_BURST_US = 9000000
 
 
 class Counter:
     """settings: config.Config with a gateway. stored: KeyStore. state_dir: where everything is kept; StoreError if another
-    collector takes orders there. form: format of the readings. deliver: function that takes them."""
+    collector takes orders there. form: format of the readings. deliver: function that takes them. labels: _beyond.Labels."""
 
-    def __init__(self, settings, stored, state_dir, form, deliver):
+    def __init__(self, settings, stored, state_dir, form, deliver, labels):
         self._settings = settings
         self._stored = stored
         self._state_dir = state_dir
         self._form = form
         self._pass = deliver
+        self._labels = labels
         self._outcomes = JsonStore(state_dir, "orders")
         self._opened = False
         try:
@@ -53,18 +58,22 @@ class Counter:
         """As orders.make wants it: function (KeyID, version or None) that gives (version, Key) or None. A master key to which
         the meter was changed goes before that of the configuration."""
 
+        named = self._settings.mac_keys.get(meter)
+
         def found(key_id, version=None):
             row = self._stored.row_for(meter.address, key_id, version)
             changed = row is not None and bool(row.version)
             if key_id == MASTER and meter.key is not None and not changed and version in (None, 0):
                 return 0, meter.key
+            if key_id == key_store.MAC_KEY and named is not None:
+                return 0, named
             return row and (row.version or 0, row.key)
 
         return found
 
-    def played(self, mode):
-        """The meters to which it speaks, where all is virtual: [(name, roles.meter.Profile, access.Access, store)]. mode: what the
-        collector listens to."""
+    def played(self, one):
+        """The meters to which it speaks, where all is virtual: [(name, roles.meter.Profile, access.Access, store)]. one: config.Radio
+        of the gateway."""
         out = []
         for index, meter in enumerate(self._settings.partners):
             own = meter.address
@@ -78,6 +87,9 @@ class Counter:
                 for here, usual in zip((own.manufacturer, own.version, own.device_type), _USUAL, strict=True)
             ]
             address = Address(whole[0], own.ident, *whole[1:])
+            mode = submodes.base(one.mode) if one.burst else one.mode[0] + "2"
+            if one.mode == modes.T_AND_C:
+                mode = ("T2", "C2")[index % 2]
             profile = Profile(
                 address,
                 [
@@ -85,18 +97,27 @@ class Counter:
                     Register(b"\x04", b"\x6d", CLOCK),
                     Register(b"\x02", b"\x3b", 88),  # volume flow 0.001 m3/h
                 ],
-                mode=("T2", "C2")[index % 2] if mode == modes.T_AND_C else mode[0] + "2",
-                nominal_us=_PLAYED_US,
+                mode=mode,
+                frame_format="B" if one.burst else "A",
+                nominal_us=_PLAYED_BURST_US if one.burst else _PLAYED_US,
                 key=meter.key,
                 security_mode={"A": 5, "B": 7, "D": 10}[meter.profile or "B"],
-                with_ell=True,
+                with_ell=not one.burst,
             )
-            keys = {(MASTER, self.keys(meter)(MASTER)[0]): meter.key}
+            asked = self.keys(meter)
+            keys = {(MASTER, asked(MASTER)[0]): meter.key}
             for row in self._stored.rows(address):
                 if row.key_id and row.active:
                     keys[row.key_id, row.version or 0] = row.key
+            if one.burst and asked(key_store.MAC_KEY):
+                keys[key_store.MAC_KEY, asked(key_store.MAC_KEY)[0]] = asked(key_store.MAC_KEY)[1]
             kept = JsonStore(self._state_dir, "virtual-" + str(address))
-            out.append((meter.name, profile, Access(keys=keys, valve=valve.DIRECT, fast=False), kept))
+            make = (
+                scene.burst_access(mode, keys)
+                if one.burst
+                else Access(keys=keys, valve=valve.DIRECT, fast=False)
+            )
+            out.append((meter.name, profile, make, kept))
         return out
 
     def stored(self, radio_name):
@@ -104,24 +125,26 @@ class Counter:
         store = JsonStore(self._state_dir, "collector-" + radio_name)
         return store, store.load() or {}
 
-    def role(self, collector, state):
-        """The Gateway around a Collector. state: what was stored."""
+    def role(self, collector, state, one):
+        """The Gateway around a Collector. state: what was stored. one: config.Radio with which it sends."""
         settings = self._settings
-        partners = [self._partner(meter) for meter in settings.partners]
-        self._gateway = Gateway(
+        kind, partner = (BurstGateway, BurstPartner) if one.burst else (Gateway, Partner)
+        partners = [self._partner(partner, meter) for meter in settings.partners]
+        self._radio_name = one.name
+        self._gateway = kind(
             collector,
             settings.gateway.address,
             partners,
             os.urandom(16),
-            state,
-            settings.gateway.install,
+            state=state,
+            install=settings.gateway.install,
         )
         return self._gateway
 
-    def _partner(self, meter):
+    def _partner(self, kind, meter):
         keys = self.keys(meter)
         version = keys(MASTER)[0] if keys(MASTER) else 0
-        return Partner(meter.address, meter.key, meter.profile, version, keys)
+        return kind(meter.address, meter.key, meter.profile, version, keys)
 
     def open(self, node, wall):
         """Orders are taken from now on. node: with the role. wall: its clock."""
@@ -133,6 +156,7 @@ class Counter:
             node.board.now_us,
             wall,
             self._outcomes,
+            lambda: self._labels.of(self._radio_name),
         )
         self._opened = True
 
@@ -143,12 +167,15 @@ class Counter:
         return lambda key_id, version=None: None
 
     def deliver(self, one):
-        """What the node delivers: a Reading, an OrderEvent, or a KeyChange."""
+        """What the node delivers: a Reading, an OrderEvent, a KeyChange, or the MacStatus of a burst meter."""
         if isinstance(one, KeyChange):
             self._changed(one)
             return
         if isinstance(one, OrderEvent):
             self._print(*self._desk.found(), self._desk.told(one))
+            return
+        if hasattr(one, "authentic"):
+            self._print(self._desk.status(one))
             return
         self._desk.heard(one)
         self._pass(one)

@@ -9,6 +9,8 @@ from omsnode.firmware.application import gateway as times
 from omsnode.firmware.application import valve
 from omsnode.firmware.host import json_lines, table
 
+from . import _beyond
+
 _LINE = "{:<9}  {:<12}  {}"
 _PLACE = ("storage", "tariff", "subunit")
 _VALVE = {valve.CLOSED: "closed", valve.OPEN: "open", valve.RELEASED: "released"}
@@ -23,7 +25,7 @@ def as_line(event, whose=False):
     """One line for people. whose: say which order of which meter it is about."""
     stamp = event.get("timestamp")
     parts = [_about(event)] if whose else []
-    parts.append(said(event))
+    parts.append(" ".join([said(event), *([_beyond.MARK] if event.get("beyond_limits") else [])]).lstrip())
     text = table.printable(": ".join(part for part in parts if part))
     return _LINE.format(stamp[11:19] + "Z" if stamp else "--:--:--", event["step"], text).rstrip()
 

@@ -2,23 +2,22 @@
 
 import argparse
 import contextlib
+import dataclasses
 import sys
 import time
 
 from omsnode.board import hats
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import ConfigError, MisuseError
-from omsnode.firmware.host import config, key_store, service
+from omsnode.firmware.host import captures, config, key_store, service
 from omsnode.firmware.host.masking import without_keys
 from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.store import JsonStore, default_state_dir
-from omsnode.firmware.node import Node
-from omsnode.firmware.roles.collector import Collector
+from omsnode.firmware.phy.burst import submodes
 from omsnode.firmware.roles.trust import Trust
 from omsnode.firmware.security import default_keys
-from omsnode.firmware.two_way import TwoWay
 
-from . import output, profiles, scene, station, value_handling
+from . import _beyond, output, profiles, scene, station, value_handling
 
 _MOST_SECONDS = 10**9
 ORDERS_HELP = """\
@@ -37,7 +36,8 @@ mode = "T+C"
 
 # [radio.south]                 # a second radio: for S beside T+C, or with an antenna elsewhere. Each reading has the
 # hat = "cc1101-spi0-second"    # name of its radio; what both hear is told once, of the one that heard it better
-# mode = "S1"
+# mode = "S1"                   # mode = "UL-B4" (or a sub-carrier: "UL-B1.3") hears the LPWAN burst mode; beyond_limits = true
+                                # allows what the chip cannot do within its limits, and labels it
 
 [[meter]]
 name = "kitchen_water"
@@ -46,10 +46,12 @@ key = "@kitchen.key"            # name in the key store (`omsnode keys`), file w
                                 # credential, in this order; without it the key that the store has for this id
 profile = "B"                   # OMS security profile A, B or D that was agreed: nothing weaker is believed of this meter
 commands = true                 # `omsnode command kitchen_water ...` may ask something of it; needs [gateway]
+# mac_key = "@kitchen.mac"      # of a burst meter: KeyID 0F, for mac-... orders; else as in the key store
 
 [gateway]                       # without it the collector never sends
 id = "12345678.M=OMS.V=01.T=31" # its own address: digits and version of your choice, device type 31
 install = "none"                # "known": confirm the installation of the meters above
+# radio = "main"                # which of several radios sends; burst meters are answered by one that listens to a burst mode
 """
 
 
@@ -75,7 +77,12 @@ def add_parser(subparsers):
         "--config", metavar="FILE", help="TOML file with one or more [radio.NAME] and known [[meter]]s"
     )
     parser.add_argument("--hat", metavar="NAME", help="radio module: " + ", ".join(station.HATS))
-    parser.add_argument("--mode", choices=config.RECEIVE_MODES, help="what to listen to (default: T+C)")
+    parser.add_argument(
+        "--mode",
+        choices=config.RECEIVE_MODES,
+        metavar="MODE",
+        help="what to listen to: T+C (the default), S1, ..., or of the burst mode UL-B4, or one sub-carrier of UL-B1 to UL-B3: UL-B1.3",
+    )
     output.add_options(parser)
     value_handling.add_options(parser)
     profiles.add_options(parser)
@@ -104,57 +111,78 @@ def run(args):
         about = about.format(heard, known or "none", len(stored), stored.path)
         print(without_keys(about), file=sys.stderr)
     first = radios[0]  # what is stored is stored under its name
-    if settings.gateway and len(radios) > 1:
-        raise settings.source.error(
-            "a gateway has one radio", "gateway", None, "leave one of the [radio.NAME] out, or [gateway]"
-        )
+    bursts = [one for one in radios if one.burst]
+    for one in bursts:
+        _beyond.check(one, [(one.mode, _beyond.RX)])
+    if settings.gateway and first.burst:
+        _beyond.check(first, [(name, _beyond.TX) for name in _downlinks(first)])
     virtual = hats.find(first.hat).platform == hats.VIRTUAL
     state_dir = settings.state_dir or default_state_dir()
     values_dir = settings.state_dir if virtual else state_dir
+    labels = _beyond.Labels()
     with (
         value_handling.delivering(args, stored.key_for, values_dir, first.name) as plain,
         profiles.behind(args, stored.key_for, plain) as deliver,
-        _counter(settings, stored, state_dir, args.format, deliver) as counter,
+        _counter(settings, stored, state_dir, args.format, labels.labelling(deliver), labels) as counter,
+        _decoder(bursts) as decoder,
     ):
+        taken = counter.deliver if counter else labels.labelling(deliver)
         if virtual:
-            return _virtual(settings, radios, deliver, counter, args.seconds, stored)
+            return _virtual(settings, radios, taken, counter, args.seconds, stored, labels, decoder)
         store = JsonStore(state_dir, "collector-" + first.name)
         state = _load(store)
-        role = Collector(
+        role = station.collector(
             settings.meters,
-            first.mode,
-            first.name,
+            first,
+            radios[1:],
+            decoder is not None,
+            Plans().decode,
             default_keys=_public(settings),
             formats=Formats(state=state.get("formats", ())),
             trust=Trust(state.get("counters")),
-            decode=Plans().decode,
             keys=stored.key_for,
         )
-        with station.open_all([one.hat for one in radios]) as (board, pairs):
-            wall = station.wall(board)
-            if counter:
-                role = counter.role(role, state)
-                node = TwoWay(board, pairs[0][1], role, store, counter.deliver, wall, state)
-                counter.open(node, wall)
-            elif len(pairs) == 1:
-                node = Node(board, pairs[0][1], role, store, deliver, wall, state)
-            else:
-                modes = [(one.name, one.mode) for one in radios]
-                node = station.several(board, pairs, modes, role, store, deliver, state)
+        wanted = [(one.hat, _beyond.options(one)) for one in radios]
+        with station.open_all(wanted) as (board, pairs):
+            labels.drivers.update((one.name, driver) for one, (_, driver) in zip(radios, pairs, strict=True))
+            node, look = station.gathered(
+                board, pairs, radios, role, store, taken, state, counter, station.wall(board), decoder
+            )
             until_us = None if args.seconds is None else board.now_us() + int(args.seconds * 1000000)
-            others = counter.look if counter else None
-            return station.until_interrupted(node, lambda: service.serve(node, True, until_us, others=others))
+            return station.until_interrupted(node, lambda: service.serve(node, True, until_us, others=look))
+
+
+def _downlinks(radio):
+    """What a gateway sends with this radio: all that its chip can send within the limits, else the fastest, which suits best."""
+    names = [name for name in submodes.DOWNLINKS if not _beyond.labels(radio, [(name, _beyond.TX)])]
+    return names or submodes.DOWNLINKS[-1:]
 
 
 @contextlib.contextmanager
-def _counter(settings, stored, state_dir, form, deliver):
+def _decoder(bursts):
+    """The decoder of weak bursts, None where there are none or it cannot be."""
+    found = captures.decoder() if bursts else None
+    if bursts and found is None:
+        print(
+            "omsnode: without numpy only bursts with few wrong chips are decoded\n  pip install '.[burst]'",
+            file=sys.stderr,
+        )
+    try:
+        yield found
+    finally:
+        if found:
+            found.close()
+
+
+@contextlib.contextmanager
+def _counter(settings, stored, state_dir, form, deliver, labels):
     """Where orders are taken, or None for a collector that is no gateway."""
     if settings.gateway is None:
         yield None
         return
     from . import _gateway
 
-    counter = _gateway.Counter(settings, stored, state_dir, form, deliver)
+    counter = _gateway.Counter(settings, stored, state_dir, form, deliver, labels)
     try:
         yield counter
     finally:
@@ -194,7 +222,9 @@ def _radios(args, settings):
                     "radios {} and {} are on one SPI device".format(other.name, radio.name),
                     hint='a second module: hat = "cc1101-spi0-second", or spi_dev=1 and GPIOs of its own',
                 )
-        found.append(config.Radio(radio.name, hat, args.mode or radio.mode or "T+C"))
+        found.append(dataclasses.replace(radio, hat=hat, mode=args.mode or radio.mode or "T+C"))
+    if settings.gateway:  # the one that sends comes first
+        found.sort(key=lambda one: one.name != settings.gateway.radio)
     return found
 
 
@@ -202,22 +232,20 @@ def _public(settings):
     return default_keys.of if settings.default_keys else None
 
 
-def _virtual(settings, radios, deliver, counter, seconds, stored):
+def _virtual(settings, radios, deliver, counter, seconds, stored, labels, decoder):
     """The meters of the demo, at the speed of real time; and for a gateway those to which it speaks."""
-    known = settings.meters or None
-    named = [(one.name, one.mode) for one in radios]
     play = scene.Scene(
         deliver,
-        known,
-        *named[0][::-1],
+        settings.meters or None,
+        radios,
         default_keys=_public(settings),
         keys=stored.key_for,
-        more=named[1:],
         counter=counter,
+        labels=labels,
+        decoder=decoder,
     )
-    each = counter.look if counter else None
     until = float("inf") if seconds is None else seconds
     try:
-        return station.until_interrupted(play.collector, lambda: play.run(until, time.sleep, each=each))
+        return station.until_interrupted(play.collector, lambda: play.run(until, time.sleep, each=play.look))
     finally:
         play.leave()

@@ -22,8 +22,9 @@ _HELP = """\
 The store is a file of mode 0600 (--store); one that others can read is refused. One key per line:
     id key [key_id=N] [version=N] [name=WORD] [prepared]     # comment
 id: the 8 digits, or 12345678.M=KAM.V=1b.T=16. Without key_id and version a key is tried wherever one
-is asked for, but for the keys of applications (key_id=0x22: the clock) and their wrappers (0x12). Of several versions the last one that is not `prepared` is in use (marked * in the list);
-a telegram that names a version gets that one.
+is asked for, but for the MAC key of a burst meter (key_id=0x0F), keys of applications (0x22: the clock)
+and their wrappers (0x12). Of several versions the last one that is not `prepared` is in use (marked * in
+the list); a telegram that names a version gets that one.
 
 A configuration finds key = "@kitchen" as the name of a row here, else as a file beside it, else as a
 systemd credential ($CREDENTIALS_DIRECTORY/kitchen). `decode`, `analyze` and `collect` use the store

@@ -1,6 +1,7 @@
 """`omsnode meter`: be the meter that a configuration file describes."""
 
 import argparse
+import dataclasses
 import os
 import signal
 import sys
@@ -9,13 +10,13 @@ from typing import Any
 
 from omsnode.board import hats
 from omsnode.board.virtual import World
-from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.errors import ConfigError, MisuseError
 from omsnode.firmware.host import config, meter_state, service
+from omsnode.firmware.host.lpwan_access import BurstAccess
 from omsnode.firmware.host.store import JsonStore, default_state_dir
 from omsnode.firmware.link import control
 from omsnode.firmware.node import Node
-from omsnode.firmware.phy import radio
+from omsnode.firmware.phy import modes, radio
 from omsnode.firmware.roles.actions import Transmit
 from omsnode.firmware.roles.commanded import Executed
 from omsnode.firmware.roles.meter import Meter
@@ -23,7 +24,7 @@ from omsnode.firmware.roles.scripted import Scripted
 from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.two_way import TwoWay
 
-from . import output, scenario, scene, station
+from . import _beyond, output, scenario, scene, station
 
 EXAMPLE = """\
 [node]
@@ -38,7 +39,7 @@ name = "kitchen_water"
 id = "12345678.M=KAM.V=1b.T=16"
 key = "@kitchen.key"            # file with 32 hex digits; without a key nothing is encrypted
 security_mode = 5               # OMS profile: 5 is A (what a key alone means), 7 is B, 10 is D; 0 is plain
-mode = "T1"                     # T1, C1, S1, S1-m; T2, C2 and S2 with a key: it listens, and answers a gateway
+mode = "T1"                     # T1, C1, S1, S1-m; T2, C2 and S2 with a key: it listens, and answers a gateway; burst mode: below
 frame_format = "A"              # B only in mode C
 interval_s = 60
 
@@ -78,6 +79,20 @@ data = "0000"
 #   [[meter.further_key]]
 #   key_id = 0x22                # as OMS numbers them: 20 valve, 21 and 22 clock, ...
 #   key = "@clock.key"
+# A burst meter (OMS LPWAN, OMS Vol.2 Annex Q); everything but mode and key may be left out:
+#   mode = "UL-B4"               # UL-B1 to UL-B4, UL-B1+B2 (dual channel)
+#   coding = "1/2"               # 7/8, 1/2, 1/3, multi; of multi bursts also spacing = "short", "medium" or "long"
+#   downlink = "DL-B4"           # DL-B1 to DL-B4: it listens; and then
+#   mac_key = "@mac.key"         # KeyID 0F (also from the key store): without it there is no link and clock management
+#   access = 1                   # access option 1 to 6: 2 and 4 have an additional window, 3, 4 and 6 multi bursts down
+#   response_timing = 2          # response timing option 1 to 8
+#   dl_rxm_ms = 75               # longest burst that it receives: 25 to 2200, 0 is unlimited
+#   sub_carriers = [0, 2, 4]     # n that it may send on;  tiv = 64, clock_ppm = 250
+#   uplinks = ["UL-B1"], downlinks = ["DL-B1"], codings = ["1/3"]     # what link management may choose beside the above
+#   power_steps = 2 (of 3 dB), fallback_counter = 100, session_resume_s = 0; clock, valve, fillers, further_key as above
+#   The chip must keep to the limits of Annex Q (omsnode selftest --sub-modes); beyond_limits = true in [radio.main] lets a
+#   test meter go on with one that does not, and everything printed of it is labelled.
+#
 # Also for a record: function = "maximum", storage = 1, tariff = 2, subunit = 1, qualifiers = ["backward"],
 #   resolution = 0.001, clear = true (not encrypted; such records stand last), writable = true (by commands)
 """
@@ -91,7 +106,8 @@ def add_parser(subparsers):
         "behind a cut up to 64 are left out. Ends with Ctrl-C.\n\n"
         "Printed is what it sends: time, mode, telegram; of an answer also its kind and how far it was from the edges of\n"
         "its window. What it hears: time, `heard`, kind, telegram. What a command makes it do: `executed`. What a scenario\n"
-        "makes it do wrong: `fault`.",
+        "makes it do wrong: `fault`. Of a burst: the telegram in it (- where there is none), MAC frame type, C-field, which\n"
+        "burst of its frame.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -120,11 +136,16 @@ def run(args):
         raise MisuseError("no meter.toml is given", hint="omsnode meter --help shows an example")
     settings = config.load(args.file, "meter")
     device = settings.meters[0]
-    hat = args.hat or (settings.radios[0].hat if settings.radios else None)
+    one = settings.radios[0] if settings.radios else config.Radio()
+    hat = args.hat or one.hat
     if hat is None:
         raise ConfigError(
             "no radio module is named", hint="--hat cc1101-spi0, or --hat virtual to see what would be sent"
         )
+    one = dataclasses.replace(one, hat=hat)
+    burst = isinstance(device.listens, BurstAccess)
+    if burst:
+        _fits(args, device.listens, one)
     # By the meter's own address, also behind an adapter: it is that which makes an access number unique.
     store = JsonStore(settings.state_dir or default_state_dir(), "meter-" + str(device.profile.meter_address))
     store.claim()
@@ -136,6 +157,10 @@ def run(args):
     if args.scenario:
         faults = scenario.load(args.scenario, device.profile, bool(device.listens))
         role = ShownScripted(scenario.maker(device, bool(device.listens)), faults.rules, state)
+    elif burst:
+        from ._burst_meter import made
+
+        role = made(device, os.urandom(5), state)
     elif device.listens:
         role = device.listens.role(ShownWindowMeter, device.profile, os.urandom(5), state)
         role.carries = station.carries(hats.find(hat))
@@ -161,16 +186,32 @@ def run(args):
             file=sys.stderr,
         )
     try:
-        return _run(hat, role, device.listens, store, state, args.count, button)
+        return _run(one, role, device.listens, store, state, args.count, button)
     finally:
         for line in scenario.unused(role) if args.scenario else ():
             print("omsnode: " + line, file=sys.stderr)
 
 
-def _run(hat, role, listens, store, state, count, button):
-    if hats.find(hat).platform == hats.VIRTUAL:
-        return _virtual(role, listens, store, state, count, button)
-    with station.open(hat) as (board, driver):
+def _fits(args, access, one):
+    """That this radio can be that burst meter."""
+    if args.scenario:
+        raise MisuseError("a burst meter has no scenario", hint="scenarios are for modes S, T and C")
+    uses = [(name, _beyond.TX) for name in access.uplinks] + [(name, _beyond.RX) for name in access.downlinks]
+    _beyond.check(one, uses)
+    if hats.find(one.hat).chip == "sx1262":
+        from omsnode.drivers.sx1262.submodes import longest
+
+        most: dict[str, int] = dict(longest(modes.UP))
+        access.longest = min(most.get(coding, most["7/8 and multi burst"]) for coding in access.codings)
+
+
+def _run(one, role, listens, store, state, count, button):
+    options = _beyond.options(one)
+    if hats.find(one.hat).platform == hats.VIRTUAL:
+        return _virtual(one, options, role, listens, store, state, count, button)
+    with station.open(one.hat, **options) as (board, driver):
+        role.labels = _beyond.Labels({one.name: driver})
+        role.radio_name = one.name
         node = _loop(listens)(board, driver, role, store, executed, station.wall(board), state)
 
         def done():
@@ -207,12 +248,13 @@ class Button:
             self._role.install(now_us)
 
 
-def _virtual(role, listens, store, state, count, button):
+def _virtual(one, options, role, listens, store, state, count, button):
     """On the model of the chip, at the speed of real time; with a count as fast as it goes."""
     world = World(seed=1)
-    board = world.add_board(name="meter")
+    board, driver = station.virtual(world, "meter", None, one.hat, **options)
+    role.labels = _beyond.Labels({one.name: driver})
+    role.radio_name = one.name
     start_us = time.time_ns() // 1000
-    driver = Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
     node = _loop(listens)(
         board, driver, role, store, executed, lambda at_us: output.sane(start_us + at_us), state
     )
@@ -236,6 +278,11 @@ class Shown:
     files = "its state"
     to_show: Any = None  # Transmit that the radio has
     asked_to_show: Any = None  # what was Asked, not yet printed
+    labels: Any = None  # _beyond.Labels
+    radio_name = "main"
+
+    def _kind(self, sent):
+        return control.name(sent.telegram[1], True)
 
     def _noted_for_show(self, actions):
         for one in actions:
@@ -257,10 +304,12 @@ class Shown:
         stamp = output.timestamp(wall_us) or "time unknown"
         if event.kind == radio.SENT:
             sent = self.to_show
-            words = [stamp, sent.mode, sent.telegram.hex().upper()]
+            words = [stamp, sent.mode, sent.telegram.hex().upper() if sent.telegram else "-"]
             if sent.until_us is not None:
                 margin_us = min(event.at_us - sent.at_us, sent.until_us - event.at_us)
-                words.append("{} margin {} us".format(control.name(sent.telegram[1], True), margin_us))
+                words.append("{} margin {} us".format(self._kind(sent), margin_us))
+            if self.labels and self.labels.of(self.radio_name):
+                words.append(_beyond.MARK)
             print(*words, flush=True)
         elif event.kind not in (radio.FRAME, radio.REJECTED):
             why = event.error or event.code or ""
@@ -275,6 +324,7 @@ class Shown:
                 "heard",
                 self.asked_to_show.kind or "?",
                 self.asked_to_show.raw.hex().upper(),
+                *([_beyond.MARK] if self.labels and self.labels.of(self.radio_name) else ()),
                 flush=True,
             )
             self.asked_to_show = None

@@ -10,6 +10,8 @@ from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.host import json_lines, lines, table
 from omsnode.firmware.link.address import device_type_name
 
+from . import _beyond
+
 _EARLIEST_US = 1704067200 * 1000000  # 2024-01-01: a clock before that was never set
 
 
@@ -25,13 +27,15 @@ def timestamp(wall_us):
 
 def as_json(reading):
     """The JSON of `decode`, and behind it what a reading adds."""
-    more = (
+    more: tuple = (
         ("timestamp", timestamp(reading.wall_us)),
         ("mode", reading.mode),
         ("rssi_dbm", reading.rssi_dbm),
         ("radio", reading.radio),
         ("name", reading.name),
     )
+    if _beyond.label(reading):
+        more += (("beyond_limits", reading.beyond_limits),)
     return json_lines.to_json(reading.telegram, reading.frame_format, more)
 
 
@@ -62,7 +66,7 @@ def _mode(reading):
     return reading.mode + (" " + reading.frame_format if reading.mode == "C1" else "")
 
 
-_LINE = "{:<9}  {:<4}  {:>7}  {:<24}  {:<21}  {}"
+_LINE = "{:<9}  {:<5}  {:>7}  {:<24}  {:<21}  {}"
 _HEADINGS = _LINE.format("time", "mode", "level", "meter", "security", "values")
 
 
@@ -75,7 +79,7 @@ def as_table(reading):
         _level(reading),
         who(reading),
         reading.telegram.verdict or "",
-        values(reading),
+        values(reading) + (" " + _beyond.MARK if _beyond.label(reading) else ""),
     ).rstrip()
 
 
@@ -92,7 +96,7 @@ formats (json is the default; what a refused telegram gives stands behind the ar
   homeassistant  MQTT discovery, once per meter: {"topic", "retain", "payload"} with device class, state class and
                  unit of each value; the values are those of wmbusmeters -> a line on standard error
   rtlwmbus       the telegram as it was received, for programs that read that line format -> the same; a telegram
-                 without time or mode is left out
+                 without time or mode is left out, and what came in a burst: that line has no place for a MAC frame
 examples: --format wmbusmeters        --units kWh,l/h,C        --format table --units MWh,m3h,F
 """
 
@@ -137,7 +141,7 @@ class Heard:
         self.stamp = stamp
         self.mode = mode
         self.rssi_dbm = rssi_dbm
-        self.name = self.device = self.radio = None
+        self.name = self.device = self.radio = self.beyond_limits = None
 
 
 def heard(reading):
@@ -145,6 +149,7 @@ def heard(reading):
     one = Heard(reading.telegram, reading.raw, timestamp(reading.wall_us), reading.mode, reading.rssi_dbm)
     one.name, one.radio = reading.name, reading.radio
     one.device = "omsnode[{}]".format(reading.radio)
+    one.beyond_limits = _beyond.label(reading)
     return one
 
 
@@ -170,7 +175,14 @@ def writer(form):
         from omsnode.firmware.host import wmbusmeters
 
         return lambda one: wmbusmeters.to_json(
-            one.telegram, one.name, one.stamp, one.device, one.rssi_dbm, one.mode, one.radio
+            one.telegram,
+            one.name,
+            one.stamp,
+            one.device,
+            one.rssi_dbm,
+            one.mode,
+            one.radio,
+            one.beyond_limits,
         )
     if form == "homeassistant":
         from omsnode.firmware.host import home_assistant
@@ -184,7 +196,14 @@ def writer(form):
 
         return announce
 
+    left_out = [0]
+
     def raw(one):
+        if one.mode and one.mode.startswith("UL-"):
+            left_out[0] += 1
+            if str(left_out[0]).rstrip("0") == "1":  # 1, 10, 100 ...
+                note("rtlwmbus lines hold no burst: {} readings left out so far".format(left_out[0]))
+            return None
         if one.raw and one.mode and one.stamp:
             return lines.rtlwmbus(one.raw, one.mode, one.stamp, one.rssi_dbm)
         if one.mode and one.raw and one.radio:
@@ -237,7 +256,7 @@ def printer(form, wishes=None):
 class LiveTable:
     """The last telegram of each sender, two lines each, redrawn in place on a terminal."""
 
-    _ROW = "{:<18}  {:<12}  {:<11}  {:<4}  {:>7}  {:>3}"
+    _ROW = "{:<18}  {:<12}  {:<11}  {:<5}  {:>6}  {:>3}"
 
     def __init__(self, out):
         self.out = out

@@ -8,19 +8,21 @@ import random
 import time
 
 from omsnode.board.virtual import Joined, World
-from omsnode.drivers.cc1101 import Cc1101
 from omsnode.firmware.application.frames import Formats
+from omsnode.firmware.host.config import Radio
+from omsnode.firmware.host.lpwan_access import BurstAccess
 from omsnode.firmware.host.store import MemoryStore
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.node import Node
-from omsnode.firmware.roles.collector import Collector, KnownMeter
+from omsnode.firmware.phy.burst import submodes
+from omsnode.firmware.roles.collector import KnownMeter
+from omsnode.firmware.roles.lpwan.meter import BurstMeter
 from omsnode.firmware.roles.meter import CLOCK, Meter, Profile, Register
 from omsnode.firmware.roles.trust import Trust
-from omsnode.firmware.roles.window_meter import WindowMeter
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.two_way import TwoWay
 
-from . import output, station
+from . import _beyond, output, station
 
 SLICE_US = 100000  # virtual time between two looks at the real clock
 _S = 1000000
@@ -118,30 +120,68 @@ def run(world, nodes, until_us=float("inf"), stop=None, sleep=None, speed=1, eac
                 sleep(ahead)
 
 
+def burst_meters(uplink):
+    """As `meters`, of the burst mode, and behind it what makes the role: one with single and one with multi bursts."""
+    heat = Profile(
+        Address.parse("60733105.M=QDS.V=07.T=04"),
+        [
+            Register(b"\x0c", b"\x06", 42817, 300000),  # energy kWh, 8 digits
+            Register(b"\x0a", b"\x5a", 703),  # flow temperature 0.1 °C
+            Register(b"\x04", b"\x6d", CLOCK),
+        ],
+        mode=uplink,
+        frame_format="B",
+        nominal_us=4 * _S,
+        key=made_up_key("attic"),
+        security_mode=7,
+    )
+    water = Profile(
+        Address.parse("48210097.M=SEN.V=68.T=07"),
+        [Register(b"\x04", b"\x13", 91250, 200000)],  # volume 0.001 m3
+        mode=uplink,
+        frame_format="B",
+        nominal_us=15 * _S,
+        key=made_up_key("pit"),
+        security_mode=5,
+    )
+    return (
+        ("attic_heat", (35, 12), heat, heat.key, burst_access(uplink, {(0, 0): heat.key})),
+        ("pit_water", (-60, 40), water, water.key, burst_access(uplink, {(0, 0): water.key}, "multi")),
+    )
+
+
+def burst_access(uplink, keys, coding="1/2"):
+    """What makes a burst meter that is played: it listens, with fast answers."""
+    declared = {"uplink": uplink, "coding": coding, "downlink": "DL-B4", "option": 1, "capability": None}
+    return BurstAccess(keys=keys, valve=None, declared=declared, longest=113)
+
+
 class Scene:
-    """deliver: called with each reading. known: what the collector is configured with, None for the demo's own.
-    default_keys, keys: as Collector has them. more: (name, mode) of further radios of the collector. counter: _gateway.Counter,
-    then the collector is its gateway, and its meters are there too."""
+    """deliver: called with each reading. known: what the collector is configured with, None for the demo's own. radios: config.Radios
+    of the collector, the first that of its gateway. default_keys, keys: as Collector has them. counter: _gateway.Counter, then the
+    collector is its gateway, and its meters are there too. labels: _beyond.Labels. decoder: of captures, or None."""
 
     def __init__(
         self,
         deliver,
         known=None,
-        mode="T+C",
-        radio_name="main",
+        radios=(),
         seed=1,
         default_keys=None,
         keys=None,
-        more=(),
         counter=None,
+        labels=None,
+        decoder=None,
     ):
         self.world = World(seed)
         self.start_us = time.time_ns() // 1000
         rng = random.Random(seed)
+        radios = radios or [Radio("main", "virtual", "T+C")]
+        first = radios[0]
         self.senders = []
         believed = []
         self._played = []
-        played = counter.played(mode) if counter else ()
+        played = counter.played(first) if counter else ()
         taken = [profile.address.ident for _, profile, *_ in played]
         for name, place, profile, key in meters():
             if profile.address.ident in taken:
@@ -151,44 +191,47 @@ class Scene:
             )
             known_as = "B" if profile.security_mode == 7 else None
             believed.append(KnownMeter(name, profile.address, key, known_as))
+        uplinks = {submodes.base(one.mode) for one in radios if one.burst}
+        for name, place, profile, key, access in [one for uplink in uplinks for one in burst_meters(uplink)]:
+            role = access.role(BurstMeter, profile, rng.randbytes(5), None)
+            self.senders.append(self._two_way(name, place, role, MemoryStore()))
+            believed.append(KnownMeter(name, profile.address, key, None))
         believed = believed if known is None else known
-        store, state = counter.stored(radio_name) if counter else (None, {})
-        role = Collector(
+        store, state = counter.stored(first.name) if counter else (None, {})
+        for index, (name, profile, access, kept) in enumerate(played):
+            role = access.role(access.kind, profile, os.urandom(5), kept.load())
+            self._played.append(self._two_way(name, (8 + 5 * index, -4), role, kept))
+        self.senders += self._played
+        role = station.collector(
             believed,
-            mode,
-            radio_name,
+            first,
+            radios[1:],
+            decoder is not None,
             default_keys=default_keys,
             formats=Formats(state=state.get("formats", ())),
             trust=Trust(state.get("counters")),
             keys=keys,
         )
-        if counter:
-            for index, (name, _, access, kept) in enumerate(played):
-                board, driver = self._station(name, (8 + 5 * index, -4))
-                meter = access.role(WindowMeter, played[index][1], os.urandom(5), kept.load())
-                self._played.append(TwoWay(board, driver, meter, kept, wall=self._wall))
-            self.senders += self._played
-            board, driver = self._station("collector", (0, 0))
-            role = counter.role(role, state)
-            self.collector = TwoWay(board, driver, role, store, counter.deliver, self._wall, state)
-            counter.open(self.collector, self._wall)
-        elif more:
-            pairs = [
-                self._station(one, (0, 25 * i)) for i, (one, _) in enumerate([(radio_name, mode), *more])
-            ]
-            joined = Joined([board for board, _ in pairs])
-            modes = [(radio_name, mode), *more]
-            self.collector = station.several(joined, pairs, modes, role, deliver=deliver, wall_of=self._wall)
-        else:
-            self.collector = self._node("collector", (0, 0), role, deliver=deliver)
-
-    def _station(self, name, place):
-        board = self.world.add_board(name=name, position=place)
-        return board, Cc1101(board.spi, board.pins["gdo0"], board.pins["gdo2"])
+        pairs = []
+        for index, one in enumerate(radios):
+            name = "collector" if len(radios) == 1 else "collector " + one.name
+            place = (0, 25 * index)
+            pairs.append(station.virtual(self.world, name, place, one.hat, **_beyond.options(one)))
+            if labels:
+                labels.drivers[one.name] = pairs[-1][1]
+        joined = Joined([board for board, _ in pairs])
+        self.collector, self.look = station.gathered(
+            joined, pairs, radios, role, store, deliver, state, counter, self._wall, decoder
+        )
 
     def _node(self, name, place, role, **more):
-        board, driver = self._station(name, place)
-        return Node(board, driver, role, wall=self._wall, **more)
+        return Node(*station.virtual(self.world, name, place), role, wall=self._wall, **more)
+
+    def _two_way(self, name, place, role, store):
+        """A burst meter has an SX1262: that keeps to the limits."""
+        hat = "sx1262-virtual" if isinstance(role, BurstMeter) else "virtual"
+        board, driver = station.virtual(self.world, name, place, hat)
+        return TwoWay(board, driver, role, store, wall=self._wall)
 
     def _wall(self, at_us):
         return output.sane(self.start_us + at_us)

@@ -9,7 +9,11 @@ import time
 from omsnode.board import hats
 from omsnode.firmware import radios
 from omsnode.firmware.errors import ConfigError, OmsError
+from omsnode.firmware.host import captures, mixed
 from omsnode.firmware.node import Node
+from omsnode.firmware.phy.burst import submodes
+from omsnode.firmware.roles.collector import Collector
+from omsnode.firmware.two_way import TwoWay
 
 from . import output
 
@@ -38,9 +42,16 @@ def driver(board, hat, **options):
     return make(board.spi, hat=hat, **given, **options)
 
 
+def virtual(world, name, place=None, hat_name="virtual", **options):
+    """(board, driver) of a virtual HAT in a World. options: those of the driver."""
+    board = world.add_board(hat_name.partition(",")[0], name=name, position=place)
+    return board, driver(board, hats.find(hat_name), **options)
+
+
 @contextlib.contextmanager
-def open(hat_name):
-    """(board, driver) of a HAT of this machine; RadioError with a hint what is missing, ConfigError if the name is none."""
+def open(hat_name, **options):
+    """(board, driver) of a HAT of this machine; RadioError with a hint what is missing, ConfigError if the name is none. options:
+    those of the driver."""
     hat = hats.find(hat_name)
     if hat.platform != hats.LINUX:
         raise ConfigError(
@@ -50,7 +61,7 @@ def open(hat_name):
     from omsnode.board import linux
 
     with linux.open_board(hat) as board:
-        radio = driver(board, hat)
+        radio = driver(board, hat, **options)
         try:
             yield board, radio
         finally:
@@ -60,10 +71,10 @@ def open(hat_name):
 
 
 @contextlib.contextmanager
-def open_all(hat_names):
-    """(board, [(board, driver), ...]) of several HATs: the first board is all of them as one."""
+def open_all(wanted):
+    """(board, [(board, driver), ...]) of several HATs: the first board is all of them as one. wanted: [(name, options)]."""
     with contextlib.ExitStack() as stack:
-        pairs = [stack.enter_context(open(name)) for name in hat_names]
+        pairs = [stack.enter_context(open(name, **options)) for name, options in wanted]
         if len(pairs) == 1:
             yield pairs[0][0], pairs
             return
@@ -72,16 +83,65 @@ def open_all(hat_names):
         yield linux.Joined([board for board, _ in pairs]), pairs
 
 
-def several(board, pairs, modes, role, store=None, deliver=None, state=None, wall_of=None):
+def several(
+    board, pairs, modes, role, store=None, deliver=None, state=None, wall_of=None, gateway=None, own=None
+):
     """A node over several radios that hear for one collector. board, pairs: as of `open_all`. modes: name and mode of each.
-    wall_of: the clock, None for that of the system."""
-    shared, ledger = radios.Shared(role), radios.SharedLedger()
+    wall_of: the clock, None for that of the system. gateway: around that collector, with the radio named `own`; the others only
+    hear."""
+    shared, ledger = radios.Shared(mixed.Beside(gateway, own) if gateway else role), radios.SharedLedger()
     clock = wall_of or wall(board)
-    nodes = [
-        Node(one, driver, shared.member(name, mode), store, deliver, clock, state, ledger)
-        for (one, driver), (name, mode) in zip(pairs, modes, strict=True)
-    ]
+    nodes = []
+    for (one, driver), (name, mode) in zip(pairs, modes, strict=True):
+        if gateway and name == own:
+            gateway.name = name
+            nodes.append(TwoWay(one, driver, gateway, store, deliver, clock, state, ledger))
+        else:
+            nodes.append(Node(one, driver, shared.member(name, mode), store, deliver, clock, state, ledger))
     return radios.Radios(board, nodes, shared, _tell)
+
+
+def gathered(board, pairs, radios_, role, store, deliver, state, counter=None, wall_of=None, decoder=None):
+    """(node, function to be called while the radio has time, or None) of a collector over these config.Radios, the first of which
+    is that of its gateway. role: the collector. deliver: of what is told. counter: _gateway.Counter, then it is a gateway.
+    decoder: of captures, or None."""
+    first = radios_[0]
+    modes = [(one.name, one.mode) for one in radios_]
+    between = captures.Captures(deliver, wall_of, decoder)
+    gateway = counter.role(role, state, first) if counter else None
+    if len(pairs) > 1:
+        node = several(board, pairs, modes, role, store, between.deliver, state, wall_of, gateway, first.name)
+        doing, speaks = node.nodes[0], node.shared.role
+    else:
+        kind, speaks = (TwoWay, gateway) if gateway else (Node, role)
+        node = doing = kind(*pairs[0], speaks, store, between.deliver, wall_of, state)
+    bursts = [one.name for one in radios_ if one.burst]
+    if bursts:
+        between.attach(gateway if gateway and first.burst else speaks, doing, bursts[0])
+    if counter:
+        counter.open(node, wall_of)
+    if not counter and not (bursts and decoder):
+        return node, None
+
+    def look():
+        between.look()
+        if counter:
+            counter.look()
+
+    return node, look
+
+
+def collector(meters, one, others, costly=False, decode=None, **more):
+    """The Collector of these config.Radios: over link frames, bursts, or both. one: the radio that `start` sets up, others: beside
+    it. costly: somebody fetches captures."""
+    if decode:
+        more["decode"] = decode
+    uplinks = [radio.mode for radio in (one, *others) if radio.burst]
+    if not uplinks:
+        return Collector(meters, one.mode, one.name, **more)
+    return mixed.MixedCollector(
+        meters, one.mode, submodes.base(uplinks[0]), costly=costly, radio_name=one.name, **more
+    )
 
 
 def _tell(name, error, pause_us):

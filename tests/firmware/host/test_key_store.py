@@ -68,7 +68,8 @@ def test_a_key_of_an_application_is_taken_by_its_own_number_only(tmp_path):
     found = store(tmp_path, "12345678 {}\n12345678 {} key_id=0x22 version=1\n".format(ONE, TWO))
     address = Address.parse("12345678.M=KAM.V=1b.T=16")
     assert found.row_for(address, 0x22).key == Key.from_hex(TWO)
-    assert found.row_for(address, 0x0F).key == Key.from_hex(ONE)
+    assert found.row_for(address, 0x0E).key == Key.from_hex(ONE)
+    assert found.row_for(address, 0x0F) is None  # the MAC key of a burst meter
     assert found.row_for(address, 0x20) is None
     assert found.row_for(address, 0x22).line().endswith(" key_id=0x22 version=1")
 
