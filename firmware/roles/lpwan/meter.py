@@ -61,7 +61,8 @@ class BurstMeter(Sending):
     meter_way.Declared. entropy, keys, storage_key, device, state: as CommandedMeter; keys may have the MAC key, (0F, version).
     fillers: n, ACC-NR for each SND-NR. pause: see link.credits. registration: records of its SND-IR, None: its data.
 
-    state: of the table above. More counters: deferred (met a slot), mack, skipped_bursts (the gateway had heard us), heard
+    state: of the table above. margin_us: the least that the front sync of a downlink was away from the edges of its window. More
+    counters: deferred (met a slot), mack, skipped_bursts (the gateway had heard us), heard
     (headers for us), taken (downlink frames), foreign, outside (no window was open), ignored (another meter's), no_credits,
     closed (frames without access), repeated (answers), `mac.<action or code>`, `rejected.<code>`.
     """
@@ -80,6 +81,7 @@ class BurstMeter(Sending):
         registration=None,
     ):
         self.state = REST
+        self.margin_us = None
         self._exchange = None
         self._in_flight = False
         self._undo = None  # what to do if what was just handed out cannot be stored
@@ -269,10 +271,11 @@ class BurstMeter(Sending):
 
     def _heard(self, event, wall_us):
         exchange = self._exchange
-        slot = exchange.slot_of(event.at_us) if exchange and not self._in_flight else None
-        if slot is None or exchange.whole:
+        found = exchange.slot_of(event.at_us) if exchange and not self._in_flight else None
+        if found is None or exchange.whole:
             self._count("outside")
             return []
+        slot, margin_us = found
         result, payload = exchange.collector.add(event.frame, slot.index)
         if result == FOREIGN:
             self._count("foreign")
@@ -297,6 +300,8 @@ class BurstMeter(Sending):
         if taken is None:
             return []
         self._count("taken")
+        if self.margin_us is None or margin_us < self.margin_us:
+            self.margin_us = margin_us
         actions, answer, telegrams, number = taken
         rest = [Rest()] if self.state == WINDOW else []
         self._go(TAKEN)

@@ -13,6 +13,7 @@ from .meter_listener import Collector
 
 # kind: BURST, ON, OFF or END. number: index of the burst, 2 or 3, or number of the slot.
 Step = namedtuple("Step", ("at_us", "kind", "number"))
+_MEASURED_US = 1000  # a radio tells the instant of a sync as well as it can
 BURST, ON, OFF, END = "burst", "on", "off", "end"
 
 
@@ -74,10 +75,10 @@ class Exchange:
         return end_us
 
     def slot_of(self, at_us):
-        """The Slot in which a front sync that ended at at_us was heard, or None."""
+        """(Slot, how far from the edges of its window) of a front sync that ended at at_us, or None."""
         for _, earliest, latest, _, slot in self._windows:
-            if earliest - 1000 <= at_us <= latest + 1000:
-                return slot
+            if earliest - _MEASURED_US <= at_us <= latest + _MEASURED_US:
+                return slot, min(at_us - earliest, latest - at_us)
         return None
 
     def name_of(self, number):

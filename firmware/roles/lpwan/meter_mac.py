@@ -134,7 +134,7 @@ class MeterMac:
             return Answer(None, None, kept, False, None)
         if self.security is None:
             self.count("mac.no_key")
-            return self._refused(received)
+            return self._refused(received, kept)
         judgement = self.security.command(received, alive)
         self.count("mac." + judgement.action)
         if judgement.error is not None:
@@ -143,11 +143,11 @@ class MeterMac:
             return self._executed(received, judgement.data, rx0_us)
         if judgement.action == counters.REPEAT and kept is not None:
             return Answer(kept[0], kept[1], kept, False, None)
-        return self._refused(received)
+        return self._refused(received, kept)
 
-    def _refused(self, received):
-        kept = (mac.MERR, None) if received.type == mac.MCMD else None
-        return Answer(kept and mac.MERR, None, kept, False, None)
+    def _refused(self, received, kept):
+        """Nothing has changed: a command that was executed before may still be repeated."""
+        return Answer(mac.MERR if received.type == mac.MCMD else None, None, kept, False, None)
 
     def _executed(self, received, data, rx0_us):
         told = self.services.execute(data, rx0_us, self.time.now_us)

@@ -10,6 +10,7 @@ from omsnode.firmware.link import interval_us
 from omsnode.firmware.link.lpwan import elements, mac, values
 from omsnode.firmware.link.lpwan.manager_counters import Manager
 from omsnode.firmware.phy.burst import timing
+from omsnode.firmware.roles.lpwan.meter import TABLE, BurstMeter
 from support_burst_meter import MAC_KEY, METER, TIV, BurstWalk, S, down, frame, make, protected
 
 STEPS = 1200 if os.environ.get("OMSNODE_SOAK") else 150
@@ -37,7 +38,14 @@ ALL = values.Capability(("UL-B1", "UL-B2", "UL-B4"), 1, ("DL-B2", "DL-B4"), valu
 class Life:
     def __init__(self, seed, **declared):
         self.rng = random.Random(seed)
-        self.declared = dict(declared, downlink="DL-B4", capability=ALL, nominal_us=120 * S, rxm=0, preset=6)
+        self.declared = {
+            "nominal_us": 120 * S,
+            "downlink": "DL-B4",
+            "capability": ALL,
+            "rxm": 0,
+            "preset": 6,
+            **declared,
+        }
         self.manager = Manager(MAC_KEY, METER)
         self.number = 0
         self.counter = 100
@@ -87,7 +95,7 @@ class Life:
         """From slot to slot by the access numbers, also over those that were lost."""
         at_us, number = before.t0_us, before.llc.access_number
         while number != one.llc.access_number:
-            at_us += interval_us(120 * S, number)
+            at_us += interval_us(self.declared["nominal_us"], number)
             number = (number + 1) & 0xFF
         assert at_us == one.t0_us
 
@@ -117,7 +125,8 @@ class Life:
         slot = rng.choice(
             timing.slots(one.name, one.header, one.up.timing or given.timing, given.additional, given.multi)
         )
-        at_us = first_us + slot.offset_us + rng.randrange(-400, 400)
+        drift_us = slot.offset_us * rng.randrange(-240, 240) // 1000000
+        at_us = first_us + slot.offset_us + drift_us + rng.randrange(-400, 400)
         if at_us < walk.now_us + 100000:
             return
         name = one.up.downlink
@@ -175,3 +184,29 @@ def test_lives(seed):
             taken += life.walk.role.counters.get("taken", 0) - before
     assert taken > STEPS // 20
     assert life.walk.role.tiv == TIV
+
+
+def test_every_transition(monkeypatch):
+    """The table holds what happens, and nothing else; slots that cut a frame are in a third life."""
+    seen = set()
+    go = BurstMeter._go
+
+    def recorded(role, event):
+        seen.add((role.state, event))
+        go(role, event)
+
+    monkeypatch.setattr(BurstMeter, "_go", recorded)
+    for seed, more in ((3, {}), (8, {}), (5, {"nominal_us": 20 * S, "spacing": 2})):
+        life = Life(seed, coding="multi", access=4, **more)
+        for _ in range(150):
+            life.act()
+    # Access number 64: the next slot is t_NOM behind, and handed over while RX0 is open.
+    walk = BurstWalk(make(downlink="DL-B4", nominal_us=1615000, entropy=bytes((63, 0, 0, 0, 0))))
+    walk.uplink(2)
+    assert walk.bursts[1].t0_us == walk.bursts[0].t0_us + 1615000 and len(walk.heard) == 1
+    # RX0 is 32 + 24 s behind T0, so its window is wide, and a short burst ends within it.
+    walk = BurstWalk(make(downlink="DL-B4", coding="multi", spacing=2, access=1, option=8))
+    one = walk.uplink()
+    short = down(frame(mac.MCNR), burst_type=0)[0]
+    assert walk.answer(short, one.t0_us + 56 * S - 12000, "DL-B4") and walk.role.counters["taken"]
+    assert seen == set(TABLE)
