@@ -19,6 +19,7 @@ A burst that could not be made in time is missing; none is ever sent late.
 from ...errors import OmsError
 from ...phy import modes, radio
 from ...phy.burst import timing
+from .. import commanded  # noqa: F401
 from ..actions import REFUSED, Listen, Transmit
 from ..meter import BLOCK
 from ..window_actions import Rest
