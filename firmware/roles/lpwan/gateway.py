@@ -21,6 +21,7 @@ from .gateway_status import MacStatus, Statuses, meanings
 from .hearing import MESSAGE
 
 _READY_US = 30000  # a slot that begins sooner than this is left out
+_END_US = 1000  # a session that is closed is over so long behind its last slot
 _ANSWERS = (mac.MRSP, mac.MERR)
 
 
@@ -273,7 +274,8 @@ class BurstGateway(Gateway):
         if not shot.again:
             session = shot.session
             if session is not None and not shot.stale:
-                shot.partner.said(event.end_us, session.closing)
+                last = shot.rest[-1] if shot.rest else shot
+                shot.partner.said(event.end_us, last.window[1] + _END_US if session.closing else None)
             super()._sent(event)
         else:
             self._landed()

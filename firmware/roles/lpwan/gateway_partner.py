@@ -114,7 +114,8 @@ class BurstPartner(Partner):
         return True
 
     def answered(self, sent_us):
-        pass
+        """It has answered: its session is open, however long that took."""
+        self._open_until_us = self.last.at_us + self.kept_us
 
     def demanded(self, sent_us):
         pass
@@ -141,10 +142,10 @@ class BurstPartner(Partner):
     def over_us(self):
         return self._open_until_us or 0
 
-    def said(self, end_us, last):
-        """A downlink was sent; last: with SC."""
-        self._open_until_us = None if last else end_us + self.kept_us
-        self.closed_us = end_us if last else None
+    def said(self, end_us, closing_us):
+        """A downlink was sent. closing_us: with SC, the end of the slots in which it is said; else None."""
+        self._open_until_us = closing_us or end_us + self.kept_us
+        self.closed_us = closing_us
 
     def resumed(self, now_us):
         """It goes on with a session that was closed: it has not heard so."""

@@ -112,6 +112,7 @@ class BurstSession(Session):
                 self.told.append(("doubted", error.message))
                 return False
         self.served = seen
+        self.partner.answered(self.sent_us)
         self.wait_us = None
         self.tries = 0
         self.collision.delivered()

@@ -212,7 +212,7 @@ def test_what_is_too_long_for_one_goes_in_fragments():
     assert down.c_field & ~0x20 == 0x5B
     meter.counter = max(meter.counter, pieces[0][0].counter)
     assert stage.one(meter.rsp(down)).c_field == 0x40
-    assert stage.steps()[-1] == "done"
+    assert stage.steps(2)[-1] == "done"
 
 
 @pytest.mark.parametrize("access", (0, 1))
