@@ -30,14 +30,19 @@ class Installer:
         self.gateway = gateway
         self.install = install
         self.entropy = entropy
+        self._number = entropy.number(256)
         self._waiting = []  # (at_us, mode, telegram, Address), SND-NKE to be sent
 
-    def heard(self, seen, event):
-        """A SND-IR, not from a repeater: SND-NKE is to follow. The Installation to be told."""
+    def heard(self, seen, event, partner=None):
+        """A SND-IR, not from a repeater: SND-NKE is to follow. partner: whose it is, if it is of the configuration. The
+        Installation to be told."""
         low, high = timing.INSTALLATION_NKE_US
-        telegram = farewell(self.gateway, seen, self.entropy.number(256), level_of(event.rssi_dbm))
         again = [one for one in self._waiting if one[3].link_bytes() == seen.address.link_bytes()]
         if len(self._waiting) < _MOST and not again:
+            number = partner.take_for_nke(event.end_us) if partner is not None else None
+            if number is None:
+                number = self._number = (self._number + 1) & 0xFF
+            telegram = farewell(self.gateway, seen, number, level_of(event.rssi_dbm))
             at_us = event.end_us + low + self.entropy.number(high - low - _WINDOW_US)
             self._waiting.append((at_us, FAMILIES[event.family], telegram, seen.address))
         return Installation(seen.address, "heard", event.rssi_dbm, event.at_us, None)

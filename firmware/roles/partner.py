@@ -37,13 +37,14 @@ _PADDED = (0x53, 0x55, 0xC0, 0xC3)
 
 class Side:
     """A communication key of the meter. version, key: as handed in. sent: our last message counter (C_GW). heard: the last
-    authentic one of the meter (C''_M)."""
+    authentic one of the meter (C''_M). told: whether it was said that this is near its end."""
 
     def __init__(self, version, key):
         self.version = version
         self.key = key
         self.sent = 0
         self.heard = 0
+        self.told = False
 
 
 class Partner:
@@ -204,6 +205,12 @@ class Partner:
         self.number = (self.number + 1) & 0xFF
         self._fcb ^= _FCB
         return self.number
+
+    def take_for_nke(self, now_us):
+        """As `take`, for a SND-NKE beside the session: FCB begins anew behind it."""
+        number = self.take(now_us)
+        self._fcb = 0
+        return number
 
     def new_message(self):
         """A TPL access number for new content; without ELL it is that of the datagram."""
@@ -369,7 +376,8 @@ def level_of(rssi_dbm):
 
 
 def echo(gateway, c_field, seen, level, named=False):
-    """ACK or CNF-IR to what was heard: with the meter's own numbers (7.2.2.1)."""
+    """ACK or CNF-IR to what was heard: with the meter's own numbers (7.2.2.1). It names the meter where that has named us."""
+    named = named or seen.receiver is not None
     adapter = seen.link.address.link_bytes() != seen.address.link_bytes()
     out = b""
     number = seen.tpl.access_number if seen.tpl.access_number is not None else seen.number

@@ -83,8 +83,12 @@ class Session(Talk):
         return timed and (one.tries > 0 or abs(at_us - one.for_us) > FRESH_US)
 
     def refresh(self, at_us, now_us, wall_us):
-        """A window begins at at_us: what is outdated then is made anew."""
-        if self.wait_us is None and self.outdated(at_us):
+        """A window begins at at_us: what is outdated then, or may be forgotten by the meter, is made anew."""
+        if self.wait_us is not None or self.closing:
+            return
+        kept_until_us = self.due_us
+        forgotten = kept_until_us is not None and at_us >= kept_until_us
+        if forgotten or self.outdated(at_us):
             self._event("stale", now_us, wall_us)
 
     @property

@@ -28,7 +28,8 @@ _AT_ONCE = const(8)  # tries, of 11, that a meter gets at once which says that i
 
 
 class Shot:
-    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address, without session."""
+    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address, without session.
+    at_once: for a meter only as long as it always listens."""
 
     def __init__(self, mode, telegram, chips, window, what, session=None, meter=None):
         self.mode = mode
@@ -39,6 +40,7 @@ class Shot:
         self.session = session
         self.meter = meter
         self.offset_hz = 0
+        self.at_once = False
 
     @property
     def stale(self):
@@ -144,6 +146,8 @@ class Windows:
         if seen.kind is None or seen.hops or not seen.cc or not seen.cc & extended.BIDIRECTIONAL:
             return None
         mode = FAMILIES[event.family]
+        if seen.receiver not in (None, self.address.link_bytes()):
+            return None  # it is for somebody else (3.1.3.3)
         return mode, timing.answering(mode, seen.cc, event.end_us, modes.UP)
 
     def _demanded(self, at, seen):
@@ -196,8 +200,9 @@ class Windows:
         session.refresh(at_us, now_us, wall_us)
         prepared = self._prepare(at, at_us, now_us, wall_us and wall_us + _SOON_US)
         if prepared and session.opportunity(self._entropy.number(2), now_us, wall_us):
-            window = (at_us, at_us + _SOON_US)
-            self._shots.append(self._datagram(session.partner.mode, window, session))
+            shot = self._datagram(session.partner.mode, (at_us, at_us + _SOON_US), session)
+            shot.at_once = True
+            self._shots.append(shot)
         elif prepared:
             session.pause(now_us)
 
@@ -233,9 +238,10 @@ class Windows:
         """The Shot that is to be handed out now, or None."""
         for shot in list(self._shots):
             over = now_us > shot.window[1] - _LATEST_US
-            if over or shot.stale:
+            stale = shot.stale or (shot.at_once and not shot.session.partner.always)
+            if over or stale:
                 self._shots.remove(shot)
-                if not shot.stale:
+                if not stale:
                     self._missed(shot, "the window is over", now_us)
             elif shot.window[0] - LEAD_US <= now_us and not self._armed and not self._unstored:
                 self._shots.remove(shot)

@@ -16,7 +16,7 @@ _EMPTY = 0x80
 class BurstInstaller(Installer):
     """As Installer."""
 
-    def heard(self, seen, event):
+    def heard(self, seen, event, partner=None):
         return Installation(seen.address, "heard", event.rssi_dbm, event.at_us, None)
 
     def confirm(self, seen, event, known):

@@ -151,6 +151,18 @@ def test_a_meter_that_always_listens_is_spoken_to_at_once():
     assert stage.steps()[-1] == "done"
 
 
+def test_at_once_is_not_said_to_a_meter_that_listens_no_more():
+    """WIN-03: the bits of its last frame count, also of one that came when the datagram was on its way."""
+    stage, meter = known(meter=Meter(cc=0x84))
+    stage.order(READ)
+    frame = bytes(frame_a.build(meter.nr(0x04)))
+    now_us = stage.now_us + 5000
+    stage._do(stage.role.feed(radio.Event(radio.FRAME, stage.now_us, now_us, frame, "C", "A", -60), now_us))
+    stage.run(stage.now_us + 60 * S)
+    assert stage.offers == [] and stage.role.orders()
+    assert len(stage.hear(meter.nr(0x80))) == 1
+
+
 def test_and_all_tries_end():
     stage, meter = known(meter=Meter(cc=0x84))
     stage.order(READ)
@@ -200,6 +212,22 @@ def test_the_answer_that_names_another_is_not_ours():
     assert order.log == ["exchange"]
     stage.hear(meter.rsp(asked, receiver=GATEWAY))
     assert order.log == ["exchange", "RSP-UD 00"]
+
+
+@pytest.mark.parametrize("mode", ["C2", "T2"])
+def test_what_names_another_gets_no_word_and_what_names_us_is_named(mode):
+    """ADR-04, ADR-09."""
+    stage, meter = known(mode, install="known")
+    empty = meter._empty(0x8A, meter.number, 0)
+    for c_field in (0x44, 0x46, 0x47, 0x48):
+        assert stage.hear(meter._frame(c_field, meter.number, empty, None, OTHER)) == []
+    stage.run(stage.now_us + 60 * S)
+    assert stage.sent == []
+    for c_field, answer in ((0x46, 0x06), (0x48, 0x00)):
+        (sent,) = stage.hear(meter._frame(c_field, meter.number, empty, None, GATEWAY))
+        c_field, number, tpl, link = said(sent)
+        assert (c_field, number, tpl.access_number) == (answer, meter.number, meter.number)
+        assert link.ell.receiver == METER
 
 
 def test_what_is_not_allocated_names_itself_and_wants_to_be_named():
@@ -286,6 +314,20 @@ def test_annex_i(mode):
     chances(stage, meter, 1)
     assert stage.steps()[-1] == "failed"
     assert stage.role.orders() == []
+
+
+@pytest.mark.parametrize("behind_us", range(-1500000, 500000, 250000))
+def test_a_window_behind_the_time_for_which_a_number_is_kept(behind_us):
+    """Mode C2 decides a second before: that the meter may have forgotten the number by then costs no try (Annex I)."""
+    stage, meter = known(meter=Meter(mode=5), partners=[Partner(METER, MASTER, "A")])
+    stage.order(READ)
+    (first,) = stage.hear(meter.nr())
+    stage.run(stage.now_us + 3 * S)
+    kept_until_us = stage.role._sessions[0].due_us  # 25 s behind the end of the first transmission
+    stage.run(kept_until_us + behind_us)
+    (second,) = stage.hear(meter.nr(), stage.now_us)
+    forgotten = stage.sent[-1].at_us >= kept_until_us
+    assert (said(second)[1] != said(first)[1]) == forgotten
 
 
 def test_a_doubled_answer_is_taken_once():
@@ -436,6 +478,26 @@ def test_access_numbers_and_fcb():
     assert fcb[:4] == [0x20, 0, 0x20, 0]
 
 
+@pytest.mark.parametrize("who", ["partner", "stranger"])
+def test_access_numbers_of_snd_nke_behind_installations(who):
+    """ACC-06: it is one of the numbers that do not come again within 300 s."""
+    stage, partner = known()
+    meter = partner if who == "partner" else Meter(OTHER, mode=0)
+    for _ in range(30):
+        stage.hear(meter.installation(0x00))
+        stage.run(stage.now_us + 26 * S)
+        stage.order(READ)
+        (asked,) = stage.hear(partner.nr())
+        stage.hear(partner.rsp(asked))
+    used = [(one.at_us, said(one.telegram)[1], one.telegram) for one in stage.sent]
+    assert len({one[1] for one in used if one[2][1] == 0x40}) > 8
+    last = {}
+    for at_us, number, telegram in used:
+        before_us, before = last.get(number, (-400 * S, telegram))
+        assert before == telegram or at_us - before_us > 300 * S
+        last[number] = at_us, telegram
+
+
 def test_numbers_run_out_and_come_back():
     partner = Partner(METER, MASTER, "B")
     taken = [partner.take(at) for at in range(300)]
@@ -452,6 +514,18 @@ def test_the_last_message_counter_ends_the_orders():
     assert chances(stage, meter, 1) == []
     (failed,) = [one for one in stage.told if getattr(one, "step", None) == "failed"]
     assert "counter" in failed.detail
+
+
+def test_a_counter_near_its_end_is_told_once():
+    """SEC-23."""
+    stage, meter = known()
+    meter.counter = 0xFFFEFFFD
+    told = []
+    for count in (0, 0, 1, 1):
+        stage.hear(meter.nr())
+        told = [one for one in stage.told if getattr(one, "step", None) == "counter"]
+        assert len(told) == count
+    assert (told[0].number, told[0].meter) == (None, str(METER)) and "FFFF0000" in told[0].detail
 
 
 # --- nothing twice, nothing lost ---

@@ -204,7 +204,7 @@ def test_at_random(seed, mode):
 def test_it_comes_to_something(mode):
     """What is played at random is not only noise."""
     steps = set()
-    for seed in range(6):
+    for seed in range(12):
         air, told = play(seed, mode, 200)
         assert air
         steps |= {one.step for one in told if hasattr(one, "step")}
