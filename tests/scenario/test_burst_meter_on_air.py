@@ -86,7 +86,7 @@ class Pair:
 
 @pytest.mark.parametrize("meter_kind", RADIOS)
 @pytest.mark.parametrize("gateway_kind", RADIOS)
-def test_commands_in_a_session(meter_kind, gateway_kind):
+def test_commands_in_a_session(meter_kind, gateway_kind, record_property):
     """L3: MCMD in RX0, MRSP, MCNR with SC."""
     manager = Manager(MAC_KEY, METER)
     told = []
@@ -104,6 +104,12 @@ def test_commands_in_a_session(meter_kind, gateway_kind):
     assert [one.type for one in gateway.heard] == ["MSNR", "MRSP"] * 3
     assert told == [bytes.fromhex("B301080801")] * 3
     assert role.counters["taken"] == 6 and not role.session.alive and role.state == "rest"
+    # RX0 is 1.5 s behind T0: 250 ppm and the gateway's 20 and 30 and 0.5 ms to either side.
+    record_property(
+        "RX0, meter {}, gateway {}".format(meter_kind, gateway_kind),
+        "a downlink is {} us from the edges of its window, or more, of 905".format(role.margin_us),
+    )
+    assert 300 < role.margin_us <= 920
 
 
 @pytest.mark.parametrize("number, index", [(3, 0), (4, 1), (5, 2), (0, 0), (1, 1), (2, 2)])

@@ -196,7 +196,7 @@ class BurstMeter(Sending):
         exchange = self._exchange
         if first:
             exchange.began(event.at_us + frames.front_us(exchange.shape.uplink))
-            if exchange.uplink.what == ANSWER:
+            if exchange.uplink.what == ANSWER and not exchange.uplink.session:
                 self._answered()
         self._end_if_over()
         return []
@@ -215,7 +215,7 @@ class BurstMeter(Sending):
         """It will not be sent, nor what belongs to it."""
         if uplink.what in (ANSWER, PART):
             self._queue = []
-            if self.session.closing:
+            if self.session.closing and uplink.what == ANSWER:
                 self._close_session()
         return []
 

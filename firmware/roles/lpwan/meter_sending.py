@@ -13,6 +13,7 @@ from . import meter_frames as frames
 from . import meter_way as ways
 from .meter_answering import Answering
 
+# What an Uplink is: of a slot, beside the slots, an answer, a further one of the session of a slot, a MACC.
 SLOT, OWN, ANSWER, PART, ACCESS = "slot", "own", "answer", "part", "access"
 LEAD_US = 120000  # a synchronous frame is handed to the radio so long before its slot
 _ROOM_US = 3000000  # between a frame beside the slots and the slot
@@ -104,7 +105,7 @@ class Sending(Answering):
         for i, telegram in enumerate(telegrams):
             more = 1 if i + 1 < len(telegrams) else 0
             uplink = frames.Uplink(
-                PART if i else what,
+                PART if i and what != ANSWER else what,
                 mac.MSNR if i else kind,
                 None if i else body,
                 telegram,

@@ -22,6 +22,7 @@ _SECOND = 1000000
 _DEMAND_US = 60000000  # an access demand is repeated
 _TRANSFER = (2, 3, 5)  # states of application/image.py in which credits interrupt nothing (4.3.4)
 _REGISTRATION = 190  # bytes that fit one telegram whatever protects it
+_CLOCK, _CLOCK_SHORT = 0x6C, 0x62  # CI: clock synchronisation; the short header is for OMS LPWAN only
 _STATIC = 2  # content bits of the configuration field
 
 
@@ -103,6 +104,11 @@ class Unasked(CommandedMeter):
 
     def _key_for(self, address, key_id=MASTER, version=None):
         return None if key_id == MAC_KEY else super()._key_for(address, key_id, version)
+
+    def _execute(self, tpl, opened):
+        if tpl.ci == _CLOCK_SHORT:
+            tpl.ci = _CLOCK
+        return super()._execute(tpl, opened)
 
     # --- telegrams ---
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from omsnode.firmware.application import error_codes
 from omsnode.firmware.link import interval_us
 from omsnode.firmware.link.address import Address
 from omsnode.firmware.link.lpwan import elements, mac
@@ -139,6 +140,15 @@ def test_snd_ud_is_acknowledged():
     assert at_rx0(walk, frame(mac.MCNR, (0x5B, 0x12, bytes.fromhex("9324000000"))))
     answer = walk.uplink(most_us=20 * S)
     assert (answer.llc.c_field, opened(answer)[0]) == (0x08, VALUE)
+
+
+def test_clock_synchronisation_with_a_short_header():
+    """CI 62 is known, as CI 6C is with a long one: it is the reserved TC byte that is refused, with error 15, not the CI, 01."""
+    walk = BurstWalk(meter())
+    walk.uplink()
+    assert at_rx0(walk, frame(mac.MCNR, (0x43, 0x11, protected(7, b"\x7f", 100, 0x62))))
+    payload = walk.uplink(most_us=20 * S).llc.payload
+    assert (payload[0], payload[5]) == (0x6E, error_codes.PARAMETER)
 
 
 def test_another_meters_downlink():

@@ -7,14 +7,15 @@ import pytest
 from omsnode.firmware.application import commands
 from omsnode.firmware.errors import MisuseError, StoreError
 from omsnode.firmware.link import interval_us
-from omsnode.firmware.link.lpwan import elements, mac
+from omsnode.firmware.link.lpwan import elements, mac, values
+from omsnode.firmware.link.lpwan.manager_counters import Manager
 from omsnode.firmware.phy import radio
 from omsnode.firmware.phy.burst import timing
 from omsnode.firmware.roles.device import Device
 from omsnode.firmware.roles.lpwan.meter_way import Declared
 from omsnode.firmware.roles.meter import Register
 from omsnode.firmware.transport import authentication, fragmentation, header, protection
-from support_burst_meter import MASTER, METER, BurstWalk, S, down, frame, make
+from support_burst_meter import MAC_KEY, MASTER, METER, BurstWalk, S, down, frame, make
 
 END = elements.Down(0, 0, 1)
 READ = (0x43, 0x05, bytes.fromhex("5A23000000"))  # its answer is an application error
@@ -164,6 +165,34 @@ def test_long_snd_nr_is_an_uplink_session(coding, distance):
     assert [one.llc.flag for one in frames] == [1, 0, 0]
     walk.run(walk.now_us + 20 * S)
     assert walk.heard
+
+
+def test_long_answer_is_an_uplink_session():
+    """MRSP with the first fragment, on the nominal grid; what the command has set of the link holds behind the last."""
+    registers = [Register(b"\x04", bytes((0x93, i % 60)), 1000 + i) for i in range(60)]
+    able = values.Capability(("UL-B2", "UL-B4"), 0, ("DL-B4",), ("7/8", "1/2"), 0)
+    walk = BurstWalk(make(registers=registers, device=False, downlink="DL-B4", coding="1/2", capability=able))
+    while walk.uplink().up.session:
+        pass
+    t0_us = walk.bursts[-1].t0_us
+    manager = Manager(MAC_KEY, METER)
+    upper = (0x5B, 0x12, bytes.fromhex("9324000000"))
+    assert say(walk, frame(mac.MCMD, upper, manager.command(bytes.fromhex("250128"))))
+    answer = [walk.uplink(most_us=20 * S) for _ in range(3)]
+    assert [one.type for one in answer] == ["MRSP", "MSNR", "MSNR"]
+    assert [one.t0_us - t0_us for one in answer] == [10500000, 12 * S, 13500000]
+    assert {(one.name, one.llc.c_field, one.llc.access_number) for one in answer} == {("UL-B4", 0x08, 0x12)}
+    assert manager.response(answer[0].mac) == bytes.fromhex("250128")
+    assert len(joined(answer)) > 360
+    assert walk.uplink().name[:5] == "UL-B2"
+
+
+def test_dual_channel():
+    """UL-B1 and UL-B2 in turn, all bursts of a frame in one of them (trap 11)."""
+    walk = BurstWalk(make("UL-B1+B2", coding="multi", nominal_us=3600 * S))
+    walk.uplink(18)
+    names = [one.name[:5] for one in walk.bursts]
+    assert names[:3] != names[3:6] and names == (names[:3] + names[3:6]) * 3
 
 
 # --- credits ---
