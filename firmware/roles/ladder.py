@@ -72,7 +72,7 @@ TABLE = {
     (POLL, "lapsed"): (START, "give up"),
     (POLL, "silence"): (START, "give up"),
     (START, "MCMD"): (MAC, "make"),
-    (MAC, "stale"): (MAC, "make"),
+    (MAC, "stale"): (MAC, "doubt"),
     (MAC, "silence"): (START, "give up"),
     (CLOSE, "sent"): (CLOSED, "rest"),
     (CLOSE, "over"): (REST, "rest"),

@@ -47,7 +47,9 @@ class BurstSession(Session):
         super().refresh(at_us, now_us, wall_us)
 
     def resumed(self, now_us):
-        """A MACC: if it has not heard the end of its session, it is told again."""
+        """A MACC: no answer is on its way any more; and if it has not heard the end of its session, it is told again."""
+        if self.commanding and self.datagram is not None and self.datagram.tries:
+            self.wait_us = None
         closed_us = self.partner.closed_us
         recently = closed_us is not None and now_us - closed_us < _CLOSING_US
         if self.state == REST and self.order is None and recently and self._closings < _CLOSINGS:
@@ -68,8 +70,10 @@ class BurstSession(Session):
             return super()._build(exchange, under_new, named, now_us)
         partner = self.partner
         manager = partner.manager()
-        if manager.pending is None and (exchange.ci is not None or manager.cmd >= LAST):
-            manager.update(max(manager.der_counter + 1, exchange.ci or 0))
+        wanted = exchange.ci or manager.der_counter + 1
+        renewed = exchange.ci is not None and wanted != manager.der_counter
+        if manager.pending is None and (renewed or manager.cmd >= LAST):
+            manager.update(wanted)
         telegram = partner.telegram(self.gateway, None, None, None)
         self.unsaved = True
         body = manager.command(exchange.data)

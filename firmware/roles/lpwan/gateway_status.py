@@ -40,6 +40,10 @@ class Statuses:
         if one.error is not None:
             raise one.error
         if one.body.counter is None:
+            if one.body.der_counter is not None:
+                from ...errors import DowngradeError
+
+                raise DowngradeError("a MAC body with MDerCounter is not secured")
             found = blocks.parse(one.body.data)
             blocks.check_plain(found)
             return found, False

@@ -13,7 +13,7 @@ carries the exchanges (EN 13757-3:2018; OMS Vol.2 Annex M use cases; sheets oms-
     status                          UC-06: status byte and error flags of the standard response
     alarm                           REQ-UD1
     key-change                      UC-08, see keys.py
-    mac-read, mac-link, mac-clock, mac-session, mac-resume, mac-fallback      of burst meters, see mac.py
+    mac-read, mac-link, mac-clock, mac-session, mac-resume, mac-fallback, mac-renew      of burst meters, see mac.py
 
 POINT is an OMS tag of the meter's device type (VM1!, EW1!D), DIB:VIB in hex (0C:13), or a quantity ("volume", "volume@1" for
 storage number 1): of what the meter was heard to send the first that fits, else the table of units. VALUE is a decimal in
@@ -80,6 +80,7 @@ _KINDS = {
     "mac-resume": ("mac", "MacSet"),
     "mac-fallback": ("mac", "MacSet"),
     "mac-clock": ("mac", "MacClock"),
+    "mac-renew": ("mac", "MacRenew"),
 }
 
 

@@ -119,6 +119,21 @@ class MacSet(MacRead):
         self._ask([one])
 
 
+class MacRenew(MacRead):
+    """mac-renew [MDERCOUNTER]: another derived key; the meter's own counters begin at 0 again (Q.3.4.3.1). Without a number: the
+    next one. 255 is the last."""
+
+    def _plan(self, known):
+        words = self.words[1:]
+        if len(words) > 1 or (words and not (words[0].isdigit() and 0 < int(words[0]) <= 255)):
+            raise MisuseError("mac-renew takes an MDerCounter, 1 to 255")
+        self._ask([])
+
+    def _exchange(self, wall_us):
+        wanted = int(self.words[1]) if len(self.words) > 1 else 0
+        return Exchange("MCMD", wanted, b"")
+
+
 class MacClock(MacRead):
     """mac-clock [SECONDS]: the meter's clock moved by so many seconds, or to the time of day (UTC); 60 s at most."""
 

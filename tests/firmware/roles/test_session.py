@@ -426,7 +426,7 @@ def test_every_row_is_walked(monkeypatch):
     monkeypatch.setattr(session, "TABLE", Recorded(ladder.TABLE))
     for scenario in SCENARIOS.values():
         scenario()
-    # Those of MAC commands are walked by test_burst_gateway.py.
+    # Those of MAC commands are walked by test_burst_gateway_mac.py.
     assert {row for row in ladder.TABLE if ladder.MAC not in row and row[1] != "MCMD"} == walked
 
 
