@@ -168,7 +168,7 @@ class Judge:
                 self._up(burst)
             else:
                 self._down(burst)
-        except macs.Malformed as error:
+        except (air.Malformed, macs.Malformed) as error:
             self._wrong(sent, str(error))
 
     # --- uplinks ---
@@ -182,10 +182,10 @@ class Judge:
         before = meter.uplinks[-1] if meter.uplinks else None
         if before is not None and before.multi and self._further(before, burst):
             return
-        payload = air.systematic(burst)
+        payload, index = air.payload(burst)
         frame = macs.Frame(payload, burst.name)
-        if air.index_of(burst, payload) != 1:
-            self._wrong(sent, "its data are not what its payload is coded to")
+        if index != 1:
+            self._wrong(sent, "UL{} where a frame begins".format(index))
         if frame.kind == "MACK":
             self._wrong(sent, "a MACK where none belongs")
             return
@@ -361,8 +361,7 @@ class Judge:
             part = air.index_of(burst, known[-1].frame.raw)
             frame = known[-1].frame
         else:
-            payload = air.systematic(burst)
-            part = air.index_of(burst, payload)
+            payload, part = air.payload(burst)
             frame = macs.Frame(payload, None)
             self._say(at_us, "G {} RX{}".format(frame.text, number))
             if not ghost:
@@ -400,9 +399,9 @@ class Judge:
         """The meter whose uplink this answers: the last with its TIV."""
         found = None
         for meter in self.meters.values():
-            if meter.tiv == burst.tiv and meter.uplinks:
-                if found is None or meter.uplinks[-1].t0_us > found[1].t0_us:
-                    found = meter, meter.uplinks[-1]
+            last = meter.uplinks[-1] if meter.uplinks and meter.tiv == burst.tiv else None
+            if last is not None and (found is None or last.t0_us > found[1].t0_us):
+                found = meter, last
         return found or (None, None)
 
     def _slot(self, uplink, at_us):

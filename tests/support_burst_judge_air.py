@@ -198,6 +198,26 @@ def index_of(burst, payload):
     return made.index(burst.data) + 1 if burst.data in made else None
 
 
+def _inverted(text, mask):
+    """The bits that the encoder makes `text` of at an output with these taps, in its order: a(k) first, then u(k)."""
+    cells, out = 0, []
+    for bit in text:
+        a = (bin(cells << 1 & mask).count("1") ^ int(bit)) & 1
+        out.append("1" if (cells >> 2 ^ cells >> 3 ^ cells >> 5 ^ a) & 1 else "0")
+        cells = (cells << 1 | a) & 0x3F
+    return "".join(out)
+
+
+def payload(burst):
+    """(payload, index) of a burst alone: 1, 2 or 3; every bit of it is as the payload is coded. Malformed if there is none."""
+    for index, mask in ((1, None), (2, G1), (3, G2))[: 3 if burst.multi else 1]:
+        text = burst.data if mask is None else _inverted(burst.data[: 8 * burst.length], mask)
+        found = int(text[: 8 * burst.length], 2).to_bytes(burst.length, "big")
+        if index_of(burst, found) == index:
+            return found, index
+    raise Malformed("its data are not what any payload is coded to")
+
+
 def beyond(burst):
     """What of it is outside of the limits of Annex Q, as text; the crystal's part of the rate is in it."""
     out = []

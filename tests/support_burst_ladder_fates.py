@@ -65,9 +65,10 @@ class Fates:
         burst = air.read(row)
         known = self._payloads.get(side.name)
         index = air.index_of(burst, known) if known is not None and burst.multi else None
-        if index is None or index == 1:
-            known, index = air.systematic(burst), 1
-            self._payloads[side.name] = known if known != macs.MACK else self._payloads[side.name]
+        if index is None:
+            known, index = air.payload(burst)
+            if known != macs.MACK:
+                self._payloads[side.name] = known
         return macs.Frame(known, burst.name if burst.up else None).kind, index
 
     def armed(self, side, mode, chips, at_us, until_us):

@@ -96,14 +96,17 @@ class BurstGateway(Gateway):
         return seen
 
     def _find(self, seen):
-        if seen.tpl is None and not seen.later:
-            # Without a transport layer it names nobody but who sends it, which may be an adapter.
-            sender = seen.address.link_bytes()
-            for at in range(len(self.partners)):
-                link = self.partners[at].link
-                if link is not None and link.link_bytes() == sender:
-                    return at
-        return super()._find(seen)
+        at = super()._find(seen) if seen.later or seen.tpl is not None else None
+        if at is not None or seen.tpl is not None:
+            return at
+        # Without a transport layer it names nobody but who sends it, which may be an adapter. The last fragment of a SND-NR
+        # offers access as any other frame.
+        sender = seen.address.link_bytes()
+        for at in range(len(self.partners)):
+            link = self.partners[at].link
+            if link is not None and link.link_bytes() == sender:
+                return at
+        return None
 
     def _collected(self, actions, now_us, wall_us):
         self._proved = False
