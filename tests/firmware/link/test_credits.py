@@ -4,6 +4,7 @@ import pytest
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.link import credits
 from omsnode.firmware.link.credits import Credits
+from omsnode.firmware.phy import duty_cycle, modes
 
 S = 1000000
 HOUR = 3600 * S
@@ -21,6 +22,21 @@ def test_costs_crd_01_02():
         "CNF-IR": 1,
     }
     assert credits.SENT == {"RSP-UD": 5, "ACK": 1, "NACK": 1}
+
+
+@pytest.mark.parametrize("mode, longest, bits_per_byte", [("S2", 110, 16), ("T2", 149, 12), ("C2", 255, 8)])
+@pytest.mark.parametrize("cost", [5, 2])
+def test_240_credits_fit_the_duty_cycle_crd_06(mode, longest, bits_per_byte, cost):
+    """Within an hour, though 2 h are allowed: answers as long as the radios carry (5, a repetition), or ACK of 30 bytes (1 and 1)."""
+    row = modes.find(mode)
+    length = longest if cost == 5 else 30
+    chips = (length + 1 + 2 * (length // 16 + 2)) * bits_per_byte + 2 * row.preamble_pairs + 64
+    air_time_us = chips * S // row.chip_rate_cps
+    frequency_hz = {"S2": 868300000}.get(mode, 868950000)
+    ledger = duty_cycle.Ledger()
+    for n in range(240 // cost):
+        ledger.check(frequency_hz, air_time_us, n * S)
+        ledger.book(frequency_hz, air_time_us, n * S)
 
 
 def test_never_below_zero_crd_03():

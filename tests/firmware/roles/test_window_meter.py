@@ -263,6 +263,31 @@ def test_lost_answer_9_3(mode):
 
 
 @pytest.mark.parametrize("mode", ["C2", "T2", "S2"])
+def test_numbers_of_a_gateway_have_no_order(mode):
+    """ACC-08, ACC-09: that of the last datagram is the same one, whatever else is new."""
+    role = make(mode)
+    walk = awake(role)
+    before = None
+    for g in (0x50, 0x4F, 0xFF, 0x00, 0x50, 0x51):
+        answer = Answer(ask(walk, request(g)))
+        assert answer.link.ell.access_number == g
+        assert before is None or answer.opened.counter == before + 1
+        assert ask(walk, request(g)) == answer.telegram
+        before = answer.opened.counter
+    assert role.counters["repeated"] == 6
+
+
+def test_the_number_is_forgotten_with_the_cycle():
+    """ACC-10: nobody says SND-NKE, and behind 30 s the number is that of a new datagram."""
+    walk = awake(make())
+    first = Answer(ask(walk, request(0x50)))
+    walk.run(walk.now_us + 31 * S)
+    assert walk.until_sent()[1] == 0x44
+    again = Answer(ask(walk, request(0x50)))
+    assert again.opened.counter == first.opened.counter + 2
+
+
+@pytest.mark.parametrize("mode", ["C2", "T2", "S2"])
 @pytest.mark.parametrize("period_s, repeats", [(2, 13), (3, 9), (5, 5)])
 def test_end_of_the_cycle_9_8(mode, period_s, repeats):
     """t_TxD steps from the first answer; t_TO 25 to 30 s behind the last valid frame; slots go on (SYN-01)."""
