@@ -97,7 +97,7 @@ class BurstWalk(Walk):
         assert not wrong
         t0_us = at_us + 64 * S // modes.find(name, "up").chip_rate_cps
         payload = decode.payload(head, [(self._index(t0_us, name, head), data)], mac.valid)
-        assert payload is not None
+        assert payload == action.telegram
         return Heard(t0_us, name, head, payload)
 
     def _index(self, t0_us, name, head):

@@ -17,9 +17,10 @@ A burst that could not be made in time is missing; none is ever sent late.
 """
 
 from ...errors import OmsError
+from ...link.lpwan import mac
 from ...phy import modes, radio
 from ...phy.burst import timing
-from .. import commanded  # noqa: F401
+from .. import commanded  # noqa: F401 - at the end of a chain of modules a small device has no stack left for it
 from ..actions import REFUSED, Listen, Transmit
 from ..meter import BLOCK
 from ..window_actions import Rest
@@ -183,7 +184,7 @@ class BurstMeter(Sending):
                 modes.UP,
                 chips or exchange.chips[index - 1],
                 at_us - SLOT_US,
-                exchange.uplink.telegram,
+                exchange.frame if chips is None else mac.MACK_FRAME,
                 at_us + SLOT_US,
                 0,
             )

@@ -18,15 +18,16 @@ BURST, ON, OFF, END = "burst", "on", "off", "end"
 
 
 class Exchange:
-    """uplink: meter_frames.Uplink. one: its Shape. chips: of each burst.
+    """uplink: meter_frames.Uplink. one: its Shape. frame: its MAC frame. chips: of each burst.
 
     t0_us: reference point of the first burst, None until it was sent. steps: what is to come, in order. heard: a header of ours
     was heard, so the gateway has heard us and no further burst is sent (Q.3.3.2.2). whole: a frame was received.
     """
 
-    def __init__(self, uplink, one, chips, declared, check):
+    def __init__(self, uplink, one, frame, chips, declared, check):
         self.uplink = uplink
         self.shape = one
+        self.frame = frame
         self.chips = chips
         self.declared = declared
         self.t0_us = None

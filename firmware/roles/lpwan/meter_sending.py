@@ -47,7 +47,8 @@ class Sending(Answering):
         one = ways.shape(self.declared, self.way, self.tiv, self._frame_turn, access, uplink.session)
         payload = frames.payload(uplink, one, self.profile.address)
         one = frames.shaped(one, payload)
-        return exchanges.Exchange(uplink, one, frames.bursts(one, payload), self.declared, mac.valid)
+        chips = frames.bursts(one, payload)
+        return exchanges.Exchange(uplink, one, payload, chips, self.declared, mac.valid)
 
     def _reply(self, exchange, answer, telegrams, number):
         """The answer to a downlink frame, if there is one, waits for its time."""
@@ -185,7 +186,7 @@ class Sending(Answering):
         if exchange.uplink.session:
             last = self._queue[-1]
             one = ways.shape(self.declared, self.way, self.tiv, 0)
-            exchange, at_us = exchanges.Exchange(last, one, None, self.declared, None), last.at_us
+            exchange, at_us = exchanges.Exchange(last, one, None, None, self.declared, None), last.at_us
         return exchange.ends_us(at_us) > slot_us - self._front_us() - LEAD_US
 
     def _front_us(self):
