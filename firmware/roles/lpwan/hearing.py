@@ -47,7 +47,7 @@ class Hearing:
     """uplink: name of the sub-mode that is listened to. costly: whether captures are fetched by somebody.
 
     captures: [Capture] to be handed out. counters: see combine.Combiner; and captures, late (a capture came back for which
-    nobody waits).
+    nobody waits), implausible (it came back with what its bursts cannot have been).
     """
 
     def __init__(self, uplink, costly=True):
@@ -76,12 +76,14 @@ class Hearing:
         self._known(header.tiv)
         for attempt in attempts:
             payload = _free(header, attempt)
-            if payload is not None:
+            if payload is not None and _plausible(attempts, payload):
                 return self._solved(attempt, payload)
         if self.costly:
             self._capture(header, attempts, now_us)
             return []
-        payload = decode.payload(header, _data(header, attempts), mac.valid)
+        payload = decode.payload(
+            header, _data(header, attempts), lambda found: mac.valid(found) and _plausible(attempts, found)
+        )
         return [] if payload is None else self._found(attempts, payload)
 
     def decoded(self, number, payload, now_us):
@@ -90,6 +92,9 @@ class Hearing:
         if attempts is None:
             self._count("late")
         if attempts is None or payload is None or not mac.valid(payload):
+            return []
+        if not _plausible(attempts, payload):
+            self._count("implausible")
             return []
         return self._found(attempts, payload)
 
@@ -139,6 +144,30 @@ def _free(header, attempt):
             if mac.valid(found):
                 return found
     return None
+
+
+def _plausible(attempts, payload):
+    """Whether the bursts may be of this payload, whose MAC CRC is right.
+
+    The CRC begins with 0 and is not complemented, so what the encoder makes of a frame that it divides is often divided by it
+    as well: UL2 or UL3, taken for UL1, has a right CRC in one case of 54. But then the check bits are those of something else.
+    """
+    header = attempts[0].bursts[0][1].header
+    if len(payload) != header.length:
+        return False
+    if len(attempts) == 1:
+        return True
+    sent = burst.uplink(payload, header.tiv, header.multi, header.type)
+    for attempt in attempts:
+        wrong = bits = 0
+        for index, one in attempt.bursts:
+            wrong += _different(one.tag[1], burst.receive(sent[index - 1][8:], "up")[2])
+            bits += 8 * len(one.tag[1])
+        if index == 1:  # it alone: the payload itself says nothing
+            wrong, bits = 2 * wrong, bits - 8 * header.length
+        if 4 * wrong <= bits:
+            return True
+    return False
 
 
 def _members(attempts):
