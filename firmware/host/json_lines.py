@@ -166,7 +166,7 @@ def _mac(link):
         "response_timing": up.timing if up else None,
         "dl_rxm_ms": timing.RXM_MS[up.rxm] if up and up.rxm is not None else None,
         "sub_carriers": list(up.uplink_n) if up and up.uplink_n else None,
-        "session": up.session if up else None,
+        "session": up.session or 0 if up else None,
         "error": frame.error.code if frame.error else None,
     }
     return ', "mac": ' + json.dumps(told, ensure_ascii=False)

@@ -195,6 +195,10 @@ def test_bad_input(key, say, tmp_path):
         "j.toml": '[gateway]\nid = "{}"\ninstall = "{}"\n',
         "k.toml": '[node]\nrole = "meter"\n[[meter]]\nid = "12345678.M=KAM.V=1b.T=16"\nkey = "@good"\nmode = "T2"\n'
         'points = ["VM1!"]\n[[meter.further_key]]\nkey_id = 0x22\nkey = "{}"\n',
+        "l.toml": '[node]\nrole = "meter"\n[[meter]]\nid = "12345678.M=KAM.V=1b.T=16"\nkey = "@good"\nmode = "UL-B4"\n'
+        'downlink = "DL-B4"\nmac_key = "{}"\npoints = ["VM1!"]\n',
+        "m.toml": '[radio.main]\nmode = "UL-B4"\n[gateway]\nid = "12345678.M=OMS.V=01.T=31"\nradio = "{}"\n[[meter]]\n'
+        'id = "12345678"\nmac_key = "@own"\n',
     }
     (tmp_path / "good").write_text(known.KEY_A + "\n")
     for spelt in spellings(key):

@@ -15,20 +15,24 @@ _Heard = namedtuple("_Heard", ("kind", "raw"))
 
 
 class ShownBurstMeter(Shown, BurstMeter):
-    """Printed of a burst: the telegram in it as L C M A CI..., "-" where there is only a MAC; MAC frame type and C-field; which burst
-    of its frame. Of a downlink: the whole MAC frame without its CRC."""
+    """Printed of a burst: the telegram in it as L C M A CI..., the MAC frame where there is only that; MAC frame type and C-field;
+    which burst of its frame. Of a downlink: the MAC frame. Both without their CRC."""
+
+    def _carried(self, sent):
+        exchange = self._exchange
+        if exchange.whole:
+            return mac.MACK_FRAME[:-4]
+        return exchange.uplink.telegram or sent.telegram[:-4]
 
     def _kind(self, sent):
         exchange = self._exchange
-        if exchange is None:
-            return "burst"
         further = [step.number for step in exchange.steps if step.kind == meter_exchange.BURST]
         count = len(exchange.shape.names)
         number = 1 if self.state == FIRST else min(further, default=count + 1) - 1
         acknowledges = exchange.whole
         words = [mac.name(mac.MACK if acknowledges else exchange.uplink.type)]
-        if sent.telegram and not acknowledges:
-            words.append(control.name(sent.telegram[1], True))
+        if exchange.uplink.telegram and not acknowledges:
+            words.append(control.name(exchange.uplink.telegram[1], True))
         if count > 1:
             words.append("burst {} of {}".format(number, count))
         return " ".join(words)

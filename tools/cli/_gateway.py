@@ -28,7 +28,7 @@ _USUAL = (
     0x07,
 )  # what an address does not say of a meter that is played
 _PLAYED_US = 4000000  # it speaks so often
-_PLAYED_BURST_US = 9000000
+_PLAYED_BURST_US = 15000000  # two exchanges fit between
 
 
 class Counter:

@@ -31,6 +31,16 @@ orders (ID is the meter as the collector's configuration has it: 8 digits, whole
   reset                        back to the standard choice
   key-change                   a new master key; it goes into the key store
 
+of a meter in the LPWAN burst mode, to its MAC (OMS Vol.2 Annex Q; under the MAC key, KeyID 0F):
+  mac-read [NAME...]           what it can do, how its link is: capability, uplink, downlink, link-status, clock,
+                               fallback-status, fallback-counter, interval, resume-delay, release, supported
+  mac-link WORD...             other link parameters: UL-B4, 7/8 1/2 1/3 multi, -6 (dB), n=0,2,4; DL-B3,
+                               downlink-multi; temporary (until the session ends)
+  mac-clock [SECONDS]          move its clock by at most 60 s, to the time of day (UTC) if no seconds are given
+  mac-session MINUTES          an access of its own accord then; 0: none
+  mac-resume SECONDS           how long behind an interrupted session it listens again
+  mac-fallback N [temporary]   unanswered accesses until it falls back to a stronger link
+
 POINT is a quantity (volume, energy, volume@1 for storage 1), a data point of OMS Annex B (VM1!), or DIB:VIB in hex
 (0C:13). VALUE is a number in the unit that readings have (m3, Wh), a date or time, 0x and bytes, or a text.
 
@@ -45,6 +55,7 @@ examples:
   omsnode command kitchen_water read volume volume@1
   omsnode command 12345678 clock-set --expires 2h
   omsnode command 12345678 valve close --format json
+  omsnode command attic mac-link UL-B4 1/3 n=2
   omsnode command --list
 """
 

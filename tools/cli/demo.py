@@ -56,7 +56,7 @@ def run(args):
     print(
         "{} telegrams sent, {} heard, {} readings, {} refused (the key of cellar_gas is wrong on purpose).\n"
         "Next: `omsnode collect --hat cc1101-spi0` with a CC1101 on a Raspberry Pi, `omsnode decode` for telegrams "
-        "you have.".format(
+        "you have,\n`omsnode collect --hat virtual --mode UL-B4` for meters in the LPWAN burst mode.".format(
             sent,
             counters["frames"],
             counters["delivered"],

@@ -106,8 +106,8 @@ def add_parser(subparsers):
         "behind a cut up to 64 are left out. Ends with Ctrl-C.\n\n"
         "Printed is what it sends: time, mode, telegram; of an answer also its kind and how far it was from the edges of\n"
         "its window. What it hears: time, `heard`, kind, telegram. What a command makes it do: `executed`. What a scenario\n"
-        "makes it do wrong: `fault`. Of a burst: the telegram in it (- where there is none), MAC frame type, C-field, which\n"
-        "burst of its frame.",
+        "makes it do wrong: `fault`. Of a burst: the telegram in it (or the MAC frame without its CRC, where there is none), MAC\n"
+        "frame type, C-field, which burst of its frame.",
         epilog="example of meter.toml:\n\n" + EXAMPLE,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -281,6 +281,9 @@ class Shown:
     labels: Any = None  # _beyond.Labels
     radio_name = "main"
 
+    def _carried(self, sent):
+        return sent.telegram
+
     def _kind(self, sent):
         return control.name(sent.telegram[1], True)
 
@@ -304,7 +307,7 @@ class Shown:
         stamp = output.timestamp(wall_us) or "time unknown"
         if event.kind == radio.SENT:
             sent = self.to_show
-            words = [stamp, sent.mode, sent.telegram.hex().upper() if sent.telegram else "-"]
+            words = [stamp, sent.mode, self._carried(sent).hex().upper()]
             if sent.until_us is not None:
                 margin_us = min(event.at_us - sent.at_us, sent.until_us - event.at_us)
                 words.append("{} margin {} us".format(self._kind(sent), margin_us))
