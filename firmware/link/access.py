@@ -1,8 +1,8 @@
-"""When a bidirectional meter listens: windows behind its own frames, and the frequent access cycle (EN 13757-4:2019 12.6.3;
-OMS Vol.2 4.3.3; link sheet 8.1 to 8.3, 9).
+"""When a bidirectional meter listens: windows behind its own frames, and the frequent access cycle (EN
+13757-4:2019 12.6.3; OMS Vol.2 4.3.3; link sheet 8.1 to 8.3, 9).
 
-A meter drives its receiver with this machine. A gateway runs one for each meter that it talks to, fed with what it hears of
-the meter, and knows when the meter listens.
+A meter drives its receiver with this machine. A gateway runs one for each meter that it talks to, fed with
+what it hears of the meter, and knows when the meter listens.
 """
 
 from ..errors import MisuseError
@@ -73,8 +73,8 @@ TABLE = {
 class Access:
     """mode: "S2", "T2" or "C2". direction: in which the meter sends. period_us: t_TxD. end_us: t_TO.
 
-    state: see above. window: (open_us, close_us) of the last window, or None. repeat_us: when the last transmission is
-    due again, or None. over_us: end of the cycle, or None.
+    state: see above. window: (open_us, close_us) of the last window, or None. repeat_us: when the last
+    transmission is due again, or None. over_us: end of the cycle, or None.
     """
 
     def __init__(self, mode, direction="up", period_us=timing.CYCLE_US[0], end_us=timing.CYCLE_END_US[1]):
@@ -98,7 +98,8 @@ class Access:
         return due_us
 
     def tick(self, now_us):
-        """CLOSED, REPEAT, OVER, or None: what has come to pass. REPEAT: the last transmission is to be sent at once."""
+        """CLOSED, REPEAT, OVER, or None: what has come to pass. REPEAT: the last transmission is to be sent
+        at once."""
         if self.state in (WINDOW, CYCLE_WINDOW) and now_us >= self.window[1]:
             return self._step(CLOSED)
         if self.over_us is not None and now_us >= self.over_us:
@@ -113,8 +114,8 @@ class Access:
         return self.state == CYCLE and self.repeat_us is not None
 
     def sent(self, at_us, end_us, cc, repeated=True):
-        """A frame of the meter was on the air from at_us to end_us (its last chip), with this CC. repeated: it is the one
-        that the cycle repeats; a synchronous frame in the middle of a cycle is not."""
+        """A frame of the meter was on the air from at_us to end_us (its last chip), with this CC. repeated:
+        it is the one that the cycle repeats; a synchronous frame in the middle of a cycle is not."""
         event = SENT_CLOSED
         if cc & extended.BIDIRECTIONAL:
             event = SENT_ALWAYS if cc & extended.ACCESSIBLE else SENT
@@ -126,7 +127,8 @@ class Access:
             self.repeat_us = at_us + self.period_us
 
     def received(self, end_us, answered=True):
-        """A valid frame for this meter ended: a cycle begins, or goes on from here. answered: it wants an answer."""
+        """A valid frame for this meter ended: a cycle begins, or goes on from here. answered: it wants an
+        answer."""
         self._step(RECEIVED if answered else NOTED)
         if self.state != ALWAYS:
             self.over_us = end_us + self.end_us
@@ -141,7 +143,8 @@ class Access:
         self._step(ENDED)
 
     def hears(self, sync_us):
-        """True if a frame whose sync word ended then was inside the last window, or there is no need of one."""
+        """True if a frame whose sync word ended then was inside the last window, or there is no need of
+        one."""
         if self.state == ALWAYS:
             return True
         return self.window is not None and self.window[0] <= sync_us <= self.window[1]
@@ -153,8 +156,7 @@ class Access:
         self.state = following
         if following in (REST, ALWAYS):
             self.over_us = None
-            if (
-                event != CLOSED
-            ):  # a frame that came into the window may end behind it: what it begins, repeats the same
+            # A frame that came into the window may end behind it: what it begins, repeats the same.
+            if event != CLOSED:
                 self.repeat_us = None
         return event

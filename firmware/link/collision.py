@@ -1,7 +1,8 @@
 """Collision avoidance of several gateways at one meter (OMS Vol.2 Annex I; oms-requirements sheet 7).
 
-Whoever wants to say something to a meter waits for a frame of it that no answer to somebody else: an opportunity. Two
-gateways that choose the same one collide at the meter, so from the third try on each draws one of two opportunities.
+Whoever wants to say something to a meter waits for a frame of it that is no answer to somebody else: an
+opportunity. Two gateways that choose the same one collide at the meter, so from the third try on each draws
+one of two opportunities.
 """
 
 from ..portable import const
@@ -26,7 +27,8 @@ class Collision:
         self._chosen = 1  # T
 
     def opportunity(self, entropy):
-        """What to do with the opportunity that has come: SEND, PASS (leave it), or FAILED, when all tries are over.
+        """What to do with the opportunity that has come: SEND, PASS (leave it), or FAILED, when all tries are
+        over.
 
         entropy: random integer. It is drawn from at the start of a try; its lowest bit counts.
         """

@@ -1,10 +1,11 @@
-"""Credits: what a bidirectional meter may be asked to do, so that its battery lasts (OMS Vol.2 4.3.4; link sheet 8.8;
-oms-requirements sheet 5.5)."""
+"""Credits: what a bidirectional meter may be asked to do, so that its battery lasts (OMS Vol.2 4.3.4; link
+sheet 8.8; oms-requirements sheet 5.5)."""
 
 from ..errors import MisuseError
 from . import timing
 
-# Cost of a datagram with the own address, by name of its C-field; None: unknown. What is missing costs nothing.
+# Cost of a datagram with the own address, by name of its C-field; None: unknown. What is missing costs
+# nothing.
 RECEIVED = {
     "SND-UD": 2,
     "SND-UD2": 2,
@@ -27,8 +28,9 @@ _STEP_US = 3600000000  # without access, the store is written so often
 
 
 class Credits:
-    """stored: what `export` gave, (credits, us without access), or None at the first start. most: how many are kept. gain_us:
-    time for one more. pause: whether to pause after 240 credits in 12 h. no_access_us: the longest time without access.
+    """stored: what `export` gave, (credits, us without access), or None at the first start. most: how many
+    are kept. gain_us: time for one more. pause: whether to pause after 240 credits in 12 h. no_access_us: the
+    longest time without access.
 
     count: credits at present. held: while a firmware transfer runs, access does not end (4.3.4).
     """
@@ -59,8 +61,8 @@ class Credits:
         self._spent = 0
 
     def start(self, now_us, interval_us):
-        """At power-up. interval_us: as for `access`. What was without access before goes on being so: a frame may have said it
-        that is not in the store yet."""
+        """At power-up. interval_us: as for `access`. What was without access before goes on being so: a frame
+        may have said it that is not in the store yet."""
         self._gain(now_us)
         if self._stored[1] or self.count < LEAST:
             self._closed_us = now_us - max(self._stored[1], interval_us)
@@ -76,7 +78,8 @@ class Credits:
         return True
 
     def access(self, now_us, interval_us):
-        """Whether the frame that is sent now may offer access. interval_us: at most so long until the next one."""
+        """Whether the frame that is sent now may offer access. interval_us: at most so long until the next
+        one."""
         self._gain(now_us)
         if self.held:
             self._closed_us = None
@@ -103,14 +106,15 @@ class Credits:
         return self.count >= self._stored[0]
 
     def timed(self, now_us, interval_us):
-        """Whether a restart within interval_us would find no less time without access than there was, or none if there is
-        access."""
+        """Whether a restart within interval_us would find no less time without access than there was, or none
+        if there is access."""
         without_us = self._without_us(now_us, interval_us)
         return without_us <= self._stored[1] and (without_us > 0) == (self._stored[1] > 0)
 
     def export(self, now_us, interval_us):
-        """What is to be stored, for `interval_us` at least: fewer than the present credits, so that the next ones may be spent,
-        and more than the time without access, so that power cuts never make it longer (CRD-05)."""
+        """What is to be stored, for `interval_us` at least: fewer than the present credits, so that the next
+        ones may be spent, and more than the time without access, so that power cuts never make it longer
+        (CRD-05)."""
         self._before = self._stored
         without_us = self._without_us(now_us, interval_us)
         if without_us:  # nothing is spent

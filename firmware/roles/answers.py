@@ -1,4 +1,5 @@
-"""What a meter says to a partner: acknowledgements and responses (sheets oms-requirements 4.2, 9, 10.1; en13757-7-security 3.3).
+"""What a meter says to a partner: acknowledgements and responses (sheets oms-requirements 4.2, 9, 10.1;
+en13757-7-security 3.3).
 
 Place: upon meter.py, below commanded.py, which decides what is said (the list is in window_meter.py)."""
 
@@ -25,8 +26,9 @@ _LONGEST = const(255)  # L
 
 
 class Response:
-    """What the next RSP-UD says. code: application error, or None. ci: of the answer as (short, long), None for the standard
-    or selected response. status: application bits. key_id: of the communication key. done_us: until then it is busy."""
+    """What the next RSP-UD says. code: application error, or None. ci: of the answer as (short, long), None
+    for the standard or selected response. status: application bits. key_id: of the communication key.
+    done_us: until then it is busy."""
 
     def __init__(self, code=None, codes=None, data=b"", status=0, key_id=MASTER, done_us=0):
         self.code = code
@@ -73,8 +75,8 @@ class Answers(Meter):
         return finished(out)
 
     def _answer(self, asked, wall_us, alarm=None):
-        """(RSP-UD, Persist or None that it needs), or None at the end of the message counter. alarm: what is to be told
-        instead of the response, as ((short, long) CI, data)."""
+        """(RSP-UD, Persist or None that it needs), or None at the end of the message counter. alarm: what is
+        to be told instead of the response, as ((short, long) CI, data)."""
         more = self._parts and asked.kind == "REQ-UD2" and asked.tpl is None
         if more and self._parts[0] == asked.link.address.link_bytes():
             return self._next_part(asked), None
@@ -94,9 +96,9 @@ class Answers(Meter):
     def _protected(
         self, out, codes, access_number, status, secret, clear, key_id=MASTER, content=0, asked=None
     ):
-        """(telegram, Persist or None that it needs) of link layers `out` and a message in the meter's profile; None at the end
-        of the message counter. secret, clear: application bytes. content: bits CC of the configuration field. asked: the request to a response,
-        which may be fragmented."""
+        """(telegram, Persist or None that it needs) of link layers `out` and a message in the meter's
+        profile; None at the end of the message counter. secret, clear: application bytes. content: bits CC of
+        the configuration field. asked: the request to a response, which may be fragmented."""
         counter = self._counter(key_id) if self.profile.security_mode > 5 else None
         if counter and not counter.take():
             self._count("exhausted")
@@ -155,7 +157,8 @@ class Answers(Meter):
         return split or asked is None or not self.carries or self.carries(self._chips(finished(whole)))
 
     def _in_parts(self, out, payloads, asked):
-        """The first telegram of an answer with link layers `out` whose message is split into these payloads."""
+        """The first telegram of an answer with link layers `out` whose message is split into these
+        payloads."""
         self._parts = (asked.link.address.link_bytes(), payloads)
         return self._next_part(asked)
 
@@ -168,7 +171,8 @@ class Answers(Meter):
         return finished(out)
 
     def _content(self, response, wall_us):
-        """(CI codes, status, bytes to be encrypted, bytes in clear, key id) of a response that is no error."""
+        """(CI codes, status, bytes to be encrypted, bytes in clear, key id) of a response that is no
+        error."""
         profile = self.profile
         if response is None:
             alarm = self.device.status if self.device else 0

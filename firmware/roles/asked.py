@@ -9,8 +9,9 @@ from ..link import control, frame_a, frame_b
 from ..link import telegram as link_telegram
 from ..transport import authentication, header
 
-# A frame for this meter. kind: name of its C-field, None if that is unknown. raw: bytes without link CRCs. link, afl, tpl: its
-# layers. number: the access number that counts. at_us, end_us: of its sync word and of its last chip.
+# A frame for this meter. kind: name of its C-field, None if that is unknown. raw: bytes without link CRCs.
+# link, afl, tpl: its layers. number: the access number that counts. at_us, end_us: of its sync word and of
+# its last chip.
 Asked = namedtuple("Asked", ("kind", "raw", "link", "afl", "tpl", "number", "at_us", "end_us"))
 
 
@@ -20,7 +21,8 @@ def who(asked):
 
 
 def take(event, profile, now_us):
-    """The frame of a radio.Event as Asked, if it is whole and for the meter of this roles.meter.Profile; else None."""
+    """The frame of a radio.Event as Asked, if it is whole and for the meter of this roles.meter.Profile; else
+    None."""
     try:
         strip = frame_b.strip if event.frame_format == "B" else frame_a.strip
         return _read(profile, strip(event.frame), event.at_us, event.end_us or now_us)

@@ -1,13 +1,13 @@
-"""What a meter does with the commands and requests that reach it, and what it says to them; when, is not decided here but in
-window_meter.py.
+"""What a meter does with the commands and requests that reach it, and what it says to them; when, is not
+decided here but in window_meter.py.
 
-Sheets en13757-7-security 3.3, 10.1, 11 and oms-requirements 10.1, 14.4, 14.5. SND-UD is acknowledged and its result fetched
-with REQ-UD2, SND-UD2 is answered with it. Commands are protected with the meter's own profile, A, B or D; whatever is not gets
-an application error in clear and changes nothing. What a command changes is stored before it is answered; if that fails,
-nothing has changed and there is no answer.
+Sheets en13757-7-security 3.3, 10.1, 11 and oms-requirements 10.1, 14.4, 14.5. SND-UD is acknowledged and its
+result fetched with REQ-UD2, SND-UD2 is answered with it. Commands are protected with the meter's own profile,
+A, B or D; whatever is not gets an application error in clear and changes nothing. What a command changes is
+stored before it is answered; if that fails, nothing has changed and there is no answer.
 
-Inferred: in profile A no key is changed, since nobody could tell an old command from a new one. Secured application data have
-a counter of their own and are taken.
+Inferred: in profile A no key is changed, since nobody could tell an old command from a new one. Secured
+application data have a counter of their own and are taken.
 """
 
 from collections import namedtuple
@@ -43,9 +43,10 @@ Executed = namedtuple("Executed", ("key_id", "protocol", "apdu"))
 
 
 class CommandedMeter(Answers):
-    """profile: roles.meter.Profile of security mode 5, 7 or 10; its key is replaced by the active master key. entropy: as for
-    a Meter. keys, storage_key: see KeyHolder. device: None, or the application above it (roles/device.py). What secured
-    commands ask for comes out as Deliver(Executed) too. state: what the last Persist held.
+    """profile: roles.meter.Profile of security mode 5, 7 or 10; its key is replaced by the active master key.
+    entropy: as for a Meter. keys, storage_key: see KeyHolder. device: None, or the application above it
+    (roles/device.py). What secured commands ask for comes out as Deliver(Executed) too. state: what the last
+    Persist held.
 
     More counters: executed, rolled_back, `error.<code>` (two hex digits).
     """
@@ -88,7 +89,8 @@ class CommandedMeter(Answers):
             )
 
     def _present(self, now_us, wall_us):
-        """Before anything else at each event: what time it is. Returns UTC as the device knows it, or None."""
+        """Before anything else at each event: what time it is. Returns UTC as the device knows it, or
+        None."""
         self._now_us = now_us
         self._before = None
         if self.device is None:
@@ -142,7 +144,8 @@ class CommandedMeter(Answers):
         self._alarm = None
 
     def _join(self, asked):
-        """The command whose last fragment came (sheet oms-requirements 14.7); None while some are outstanding."""
+        """The command whose last fragment came (sheet oms-requirements 14.7); None while some are
+        outstanding."""
         from ..transport import fragmentation, header
 
         if self._fragments is None:
@@ -192,7 +195,8 @@ class CommandedMeter(Answers):
                 self.profile.registers[place].value = value
 
     def _open(self, raw, tpl, afl):
-        """(application error, None) or (None, Opened) of an authentic new command (security sheet 11, 11.1)."""
+        """(application error, None) or (None, Opened) of an authentic new command (security sheet 11,
+        11.1)."""
         own = self.profile.security_mode
         if tpl is None:
             return _MESSAGE_STRUCTURE, None
@@ -211,9 +215,8 @@ class CommandedMeter(Answers):
             )
         except OmsError as error:
             return _ERRORS.get(error.code, _SECURITY), None
-        hidden = opened.encrypted_bytes or (
-            own != 5 and not opened.payload
-        )  # an application reset says nothing
+        # An application reset says nothing.
+        hidden = opened.encrypted_bytes or (own != 5 and not opened.payload)
         if not hidden or not (opened.authenticated or own == 5):
             return error_codes.TOO_WEAK, None
         if own != 5 and opened.counter <= self._counter(opened.key_id).value:
@@ -300,7 +303,8 @@ class CommandedMeter(Answers):
         )
 
     def _rollback(self):
-        """Nothing was stored: no command was executed, and its answer will not go out, nor a fragment of it."""
+        """Nothing was stored: no command was executed, and its answer will not go out, nor a fragment of
+        it."""
         self._parts = None
         if self._before is None:
             return

@@ -1,8 +1,9 @@
-"""The gateway: a collector that also speaks, in the windows of its meters (OMS Vol.2 4.3.3, 5.2.6, Annex I, Annex L).
+"""The gateway: a collector that also speaks, in the windows of its meters (OMS Vol.2 4.3.3, 5.2.6, Annex I,
+Annex L).
 
-What a window of some milliseconds needs is made before the meter speaks and handed out by `reply`; for the long ones of mode C2
-it is made when the meter has spoken and handed out shortly before the window, so that others are heard meanwhile.
-Access numbers, message counters and orders are stored before a telegram that relies on them is sent.
+Here: orders, what is heard of the meters, what is told and stored. When it speaks: windows.py; what it says:
+session.py. Access numbers, message counters and orders are stored before a telegram that relies on them is
+sent.
 """
 
 from collections import namedtuple
@@ -20,11 +21,12 @@ from .seen import Seen
 from .session import DOUBT, Session
 from .windows import COVERS, Windows, longest
 
-# step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer edge of its window),
-# "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's result, with authenticated: whether the
-# meter has proved that it comes from it, and from behind the command; an ACK is in clear and proves nothing, SEC-02), "failed"
-# (why), "expired", "cancelled". number: of the order; None for what the gateway does of its own accord: "demand" (ACK of an
-# ACC-DMD), "closed" (SND-NKE), "counter" (that of the meter is near its end). meter: name of the Partner. at_us: board's clock.
+# step: "queued", "waiting" (for the meter), "retry", "sent" (margin_us: from the first chip to the nearer
+# edge of its window), "late", "acknowledged", "answered", "refused" (NACK), "done" (detail: the order's
+# result, with authenticated: whether the meter has proved that it comes from it, and from behind the command;
+# an ACK is in clear and proves nothing, SEC-02), "failed" (why), "expired", "cancelled". number: of the
+# order; None for what the gateway does of its own accord: "demand" (ACK of an ACC-DMD), "closed" (SND-NKE),
+# "counter" (that of the meter is near its end). meter: name of the Partner. at_us: board's clock.
 OrderEvent = namedtuple("OrderEvent", ("number", "meter", "step", "detail", "at_us", "margin_us"))
 
 _SOFT_US = const(1000000)
@@ -35,10 +37,11 @@ _OWN = ("SND-NR", "SND-IR", "ACC-DMD")
 
 
 class Gateway(Windows):
-    """collector: roles.collector.Collector. address: ours. partners: [roles.partner.Partner]. entropy: at least 16 random
-    bytes. state: what the last Persist held. install: whose SND-IR are confirmed: "none", "known" (partners), or a list of
-    Addresses. demands: whether an ACC-DMD of a partner is answered. arming: False leaves `reply` without an answer, for
-    measuring. restore: function of a stored order, None: orders.restore.
+    """collector: roles.collector.Collector. address: ours. partners: [roles.partner.Partner]. entropy: at
+    least 16 random bytes. state: what the last Persist held. install: whose SND-IR are confirmed: "none",
+    "known" (partners), or a list of Addresses. demands: whether an ACC-DMD of a partner is answered. arming:
+    False leaves `reply` without an answer, for measuring. restore: function of a stored order, None:
+    orders.restore.
 
     counters: those of the collector, and sent, late, unstored.
     """
@@ -89,7 +92,8 @@ class Gateway(Windows):
     # --- for the owner ---
 
     def partner(self, meter):
-        """The Partner of an Address, which may be a pattern. MisuseError if there is none, or more than one."""
+        """The Partner of an Address, which may be a pattern. MisuseError if there is none, or more than
+        one."""
         found = [one for one in self.partners if one.pattern.matches(meter)]
         if len(found) != 1:
             raise MisuseError(
@@ -99,7 +103,8 @@ class Gateway(Windows):
         return found[0]
 
     def queue(self, meter, order, now_us, expires_us=None):
-        """Take an order for a meter; its number. It is told behind the next `tick`, which stores it and is due now."""
+        """Take an order for a meter; its number. It is told behind the next `tick`, which stores it and is
+        due now."""
         at = self.partners.index(self.partner(meter))
         number = self._book.put(at, order, expires_us)
         self._tell(number, at, "queued", " ".join(order.words), now_us)
@@ -169,7 +174,8 @@ class Gateway(Windows):
         return self._out(actions, None, now_us, wall_us)
 
     def beside(self, actions, now_us):
-        """What the collector asks for behind something that another radio has heard: told, and stored with the rest."""
+        """What the collector asks for behind something that another radio has heard: told, and stored with
+        the rest."""
         told = [one for one in actions if not isinstance(one, Persist)]
         if len(told) < len(actions):
             self._soft = True

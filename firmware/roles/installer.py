@@ -1,7 +1,8 @@
-"""The gateway's part in installing meters (OMS Vol.2 5.2.6, 4.3.2.4; oms-requirements sheet 14.2; link sheet 8.7).
+"""The gateway's part in installing meters (OMS Vol.2 5.2.6, 4.3.2.4; oms-requirements sheet 14.2; link sheet
+8.7).
 
-A SND-IR that was heard directly gets a SND-NKE some seconds later, which tells a service tool who hears the meter and how
-well. CNF-IR takes the meter over: only where the owner allows it.
+A SND-IR that was heard directly gets a SND-NKE some seconds later, which tells a service tool who hears the
+meter and how well. CNF-IR takes the meter over: only where the owner allows it.
 """
 
 from collections import namedtuple
@@ -11,8 +12,8 @@ from ..portable import const
 from .partner import echo, farewell, level_of
 from .seen import FAMILIES
 
-# step: "heard" (a SND-IR; detail: how well, in dBm, or None), "confirmed" (CNF-IR was sent), "told" (SND-NKE was sent). meter:
-# Address. margin_us: to the nearer edge of the window.
+# step: "heard" (a SND-IR; detail: how well, in dBm, or None), "confirmed" (CNF-IR was sent), "told" (SND-NKE
+# was sent). meter: Address. margin_us: to the nearer edge of the window.
 Installation = namedtuple("Installation", ("meter", "step", "detail", "at_us", "margin_us"))
 
 CONFIRM, TELL = "confirmed", "told"  # steps of what was sent
@@ -23,8 +24,8 @@ _LEAD_US = const(100000)
 
 
 class Installer:
-    """gateway: our Address. install: "none", "known" or a list of Addresses, which may be patterns. entropy: has
-    `number(below)`."""
+    """gateway: our Address. install: "none", "known" or a list of Addresses, which may be patterns. entropy:
+    has `number(below)`."""
 
     def __init__(self, gateway, install, entropy):
         self.gateway = gateway
@@ -34,8 +35,8 @@ class Installer:
         self._waiting = []  # (at_us, mode, telegram, Address), SND-NKE to be sent
 
     def heard(self, seen, event, partner=None):
-        """A SND-IR, not from a repeater: SND-NKE is to follow. partner: whose it is, if it is of the configuration. The
-        Installation to be told."""
+        """A SND-IR, not from a repeater: SND-NKE is to follow. partner: whose it is, if it is of the
+        configuration. The Installation to be told."""
         low, high = timing.INSTALLATION_NKE_US
         again = [one for one in self._waiting if one[3].link_bytes() == seen.address.link_bytes()]
         if len(self._waiting) < _MOST and not again:

@@ -1,7 +1,7 @@
-"""The ladders of a gateway with one meter, as a table (OMS Vol.2 5.2.4, 7.2.3, M.1.5, M.1.7, Annex L; oms-requirements sheet 14.3
-to 14.8). roles/session.py walks it.
+"""The ladders of a gateway with one meter, as a table (OMS Vol.2 5.2.4, 7.2.3, M.1.5, M.1.7, Annex L;
+oms-requirements sheet 14.3 to 14.8). roles/session.py walks it.
 
-    SND-UD until ACK or NACK, then REQ-UD2 for what it came to; SND-UD2 and REQ-UD until RSP-UD; SND-NKE at the end.
+    SND-UD until ACK or NACK, then REQ-UD2 for what it came to; SND-UD2 and REQ-UD until RSP-UD; then SND-NKE.
 """
 
 REST = "rest"
@@ -15,9 +15,11 @@ CLOSE, CLOSED = "close", "closed"  # SND-NKE is to be sent; was sent
 # What a datagram of this state is; of every other one REQ-UD2.
 KINDS = {COMMAND: "SND-UD", COMMAND2: "SND-UD2", ALARM: "REQ-UD1", CLOSE: "SND-NKE"}
 
-# (state, event): (next state, what to do). Events: kinds of exchanges; "done" (ACK, nothing else wanted), "wanted", "busy", "error" (ACK by its status), "nack", "piece"
-# (ACK of a fragment), "answer", "not yet" (RSP-UD, the meter is busy), "part" (RSP-UD, a fragment), "stale" (the meter may
-# have forgotten the access number), "lapsed" (it has no response any more), "silence" (all tries are over), "sent", "over" (its cycle has ended).
+# (state, event): (next state, what to do). Events: kinds of exchanges; "done" (ACK, nothing else wanted),
+# "wanted", "busy", "error" (ACK by its status), "nack", "piece" (ACK of a fragment), "answer", "not yet"
+# (RSP-UD, the meter is busy), "part" (RSP-UD, a fragment), "stale" (the meter may have forgotten the access
+# number), "lapsed" (it has no response any more), "silence" (all tries are over), "sent", "over" (its cycle
+# has ended).
 TABLE = {
     (START, "SND-UD"): (COMMAND, "make"),
     (START, "SND-UD2"): (COMMAND2, "make"),

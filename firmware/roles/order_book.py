@@ -1,4 +1,5 @@
-"""The orders that wait in a gateway, per meter and in their order, over restarts (nothing is lost without a word)."""
+"""The orders that wait in a gateway, per meter and in their order, over restarts (nothing is lost without a
+word)."""
 
 from collections import namedtuple
 
@@ -6,15 +7,16 @@ from ..errors import MisuseError, OmsError
 from ..portable import const
 from .orders import DONE, MORE
 
-# What is pending. step: "queued", or "waiting" for the one that is under way. expires_us: board's clock, or None.
+# What is pending. step: "queued", or "waiting" for the one that is under way. expires_us: board's clock, or
+# None.
 Pending = namedtuple("Pending", ("number", "meter", "words", "step", "expires_us"))
 
 MOST = const(64)  # per meter
 
 
 class Entry:
-    """number: of the order; None for what the gateway asks of its own accord, which is not stored. until_us: when it expires, as
-    UTC, where that is known."""
+    """number: of the order; None for what the gateway asks of its own accord, which is not stored. until_us:
+    when it expires, as UTC, where that is known."""
 
     def __init__(self, number, order, expires_us=None, until_us=None):
         self.number = number
@@ -24,7 +26,8 @@ class Entry:
 
 
 class OrderBook:
-    """meters: how many. restore: function of what an order's export gave, that returns the order; None: orders.restore."""
+    """meters: how many. restore: function of what an order's export gave, that returns the order; None:
+    orders.restore."""
 
     def __init__(self, meters, restore=None):
         self._queues = [[] for _ in range(meters)]
@@ -77,7 +80,8 @@ class OrderBook:
         self._queues[at] = [entry for entry in self._queues[at] if entry.order is not order]
 
     def end(self, number, name, step, detail):
-        """An order has ended: `export` holds it until it was stored once, so that a restart tells what nobody may have heard."""
+        """An order has ended: `export` holds it until it was stored once, so that a restart tells what nobody
+        may have heard."""
         self._ended.append([number, name, step, detail])
 
     def store(self):
@@ -129,9 +133,9 @@ class OrderBook:
         return {"next": self._next, "orders": orders, "ended": self._ended}
 
     def restore(self, state, names, keys, now_us):
-        """Take what `export` gave; time that has passed while nobody looked is counted where UTC is known. names, keys: of the
-        meters. Returns what has ended: [(number, name, step, detail)]. ValueError, TypeError or KeyError if it
-        is no export."""
+        """Take what `export` gave; time that has passed while nobody looked is counted where UTC is known.
+        names, keys: of the meters. Returns what has ended: [(number, name, step, detail)]. ValueError,
+        TypeError or KeyError if it is no export."""
         from . import orders
 
         ended = [tuple(one) for one in state["ended"] if len(one) == 4]

@@ -1,5 +1,5 @@
-"""A meter as its gateway knows it: addresses, keys and counters, access numbers, and the telegrams that go to it
-(OMS Vol.2 3.1.3, 7.2.2.1, 9.3.2.4; oms-requirements sheet 3, 4, 6.1; security sheet 10.1, 11).
+"""A meter as its gateway knows it: addresses, keys and counters, access numbers, and the telegrams that go to
+it (OMS Vol.2 3.1.3, 7.2.2.1, 9.3.2.4; oms-requirements sheet 3, 4, 6.1; security sheet 10.1, 11).
 """
 
 from ..errors import MisuseError
@@ -36,8 +36,9 @@ _PADDED = (0x53, 0x55, 0xC0, 0xC3)
 
 
 class Side:
-    """A communication key of the meter. version, key: as handed in. sent: our last message counter (C_GW). heard: the last
-    authentic one of the meter (C''_M). told: whether it was said that this is near its end."""
+    """A communication key of the meter. version, key: as handed in. sent: our last message counter (C_GW).
+    heard: the last authentic one of the meter (C''_M). told: whether it was said that this is near its
+    end."""
 
     def __init__(self, version, key):
         self.version = version
@@ -48,13 +49,15 @@ class Side:
 
 
 class Partner:
-    """address: the meter's application address, a pattern until it was heard whole. key: its master key, or None.
-    profile: OMS security profile "A", "B" or "D"; None: that with which it was heard, or none where there is no key. version:
-    of the key. keys: function (KeyID, version or None for the active one) that gives (version, Key) or None.
-    allocated: False for a service tool, which names itself and the meter in every telegram.
+    """address: the meter's application address, a pattern until it was heard whole. key: its master key, or
+    None. profile: OMS security profile "A", "B" or "D"; None: that with which it was heard, or none where
+    there is no key. version: of the key. keys: function (KeyID, version or None for the active one) that
+    gives (version, Key) or None. allocated: False for a service tool, which names itself and the meter in
+    every telegram.
 
-    meter, link: Addresses as heard: of the application, and of who sends for it (an adapter, or the same), or None. mode:
-    "S2", "T2" or "C2", or None. period_us: t_TxD, as heard. access: when it listens. level: reception level for the status byte.
+    meter, link: Addresses as heard: of the application, and of who sends for it (an adapter, or the same), or
+    None. mode: "S2", "T2" or "C2", or None. period_us: t_TxD, as heard. access: when it listens. level:
+    reception level for the status byte.
     """
 
     kept_us = timing.CYCLE_END_US[0]  # so long it keeps the access number of what it has received, at least
@@ -185,8 +188,8 @@ class Partner:
         return self.access is not None and self.access.state == ALWAYS
 
     def believed(self, meter, link, mode):
-        """A message that is as well protected as can be expected came from this address, in this security mode. link:
-        link.telegram.Link."""
+        """A message that is as well protected as can be expected came from this address, in this security
+        mode. link: link.telegram.Link."""
         if self.meter is None or self.meter == meter:
             self._know(meter, link.address)
             self.with_ell = link.ell is not None
@@ -218,8 +221,8 @@ class Partner:
         return self.message
 
     def telegram(self, gateway, kind, number, payload, named=False):
-        """Bytes without link CRCs. kind: "SND-UD", ...; payload: behind the ELL. named: the receiver in the ELL, though a
-        meter that has no adapter needs none."""
+        """Bytes without link CRCs. kind: "SND-UD", ...; payload: behind the ELL. named: the receiver in the
+        ELL, though a meter that has no adapter needs none."""
         return build(gateway, self._c_field(kind), self._ell(number, named) + payload)
 
     def _c_field(self, kind):
@@ -248,8 +251,8 @@ class Partner:
         return True
 
     def seal(self, ci, data, side, named):
-        """[payloads] of the datagrams that carry application data; more than one is fragmented. side: whose key and counter.
-        named: the key version is told. MisuseError if they are too long for a message."""
+        """[payloads] of the datagrams that carry application data; more than one is fragmented. side: whose
+        key and counter. named: the key version is told. MisuseError if they are too long for a message."""
         from ..application import sitp_blocks
 
         if len(data) > _MESSAGE:
@@ -371,12 +374,14 @@ def build(gateway, c_field, payload):
 
 
 def level_of(rssi_dbm):
-    """Status byte of a gateway: how strong it hears the meter, 0 where that is not known (security sheet 3.2)."""
+    """Status byte of a gateway: how strong it hears the meter, 0 where that is not known (security sheet
+    3.2)."""
     return 0 if rssi_dbm is None else max(1, min(0x3F, (rssi_dbm + 130) // 2))
 
 
 def echo(gateway, c_field, seen, level, named=False):
-    """ACK or CNF-IR to what was heard: with the meter's own numbers (7.2.2.1). It names the meter where that has named us."""
+    """ACK or CNF-IR to what was heard: with the meter's own numbers (7.2.2.1). It names the meter where that
+    has named us."""
     named = named or seen.receiver is not None
     adapter = seen.link.address.link_bytes() != seen.address.link_bytes()
     out = b""

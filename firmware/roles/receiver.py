@@ -1,4 +1,5 @@
-"""When the receiver of a bidirectional meter is on: the access machine (link/access.py) and the actions that it comes to.
+"""When the receiver of a bidirectional meter is on: the access machine (link/access.py) and the actions that
+it comes to.
 
 Place: held by window_meter.py; it knows no frames, only instants."""
 
@@ -17,9 +18,11 @@ _QUICK_US = 50000  # where the response delay is shorter, it starts as the trans
 
 
 class Receiver:
-    """mode, period_us: see link.access.Access. rights: UNIDIRECTIONAL, LIMITED or UNLIMITED. cc: CC field of the meter's frames.
+    """mode, period_us: see link.access.Access. rights: UNIDIRECTIONAL, LIMITED or UNLIMITED. cc: CC field of
+    the meter's frames.
 
-    access: the machine. quick: windows open just behind a transmission. listens: whether the node was told to listen.
+    access: the machine. quick: windows open just behind a transmission. listens: whether the node was told to
+    listen.
     """
 
     def __init__(self, mode, rights, cc, period_us):

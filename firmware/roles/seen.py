@@ -1,4 +1,5 @@
-"""A frame of a meter, looked at just so far as a gateway needs to know whose it is and when it may be answered."""
+"""A frame of a meter, looked at just so far as a gateway needs to know whose it is and when it may be
+answered."""
 
 from ..link import control, extended, frame_a, frame_b
 from ..link import telegram as link_telegram
@@ -21,9 +22,10 @@ _AFL = const(0x90)
 
 
 class Seen:
-    """raw: without link CRCs. link: link.telegram.Link. tpl: Tpl, None where there is none. kind: "SND-NR", ..., None for what is
-    not sent by a meter. address: of the application. receiver: ELLA, as eight bytes of the link, or None. number: LL-ACC. cc: CC field, or what the configuration field has of it
-    (7.2.4.8); None without either. hops: 1 from a repeater.
+    """raw: without link CRCs. link: link.telegram.Link. tpl: Tpl, None where there is none. kind: "SND-NR",
+    ..., None for what is not sent by a meter. address: of the application. receiver: ELLA, as eight bytes of
+    the link, or None. number: LL-ACC. cc: CC field, or what the configuration field has of it (7.2.4.8); None
+    without either. hops: 1 from a repeater.
 
     Raises OmsError if the frame is damaged.
     """
@@ -62,8 +64,8 @@ class Seen:
 
 
 class Glance:
-    """A frame of a meter that sends for itself and has an ELL, as far as it takes to answer it: kind, number, cc, hops and receiver
-    as in Seen; sender: LLA, eight bytes. kind is None for what needs a closer look.
+    """A frame of a meter that sends for itself and has an ELL, as far as it takes to answer it: kind, number,
+    cc, hops and receiver as in Seen; sender: LLA, eight bytes. kind is None for what needs a closer look.
 
     Raises OmsError if the frame is damaged.
     """

@@ -1,8 +1,9 @@
 """What a gateway and one meter say to each other about an order: the ladders of ladder.py, walked.
 
-Behind the time for which a meter keeps an access number silence is told to the order, which knows whether it may be repeated.
-An authentic message of the meter with a lower counter than ours proves that it has not taken the command; and a command that
-must not be executed twice is sent again as it was, since the meter takes no counter twice.
+Behind the time for which a meter keeps an access number silence is told to the order, which knows whether it
+may be repeated. An authentic message of the meter with a lower counter than ours proves that it has not taken
+the command; and a command that must not be executed twice is sent again as it was, since the meter takes no
+counter twice.
 """
 
 from ..application import telegram as application
@@ -27,8 +28,9 @@ _STRONG[7] = _STRONG[10] = _STRONG[0][2:]
 
 
 class Session(Talk):
-    """order, number: under way, or None and 0. told: [(step, detail)] for who has ordered. ended: an order that has ended, until
-    it is taken out of the queue. changed: (KeyID, version, Key) that was adopted, until it is told."""
+    """order, number: under way, or None and 0. told: [(step, detail)] for who has ordered. ended: an order
+    that has ended, until it is taken out of the queue. changed: (KeyID, version, Key) that was adopted, until
+    it is told."""
 
     def __init__(self, gateway, partner):
         super().__init__(gateway, partner)
@@ -77,7 +79,8 @@ class Session(Talk):
         self.state = CLOSE if partner.awake else REST
 
     def outdated(self, at_us):
-        """Whether the datagram tells the time, and not that of at_us; what was sent told that at which it was sent."""
+        """Whether the datagram tells the time, and not that of at_us; what was sent told that at which it was
+        sent."""
         one = self.datagram
         timed = one is not None and self.commanding and self.order.timed
         return timed and (one.tries > 0 or abs(at_us - one.for_us) > FRESH_US)
@@ -126,7 +129,8 @@ class Session(Talk):
     # --- what is sent ---
 
     def prepare(self, at_us, now_us, wall_us):
-        """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC then, or None."""
+        """Make the datagram that is due, if there is none. at_us: when the meter will have it; wall_us: UTC
+        then, or None."""
         try:
             self._make(at_us, now_us, wall_us)
         except OmsError as error:
@@ -221,7 +225,8 @@ class Session(Talk):
         return now_us < self._busy_until_us
 
     def overheard(self, seen, now_us, wall_us):
-        """What is not for us. While a new key is introduced: a message between the exchanges may be the first under it."""
+        """What is not for us. While a new key is introduced: a message between the exchanges may be the first
+        under it."""
         if seen.kind in ANSWERS:
             self._mixed = True
         if self.order is None or self.partner.rival is None or seen.kind != "SND-NR":
@@ -235,7 +240,8 @@ class Session(Talk):
             self._outcome(self.order.changed(wall_us), now_us)
 
     def _opened(self, seen, now_us, formats):
-        """The Telegram of an answer, if it is protected as it must be and is new, or a fragment of one; else None."""
+        """The Telegram of an answer, if it is protected as it must be and is new, or a fragment of one; else
+        None."""
         if self._fragments is None:
             self._fragments = Reassembly(1)
         partner = self.partner
@@ -265,8 +271,8 @@ class Session(Talk):
         return None
 
     def _new(self, side, counter):
-        """Whether an authentic message was never heard: its counter is above all, or it was made since we asked and others of the
-        meter have overtaken it, as they do where a cycle repeats it behind a slot."""
+        """Whether an authentic message was never heard: its counter is above all, or it was made since we
+        asked and others of the meter have overtaken it, as they do where a cycle repeats it behind a slot."""
         if counter > side.heard:
             return True
         asked = self._since is not None and self._since[0] is side

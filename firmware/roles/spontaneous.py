@@ -1,5 +1,5 @@
-"""What a bidirectional meter sends by itself: SND-NR, ACC-NR and ACC-DMD in its slots, SND-IR and ACC-DMD beside them
-(OMS Vol.2 4.3.2, 5.2.4; Annex N.7, N.10; link sheet 8.4, 8.7, 9.5, 9.6).
+"""What a bidirectional meter sends by itself: SND-NR, ACC-NR and ACC-DMD in its slots, SND-IR and ACC-DMD
+beside them (OMS Vol.2 4.3.2, 5.2.4; Annex N.7, N.10; link sheet 8.4, 8.7, 9.5, 9.6).
 
 Place: upon commanded.py, below window_meter.py, which hands it out."""
 
@@ -19,9 +19,7 @@ from .receiver import LIMITED, UNIDIRECTIONAL, UNLIMITED
 LEAD_US = 120000  # a frame that has no window is handed to the radio so long before
 CLOSED = 0x04  # B and A: bidirectional, no window now
 _SECOND = const(1000000)
-SLOT_US = (
-    500  # a synchronous frame is handed out as a window of so much to either side: no host makes it early
-)
+SLOT_US = 500  # a synchronous frame is a window of so much to either side: no host makes it early
 _APART_US = 10000  # between a frame and the handing out of the next
 _ROOM_US = 3000000  # between an asynchronous frame and the next slot
 _DEMAND_US = 60000000  # an access demand is repeated
@@ -30,8 +28,8 @@ _REGISTRATION = 190  # bytes that fit one telegram whatever protects it
 _STATIC = 2  # content bits of the configuration field
 
 OWN = "own"
-# What is to be sent, or was handed to the radio. what: OWN or another word of window_meter. cc: CC field; without an ELL, the
-# bits B and A.
+# What is to be sent, or was handed to the radio. what: OWN or another word of window_meter. cc: CC field;
+# without an ELL, the bits B and A.
 Frame = namedtuple("Frame", ("what", "telegram", "at_us", "until_us", "cc"))
 
 
@@ -64,7 +62,8 @@ class Spontaneous(CommandedMeter):
         self._turn = fillers  # slots since the last SND-NR
         self._installing = None  # [when the next SND-IR is due, end, how many were sent]
         self._demand_us = None  # when the next ACC-DMD is due
-        # TPL access number of the last SND-IR: in mode 5 it makes the initialisation vector, and a start begins elsewhere.
+        # TPL access number of the last SND-IR: in mode 5 it makes the initialisation vector, and a start
+        # begins elsewhere.
         self._number = entropy[-1]
 
     def _present(self, now_us, wall_us):
@@ -109,7 +108,8 @@ class Spontaneous(CommandedMeter):
         return self.profile.nominal_us + self.profile.nominal_us // 31
 
     def _empty(self, c_field, synchronous):
-        """ACC-NR and ACC-DMD. The one has a TPL only where nothing else names access number or meter (Table 28)."""
+        """ACC-NR and ACC-DMD. The one has a TPL only where nothing else names access number or meter (Table
+        28)."""
         profile = self.profile
         out = bytearray((0, c_field)) + profile.address.link_bytes()
         bit = extended.SYNCHRONOUS if synchronous else 0
@@ -126,7 +126,8 @@ class Spontaneous(CommandedMeter):
         return self.rights and self.device is not None and self.device.alarm() is not None
 
     def _own_us(self):
-        """When the next frame beside the slots is due, or None. It needs room: its window is closed before the next slot."""
+        """When the next frame beside the slots is due, or None. It needs room: its window is closed before
+        the next slot."""
         if self.access.state not in (windows.REST, windows.ALWAYS) or self._pending:
             return None
         due_us = self._installing[0] if self._installing else None
@@ -197,15 +198,16 @@ class Spontaneous(CommandedMeter):
 
 
 def _wait_us(address, count):
-    """From SND-IR number `count` to the next one: 30 to 60 s, another time for each, and for each meter; a slot may move it."""
+    """From SND-IR number `count` to the next one: 30 to 60 s, another time for each, and for each meter; a
+    slot may move it."""
     least, most = timing.INSTALLATION_REPEAT_US
     spread = sum(address.link_bytes()) * 37 + count * 101 & 0xFF
     return least + _SECOND + (most - least - 2 * _SECOND - 2 * _ROOM_US) * spread // 256
 
 
 def marked(telegram, cc, repeated=False):
-    """A telegram with these bits B, A and D in its CC field, or where it has none, B and A in the configuration field of its
-    header. repeated: bit S is cleared."""
+    """A telegram with these bits B, A and D in its CC field, or where it has none, B and A in the
+    configuration field of its header. repeated: bit S is cleared."""
     if len(telegram) == 10:
         return telegram
     out = bytearray(telegram)

@@ -1,8 +1,9 @@
-"""One datagram at a time between a gateway and a meter: made, sent in windows until it is answered, and who may say when
-(OMS Vol.2 5.2.4, 7.2.2.1, Annex I; link sheet 8.3, 8.4).
+"""One datagram at a time between a gateway and a meter: made, sent in windows until it is answered, and who
+may say when (OMS Vol.2 5.2.4, 7.2.2.1, Annex I; link sheet 8.3, 8.4).
 
-The meter keeps the access number of what it has received until its frequent access cycle ends, and executes nothing twice
-within. Behind that it may: so it is noted when a datagram was first sent, and what proves that the meter has not taken it.
+The meter keeps the access number of what it has received until its frequent access cycle ends, and executes
+nothing twice within. Behind that it may: so it is noted when a datagram was first sent, and what proves that
+the meter has not taken it.
 """
 
 from ..link import collision
@@ -17,9 +18,10 @@ _NEAR_COUNTER = const(16)  # a counter is made anew before the meter's own messa
 
 
 class Datagram:
-    """kind: "SND-UD", ...; number, message: access numbers of link and message. counter, side: of one that is protected. for_us:
-    when the meter is to have it. first_us: end of its first transmission that the meter may have received and kept, or None. tries: transmissions. proven: the
-    meter has not taken it. flying: the radio has it. old: it is sent again behind the time for which the meter keeps its number."""
+    """kind: "SND-UD", ...; number, message: access numbers of link and message. counter, side: of one that is
+    protected. for_us: when the meter is to have it. first_us: end of its first transmission that the meter
+    may have received and kept, or None. tries: transmissions. proven: the meter has not taken it. flying: the
+    radio has it. old: it is sent again behind the time for which the meter keeps its number."""
 
     def __init__(self, kind, number, message, telegram, counter, side):
         self.kind = kind
@@ -37,12 +39,12 @@ class Datagram:
 
 
 class Talk:
-    """gateway: our Address. partner: roles.partner.Partner.
+    """Of a Session, which walks the ladder. gateway: our Address. partner: roles.partner.Partner.
 
-    state: of ladder.py. datagram: what is to be sent, or None. tries: transmissions since the last answer. previous: access
-    number of the last datagram that was answered, or given up. wait_us: nothing is said before, or None. sent_us: end of the
-    last transmission. demand: access number of an ACC-DMD that was acknowledged. unsaved: there is something to be stored
-    before it is sent.
+    state: of ladder.py. datagram: what is to be sent, or None. tries: transmissions since the last answer.
+    previous: access number of the last datagram that was answered, or given up. wait_us: nothing is said
+    before, or None. sent_us: end of the last transmission. demand: access number of an ACC-DMD that was
+    acknowledged. unsaved: there is something to be stored before it is sent.
     """
 
     def __init__(self, gateway, partner):
@@ -68,8 +70,8 @@ class Talk:
     # --- made ---
 
     def _build(self, exchange, under_new, named, now_us):
-        """The datagram of this state, if there is an access number for it. exchange: orders.Exchange of a command. under_new,
-        named: see orders.Order. False if the message counter is at its end."""
+        """The datagram of this state, if there is an access number for it. exchange: orders.Exchange of a
+        command. under_new, named: see orders.Order. False if the message counter is at its end."""
         partner = self.partner
         number = partner.take(now_us)
         if number is None:

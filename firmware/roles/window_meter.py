@@ -1,5 +1,6 @@
-"""The bidirectional meter of modes S2, T2 and C2: it sends on its own, opens a window behind each frame, answers what comes in
-it, and repeats its answers in the frequent access cycle (EN 13757-4:2019 12.6; OMS Vol.2 4.3; link sheet 8, 9). Runs on a TwoWay.
+"""The bidirectional meter of modes S2, T2 and C2: it sends on its own, opens a window behind each frame,
+answers what comes in it, and repeats its answers in the frequent access cycle (EN 13757-4:2019 12.6; OMS
+Vol.2 4.3; link sheet 8, 9). Runs on a TwoWay.
 
 Made of, each knowing only what stands above it:
 
@@ -9,12 +10,14 @@ Made of, each knowing only what stands above it:
     spontaneous.Spontaneous   what is said unasked, and the bits that offer access
     WindowMeter               when: here, and nowhere else, frames are handed to the radio
 
-It holds a receiver.Receiver (when to listen, with link/access.py), link.credits.Credits and the device; asked.py reads frames.
+It holds a receiver.Receiver (when to listen, with link/access.py), link.credits.Credits and the device;
+asked.py reads frames.
 
-link/access.py says when it listens. Synchronous slots never move: what meets one, a window or an answer, gives way, and the
-answer goes out with the next repetition. So does an answer that could not be made in time: none is ever sent late. Repetitions
-have bit S cleared, and keep their number though a slot may have passed: they are the same datagram, and whoever answers names
-it (OMS Vol.2 7.2.2.1, ACC-05, ACC-08; link sheet 8.3, 8.4). What is new beside the slots has that of the last one (ACC-02).
+link/access.py says when it listens. Synchronous slots never move: what meets one, a window or an answer,
+gives way, and the answer goes out with the next repetition. So does an answer that could not be made in time:
+none is ever sent late. Repetitions have bit S cleared, and keep their number though a slot may have passed:
+they are the same datagram, and whoever answers names it (OMS Vol.2 7.2.2.1, ACC-05, ACC-08; link sheet 8.3,
+8.4). What is new beside the slots has that of the last one (ACC-02).
 """
 
 from ..errors import MisuseError
@@ -33,13 +36,15 @@ _PARTNERS = 4  # whose last answers are kept
 
 
 class WindowMeter(Spontaneous):
-    """profile to state: as CommandedMeter; in mode C2, and in security modes 7 and 10, with ELL. access: LIMITED, UNLIMITED or
-    UNIDIRECTIONAL. fast: bit D of its frames. fillers: n, ACC-NR frames for each SND-NR. period_us: t_TxD. pause: see
-    link.credits. registration: records (bytes) of its SND-IR, which is then static; None: its data. carries: function that says
-    whether the radio can send a stream of chips; None: it can send any.
+    """profile to state: as CommandedMeter; in mode C2, and in security modes 7 and 10, with ELL. access:
+    LIMITED, UNLIMITED or UNIDIRECTIONAL. fast: bit D of its frames. fillers: n, ACC-NR frames for each
+    SND-NR. period_us: t_TxD. pause: see link.credits. registration: records (bytes) of its SND-IR, which is
+    then static; None: its data. carries: function that says whether the radio can send a stream of chips;
+    None: it can send any.
 
-    margin_us: the least that an answer or a repetition was away from the edges of its window. More counters: outside (no
-    window was open), deferred (answers that met a slot), no_credits, closed (frames that offered no access).
+    margin_us: the least that an answer or a repetition was away from the edges of its window. More counters:
+    outside (no window was open), deferred (answers that met a slot), no_credits, closed (frames that offered
+    no access).
     """
 
     def __init__(
@@ -71,15 +76,15 @@ class WindowMeter(Spontaneous):
         self._last = None  # the telegram that a cycle repeats
         self._answered = ()  # (whose datagram, telegram) of the last answer to each partner, the newest first
         self._answered_until_us = 0
-        self._undone = (
-            None  # (answer before, repeated telegram before) of an answer that relies on what is being stored
-        )
+        # (answers before, repeated telegram before) of an answer that relies on what is being stored
+        self._undone = None
         self._replied = None  # (event that `reply` has answered, what else is to be done)
 
     # --- doors ---
 
     def start(self, now_us):
-        """As a Meter; one of unlimited access listens from now on. Without access: how long already, is stored."""
+        """As a Meter; one of unlimited access listens from now on. Without access: how long already, is
+        stored."""
         super().start(now_us)
         self._now_us = now_us
         if self.rights and not self.credits.start(now_us, self._next_us()):
@@ -160,7 +165,8 @@ class WindowMeter(Spontaneous):
         return self.receiver.rest()
 
     def reply(self, event, now_us):
-        """The stored answer to a datagram that comes again, where there is no time to look closer; else None."""
+        """The stored answer to a datagram that comes again, where there is no time to look closer; else
+        None."""
         if not self.receiver.quick or self._flight or not self._answered or self._pending:
             return None
         asked = self._asked(event, now_us, False)
@@ -310,8 +316,8 @@ class WindowMeter(Spontaneous):
         return actions
 
     def _forget(self, whose=None):
-        """The cycle is over: nobody repeats a datagram, or asks for a next fragment. whose: link bytes of the partner who ended it;
-        another may not have heard his answer yet."""
+        """The cycle is over: nobody repeats a datagram, or asks for a next fragment. whose: link bytes of the
+        partner who ended it; another may not have heard his answer yet."""
         self._answered = tuple([one for one in self._answered if whose not in (None, one[0][0])])
         if self._parts and whose in (None, self._parts[0]):
             self._parts = None

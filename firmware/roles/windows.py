@@ -1,7 +1,9 @@
-"""When a gateway speaks: the windows behind the frames of its meters (OMS Vol.2 4.3.3, 5.2.6, Annex I; link sheet 8.1, 8.2).
+"""When a gateway speaks: the windows behind the frames of its meters (OMS Vol.2 4.3.3, 5.2.6, Annex I; link
+sheet 8.1, 8.2).
 
-What a window of some milliseconds needs is made before the meter speaks and handed out by `reply`; for the long ones of mode C2
-it is made when the meter has spoken and handed out shortly before the window, so that others are heard meanwhile.
+What a window of some milliseconds needs is made before the meter speaks and handed out by `reply`; for the
+long ones of mode C2 it is made when the meter has spoken and handed out shortly before the window, so that
+others are heard meanwhile.
 """
 
 from ..errors import OmsError
@@ -28,8 +30,8 @@ _AT_ONCE = const(8)  # tries, of 11, that a meter gets at once which says that i
 
 
 class Shot:
-    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address, without session.
-    at_once: for a meter only as long as it always listens."""
+    """A telegram and its window (at_us, until_us). what: the session's Datagram, or a word. meter: Address,
+    without session. at_once: for a meter only as long as it always listens."""
 
     def __init__(self, mode, telegram, chips, window, what, session=None, meter=None):
         self.mode = mode
@@ -91,7 +93,8 @@ class Windows:
         return self._fire(shot, now_us)
 
     def ready(self):
-        """[Transmit] as long as any that may be sent until the next write, of each carrier; see two_way.py."""
+        """[Transmit] as long as any that may be sent until the next write, of each carrier; see
+        two_way.py."""
         return [
             Transmit(mode, modes.DOWN, chips, self._now_us, None, None, 0) for mode, chips in self._longest
         ]
@@ -99,7 +102,8 @@ class Windows:
     # --- the window behind a frame ---
 
     def _chance(self, seen, at, event, now_us, wall_us, ahead):
-        """The Shot for the window behind a frame, or None. at: index of the partner, or None. ahead: only what is prepared, for a near window."""
+        """The Shot for the window behind a frame, or None. at: index of the partner, or None. ahead: only
+        what is prepared, for a near window."""
         found = self._window(seen, event, now_us)
         if found is None:
             return None
@@ -151,14 +155,15 @@ class Windows:
         return mode, timing.answering(mode, seen.cc, event.end_us, modes.UP)
 
     def _demanded(self, at, seen):
-        """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that follows."""
+        """Whether this is an ACC-DMD to be acknowledged. What repeats it is the window for the question that
+        follows."""
         if seen.kind != "ACC-DMD" or seen.tpl is None or seen.number is None or not self.demands:
             return False
         return self._sessions[at].demand != seen.number or self._book.first(at) is None
 
     def _free(self, session, seen):
-        """Whether we may speak behind this frame: not behind an answer to somebody else, or to us if it is to be looked at
-        first (Annex I)."""
+        """Whether we may speak behind this frame: not behind an answer to somebody else, or to us if it is to
+        be looked at first (Annex I)."""
         if seen.kind not in ANSWERS:
             return True
         return session.repeats(seen) and not session.expects(seen)
@@ -166,7 +171,8 @@ class Windows:
     # --- what is said in it ---
 
     def _prepare(self, at, at_us, now_us, wall_us):
-        """Whether there is a datagram for this meter; made now, if need be. at_us: when the meter will have it; wall_us: UTC then."""
+        """Whether there is a datagram for this meter; made now, if need be. at_us: when the meter will have
+        it; wall_us: UTC then."""
         self._sessions[at].prepare(at_us, now_us, wall_us)
         self._follow(at, now_us)  # that may have ended the order
         return self._sessions[at].datagram is not None
@@ -208,9 +214,7 @@ class Windows:
 
     def _waits(self, session):
         """Whether something for this meter waits for its window already."""
-        return [
-            one for one in self._shots + [self._armed] if one is not None and one.session is session
-        ] != []
+        return any([one is not None and one.session is session for one in self._shots + [self._armed]])
 
     def _datagram(self, mode, window, session):
         one = session.datagram
