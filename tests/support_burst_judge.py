@@ -42,6 +42,7 @@ class Uplink:
         self.bursts = {1: burst}
         self.macks = []
         self.t0_us = burst.t0_ns / 1000
+        self.echoes = []
         self.down = []  # Downlinks in its slots
         group = 1 if burst.name == "UL-B4" else 0
         jitter = T_JITTER[group] * (burst.tiv - 64) / 64
@@ -170,6 +171,12 @@ class Judge:
                 self._down(burst)
         except (air.Malformed, macs.Malformed) as error:
             self._wrong(sent, str(error))
+
+    def echo(self, sent):
+        """An uplink burst that nobody sent was on the air once more: a gateway may count from it."""
+        burst = air.read(sent)
+        meter = self.meters[self._addresses[sent.source]]
+        meter.uplinks[-1].echoes.append(burst.t0_ns / 1000)
 
     # --- uplinks ---
 
@@ -409,10 +416,11 @@ class Judge:
         best = None
         bursts = list(uplink.bursts.items())
         heard = [(i, one) for i, one in bursts if id(one.sent) not in self.lost] or bursts
-        for i, one in heard:
+        heard = [(i, one.t0_ns / 1000) for i, one in heard] + [(1, t0_us) for t0_us in uplink.echoes]
+        for i, t0_us in heard:
             for number, (offset, index) in uplink.slots.items():
                 behind = offset - uplink.offsets[i - 1]
-                away = at_us - one.t0_ns / 1000
+                away = at_us - t0_us
                 if behind <= 0 or away <= 0:
                     continue
                 least = behind * (1 - EARLY_PPM / 1e6) - JITTER_US

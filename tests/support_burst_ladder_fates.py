@@ -94,12 +94,13 @@ class Fates:
         made = virtual.Transmission(
             self.world.now_ns, bits, float(cps), float(air.carrier_hz(name, n)), float(deviation), "2-GFSK", power_dbm, source
         )  # fmt: skip
-        self.ghosts.add(id(made))
         self._keep.append(made)
-        self.world.air.transmit(made)
+        made = self.world.air.transmit(made)
+        self._keep.append(made)
+        self.ghosts.add(id(made))
 
     def begin(self, sent):
-        if id(sent) in self.ghosts:
+        if any(sent is one for one in self._keep):
             self._begin(sent)
             return
         fate, argument, bits, side = self._next.pop(sent.source, (None,) * 4)
