@@ -39,7 +39,7 @@ _INCREMENTS = ("absolute values", "increments", "decrements", "signed difference
 _CONTENT = ("standard data", "additional data", "static data", "reserved content")
 
 
-class _Spans:
+class Spans:
     """Collects spans from left to right; what is skipped becomes an unexplained span."""
 
     def __init__(self, telegram):
@@ -78,7 +78,7 @@ class _Spans:
 
 def explain(telegram):
     """List of Span that covers every byte of a Telegram, in order."""
-    spans = _Spans(telegram)
+    spans = Spans(telegram)
     link = telegram.link
     end = len(telegram.raw)
     if link is not None and link.address is None:
@@ -87,16 +87,8 @@ def explain(telegram):
     elif link is not None:
         _link(spans, link)
         if link.ell is not None:
-            _ell(spans, link.ell)
-    if telegram.joined:
-        text = "last fragment, joined with those before it: security profile {}, {}"
-        spans.skip_to(end, "AFL", text.format(telegram.profile, telegram.verdict), True)
-    else:
-        if telegram.afl is not None:
-            _afl(spans, telegram.afl, telegram)
-        if telegram.tpl is not None:
-            _tpl(spans, telegram.tpl)
-        _payload(spans, telegram, end)
+            ell_fields(spans, link.ell)
+    upper(spans, telegram, end)
     if link is not None and link.address is None and link.end < len(telegram.raw):
         spans.add(1, "link", "checksum over C to the last data byte, right")
         spans.add(1, "link", "stop byte")
@@ -105,11 +97,25 @@ def explain(telegram):
     return spans.list
 
 
+def upper(spans, telegram, end):
+    """Add what stands behind the link layers, up to `end`."""
+    if telegram.joined:
+        text = "last fragment, joined with those before it: security profile {}, {}"
+        spans.skip_to(end, "AFL", text.format(telegram.profile, telegram.verdict), True)
+        return
+    if telegram.afl is not None:
+        _afl(spans, telegram.afl, telegram)
+    if telegram.tpl is not None:
+        _tpl(spans, telegram.tpl)
+    _payload(spans, telegram, end)
+
+
 def _bits(value, names):
     return ", ".join(name for bit, name in names if value & bit) or "no flags"
 
 
-def _device(spans, address, layer, whose, id_first=False):
+def device(spans, address, layer, whose, id_first=False):
+    """Add the eight bytes of an Address. whose: "the sender"."""
     manufacturer = (2, "manufacturer {} of {}".format(address.manufacturer_code, whose))
     ident = (4, "identification {} of {}".format(address.ident, whose))
     kind = device_type_name(address.device_type) or "reserved"
@@ -133,7 +139,7 @@ def _wired(spans, link):
         spans.add(1, "link", "start byte, repeated")
     else:
         spans.add(1, "link", "start byte of a short frame")
-    _c_field(spans, link.c_field)
+    c_field_of(spans, link.c_field)
     number = link.primary_address
     special = {0: ": not configured", 253: ": the slave that is selected", 254: ": test", 255: ": all slaves"}
     spans.add(1, "link", "A-field: primary address {}{}".format(number, special.get(number, "")))
@@ -141,23 +147,25 @@ def _wired(spans, link):
 
 def _link(spans, link):
     spans.add(1, "link", "L-field: {} bytes follow, CRCs not counted".format(len(spans.telegram.raw) - 1))
-    _c_field(spans, link.c_field)
-    _device(spans, link.address, "link", "the sender")
+    c_field_of(spans, link.c_field)
+    device(spans, link.address, "link", "the sender")
 
 
-def _c_field(spans, c_field):
+def c_field_of(spans, c_field, layer="link"):
+    """Add a C-field."""
     bits = control.split(c_field)
     names = ("fcb", "fcv") if bits.prm else ("acd", "dfc")
     flags = "".join(", {} set".format(name.upper()) for name in names if getattr(bits, name))
-    spans.add(1, "link", "C-field: {}{}".format(control.name(c_field) or "unknown", flags))
+    spans.add(1, layer, "C-field: {}{}".format(control.name(c_field) or "unknown", flags))
 
 
-def _ell(spans, ell):
+def ell_fields(spans, ell):
+    """Add an extended link layer."""
     spans.add(1, "ELL", "CI: " + ci_names.name(ell.ci))
     spans.add(1, "ELL", "CC: " + _bits(ell.cc, _CC_BITS))
     spans.add(1, "ELL", "access number {}".format(ell.access_number))
     if ell.receiver is not None:
-        _device(spans, ell.receiver, "ELL", "the receiver")
+        device(spans, ell.receiver, "ELL", "the receiver")
     if ell.sn is not None:
         text = "session number: minute {}, session {}, encryption {}"
         spans.add(4, "ELL", text.format(ell.sn >> 4 & 0x1FFFFFF, ell.sn & 15, ell.encryption))
@@ -193,7 +201,7 @@ def _tpl(spans, tpl):
     if tpl.kind == ci.NONE:
         return
     if tpl.address is not None:
-        _device(spans, tpl.address, "TPL", "the meter", id_first=True)
+        device(spans, tpl.address, "TPL", "the meter", id_first=True)
     spans.add(1, "TPL", "access number {}".format(tpl.access_number))
     if tpl.direction == ci.DOWN:
         level = tpl.level_dbm()

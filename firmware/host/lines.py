@@ -57,7 +57,7 @@ def parse_line(line, keep=False):
         return _rtlwmbus(text, column, keep)
     if text[0] == "b" and (text[1:2] == "Y" or _is_odd(text)):
         return _cul(text, column)
-    return frame_or_telegram(_bytes(text, column), keep)
+    return frame_or_telegram(hex_bytes(text, column), keep)
 
 
 def _is_odd(text):
@@ -65,7 +65,12 @@ def _is_odd(text):
     return len(text) % 2 == 1 and _HEX.issuperset(text)
 
 
-def _bytes(text, column):
+def looks_like_hex(text):
+    """Whether these are hex digits and what may stand between them, whatever their number."""
+    return _HEX.union(_BLANKS).issuperset(text[2:] if text[:2] in ("0x", "0X") else text)
+
+
+def hex_bytes(text, column):
     """Bytes of hex digits; blanks, bars and underscores between them are for reading. column: of text in the line."""
     if text[:2] in ("0x", "0X"):
         text, column = text[2:], column + 2
@@ -192,13 +197,13 @@ def _wmbusmeters(text, column, keep):
     end = text.rfind("|")
     if start < 0 or start == end:
         raise LineError("no bars around the telegram", position=column + len("telegram="))
-    return frame_or_telegram(_bytes(text[start + 1 : end], column + start + 1), keep)
+    return frame_or_telegram(hex_bytes(text[start + 1 : end], column + start + 1), keep)
 
 
 def _cul(text, column):
     """b<format A> or bY<format B>, always with link CRCs, then LQI and RSSI; no mode, no time."""
     skip = 2 if text[1:2] == "Y" else 1
-    data = _bytes(text[skip:], column + skip)
+    data = hex_bytes(text[skip:], column + skip)
     frame, tail = data[:-2], data[-2:]
     if len(frame) < 10:
         raise LengthError("a CUL line holds a frame and two bytes of LQI and RSSI", position=len(data))
@@ -217,7 +222,7 @@ def _rtlwmbus(text, column, keep):
     if crc_ok != "1":
         raise CrcError("the receiver says that the link CRC is wrong")
     at = column + sum(len(field) + 1 for field in fields[: first + 7])
-    line = frame_or_telegram(_bytes(fields[first + 7], at), keep)
+    line = frame_or_telegram(hex_bytes(fields[first + 7], at), keep)
     line.mode = mode
     line.rssi_dbm = int(level) if _LEVEL.match(level) else None
     match = _TIME.match(time)

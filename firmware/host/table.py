@@ -3,6 +3,7 @@
 from ..application.telegram import DEFAULT
 from ..link import control
 from ..link.address import device_type_name
+from ..link.lpwan import mac as frames
 from .json_lines import decimal
 
 
@@ -13,12 +14,17 @@ def heading(telegram):
     if address is not None:
         kind = device_type_name(address.device_type) or "type {:02X}".format(address.device_type)
         parts = [address.ident, address.manufacturer_code or "", kind]
+    mac = getattr(telegram.link, "mac", None)  # of OMS LPWAN, where C-field and address may be missing
+    if mac is not None:
+        parts.append(frames.name(mac.type))
     if telegram.link is not None:
-        parts.append(control.name(telegram.link.c_field) or "C {:02X}".format(telegram.link.c_field))
-        if telegram.link.address is None:
+        c_field = telegram.link.c_field
+        if c_field is not None:
+            parts.append(control.name(c_field) or "C {:02X}".format(c_field))
+        if telegram.link.address is None and mac is None:
             number = telegram.link.primary_address
             parts.append("wired" if number is None else "wired, primary address {}".format(number))
-        elif telegram.link.address != address:
+        elif telegram.link.address not in (None, address):
             parts.append("via " + str(telegram.link.address))
     if telegram.access_number is not None:
         parts.append("access {}".format(telegram.access_number))

@@ -32,7 +32,8 @@ HELP = (
 )
 
 
-def _key(text):
+def key(text):
+    """Key of an option."""
     try:
         return Key.from_hex(text)
     except MisuseError as error:
@@ -41,7 +42,7 @@ def _key(text):
 
 def add_key_options(parser):
     group = parser.add_mutually_exclusive_group()
-    group.add_argument("--key", type=_key, metavar="HEX", help="AES key for every meter: 32 hex digits")
+    group.add_argument("--key", type=key, metavar="HEX", help="AES key for every meter: 32 hex digits")
     group.add_argument("--keys", metavar="FILE", help="file with the keys of several meters")
     parser.add_argument(
         "--default-keys",
@@ -61,20 +62,24 @@ def keys(args):
     return given
 
 
-def read(text, store, args, formats=None, decode=decode, fragments=None):
+def read(text, store, args, formats=None, decode=decode, fragments=None, lpwan=None):
     """(Line, Telegram, OmsError or None) of one line of text; None for a blank line or a comment.
 
     Where the L-field does not fit the line, the error is that, and the telegram holds what could be read all the same;
     encrypted data that is cut is not decrypted. formats: frames.Formats for compact frames, which do not learn
     from a line that is cut. decode: application.telegram.decode, or what does the same. fragments: Reassembly of messages
-    over several lines. Raises OmsError if there is
-    nothing to be read.
+    over several lines. lpwan: _lpwan.Lines, for whom the line is first; then the Line is an lpwan_frame.Opened. Raises
+    OmsError if there is nothing to be read.
     """
+    public = default_keys.of if args.default_keys else None
+    opened = lpwan and lpwan.read(text, decode, default_keys=public, formats=formats, fragments=fragments)
+    if opened:
+        return opened, opened.telegram, opened.error or opened.telegram.error
     line = parse_line(text, keep=True)
     if line is None:
         return None
     key_for = None if line.cut else store.key_for
-    public = default_keys.of if args.default_keys and not line.cut else None
+    public = None if line.cut else public
     if line.error:
         formats = fragments = None
     telegram = decode(line.telegram, key_for, public, formats, fragments=fragments)

@@ -2,18 +2,15 @@
 
 import argparse
 import os
-import textwrap
 
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.errors import OmsError
 from omsnode.firmware.host.explain import explain, with_crcs
+from omsnode.firmware.host.lpwan_frame import Opened
 from omsnode.firmware.host.table import complaint, heading, to_table
 from omsnode.firmware.transport.fragmentation import Reassembly
 
-from . import _telegrams
-
-_BYTES = 8  # per row
-_TEXT = 76  # columns of explanation per row
+from . import _lpwan, _rows, _telegrams
 
 
 def add_parser(subparsers):
@@ -21,11 +18,12 @@ def add_parser(subparsers):
         "analyze",
         description="Explain every byte of a telegram: offset, byte on the air, decrypted byte, layer, meaning. "
         "Damaged bytes are marked with ??.",
-        epilog=_telegrams.HELP,
+        epilog=_lpwan.HELP + "\n" + _telegrams.HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
     _telegrams.add_key_options(parser)
+    _lpwan.add_options(parser)
     parser.add_argument(
         "telegram", metavar="TELEGRAM|FILE|-", help="hex digits, a text file, or - for standard input"
     )
@@ -38,18 +36,19 @@ def run(args):
     formats = Formats()
     is_file = args.telegram == "-" or os.path.exists(args.telegram)
     # What is no file and does not look like hex digits was meant to be one: the complaint should say so.
-    is_file = is_file or "." in args.telegram or "/" in args.telegram
+    is_file = is_file or "." in args.telegram.split(";")[-1] or "/" in args.telegram
     fragments = Reassembly()
+    lpwan = _lpwan.Lines(args, store, all_the_same=True)
     refused = first = False
     for text in _telegrams.input_lines(args.telegram) if is_file else [args.telegram]:
         try:
-            read = _telegrams.read(text, store, args, formats, fragments=fragments)
+            read = _telegrams.read(text, store, args, formats, fragments=fragments, lpwan=lpwan)
             if read is None:
                 continue
             if first:
                 print()
             first = True
-            print_analysis(*read)
+            (_lpwan.print_analysis if isinstance(read[0], Opened) else print_analysis)(*read)
             if read[1].joined:
                 print(to_table(read[1]))
             refused = refused or read[2] is not None
@@ -70,27 +69,7 @@ def print_analysis(line, telegram, error):
     if line.frame is not None:
         spans, data = with_crcs(spans, line.frame_format), line.frame
     print(heading(telegram))
-    decrypted = any(span.plain is not None for span in spans)
-    width = 3 * _BYTES - 1
-    title = "{:>6}  {:<{}}  ".format("offset", "on the air", width)
-    print(title + ("{:<{}}  ".format("decrypted", width) if decrypted else "") + "layer     meaning")
-    for span in spans:
-        meaning = textwrap.wrap(("" if span.known else "?? ") + span.meaning, _TEXT) or [""]
-        rows = max(len(meaning), -(-(span.end - span.start) // _BYTES))
-        for row in range(rows):
-            start = span.start + row * _BYTES
-            raw = data[start : min(start + _BYTES, span.end)].hex(" ").upper()
-            plain = (span.plain or b"")[row * _BYTES : row * _BYTES + _BYTES].hex(" ").upper()
-            text = "{:>6}  {:<{}}  ".format(start if raw else "", raw, width)
-            text += "{:<{}}  ".format(plain, width) if decrypted else ""
-            text += "{:<8}  {}".format(
-                span.layer if not row else "", meaning[row] if row < len(meaning) else ""
-            )
-            print(text.rstrip())
+    _rows.print_spans(spans, data)
     if error is not None:
         print("refused: " + complaint(error))
-    damaged = sum(span.end - span.start for span in spans if not span.known)
-    print(
-        "{} bytes, {}".format(len(data), "{} damaged".format(damaged) if damaged else "all explained"),
-        flush=True,
-    )
+    print(_rows.footer(spans, data), flush=True)

@@ -7,23 +7,28 @@ from omsnode.firmware.application import obis
 from omsnode.firmware.application.frames import Formats
 from omsnode.firmware.application.telegram import Telegram
 from omsnode.firmware.errors import OmsError
+from omsnode.firmware.host import lpwan_words
 from omsnode.firmware.host.json_lines import refused_line
+from omsnode.firmware.host.lpwan_frame import Opened
 from omsnode.firmware.host.plan import Plans
 from omsnode.firmware.host.table import complaint, to_table
 from omsnode.firmware.transport.fragmentation import Reassembly
 
-from . import _telegrams, output, profiles, value_handling
+from . import _lpwan, _telegrams, output, profiles, value_handling
 
 
 def add_parser(subparsers):
     parser = subparsers.add_parser(
         "decode",
         description="Decode telegrams, one per line, to one JSON object per line.",
-        epilog="\n".join((output.FORMATS_HELP, value_handling.HELP, profiles.HELP, _telegrams.HELP)),
+        epilog="\n".join(
+            (output.FORMATS_HELP, value_handling.HELP, profiles.HELP, _lpwan.HELP, _telegrams.HELP)
+        ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # its complaint about an ambiguous option quotes the value
     )
     _telegrams.add_key_options(parser)
+    _lpwan.add_options(parser)
     output.add_options(parser)
     value_handling.add_options(parser)
     profiles.add_options(parser)
@@ -38,6 +43,7 @@ def run(args):
     formats = Formats()
     fragments = Reassembly(most_messages=1000)
     plans = Plans(annotate=obis.annotate)
+    lpwan = _lpwan.Lines(args, store)
     render, refuse = _form(args.format, args.units, plans)
     handling = value_handling.of(args, store.key_for)
     if handling:
@@ -47,7 +53,7 @@ def run(args):
     refused = False
     for text in _telegrams.input_lines(args.file):
         try:
-            read = _telegrams.read(text, store, args, formats, plans.decode, fragments)
+            read = _telegrams.read(text, store, args, formats, plans.decode, fragments, lpwan)
             if read is None:
                 continue
             line, telegram, error = read
@@ -76,7 +82,8 @@ def _form(form, wishes, plans):
     line_of = output.writer(form)
 
     def render(telegram, line):
-        raw = line.telegram if line.error is None else b""  # with an L-field of our own it is not handed on
+        # With an L-field of our own it is not handed on, nor is a MAC frame, which has none.
+        raw = b"" if line.error is not None or isinstance(line, Opened) else line.telegram
         return line_of(output.Heard(telegram, raw, line.timestamp, line.mode, line.rssi_dbm))
 
     def refuse(error):
@@ -88,11 +95,16 @@ def _form(form, wishes, plans):
 
 
 def _json(plans):
-    return lambda telegram, line: plans.to_json(telegram, line.frame_format)
+    def render(telegram, line):
+        more = lpwan_words.more(line) if isinstance(line, Opened) else ()
+        return plans.to_json(telegram, line.frame_format, more)
+
+    return render
 
 
 def _table(telegram, line):
-    return to_table(telegram)
+    more = lpwan_words.lines_of(line) if isinstance(line, Opened) else []
+    return "\n  ".join([to_table(telegram), *more])
 
 
 def _refused(error):
