@@ -23,7 +23,7 @@ from typing import Any
 
 from ..errors import MisuseError, OmsError
 from ..link.lpwan import mac
-from ..phy.burst import fec
+from ..phy.burst import burst, fec
 from ..phy.burst.header import Header
 
 # header: phy.burst.header.Header. bursts: [(index 1..3 or None, packed chips behind the sync)] in the order in which they
@@ -86,6 +86,15 @@ def decode(header, bursts, budget=BUDGET, check=mac.valid, now=time.monotonic):
         raise MisuseError("{} bursts of {} with indices {}".format(len(bursts), rows, [i for i, _ in bursts]))
     chains = burst_joint.Chains(header, [chips for _, chips in bursts])
     seen = {bytes(header.length)}  # its CRC is right, but no frame is all zeros
+
+    def fits(payload):
+        return len(possible) == 1 or any(
+            burst.carries(
+                payload, header, [(i + 1, chips) for i, (_, chips) in zip(chosen, bursts, strict=True)]
+            )
+            for chosen in possible
+        )
+
     number = rounds = 0
     for number, stage in enumerate(budget.stages):
         pins = chains.pins(stage.pins)
@@ -100,7 +109,7 @@ def decode(header, bursts, budget=BUDGET, check=mac.valid, now=time.monotonic):
             for rounds, found in enumerate(chains.rounds(columns[first : first + size], stage.rounds)):
                 for row in found:
                     payload = row.tobytes()
-                    if payload not in seen and check(payload):
+                    if payload not in seen and check(payload) and fits(payload):
                         return payload, Effort(number, rounds, round(1000 * (now() - start)))
                     seen.add(payload)
                 if 1000 * (now() - start) >= budget.limit_ms:

@@ -110,3 +110,26 @@ def receive(frame, direction, tivs=()):
     if found is None:
         return None
     return found[0], found[1], data(parts, found[0])
+
+
+def carries(payload, head, received):
+    """Whether uplink bursts may be of this payload. received: [(index 1 to 3, chips behind the sync)].
+
+    A MAC CRC begins with 0 and is not complemented, so what the encoder makes of a frame that it divides is often divided by
+    it as well: UL2 or UL3, taken for UL1, has a right CRC in one case of 54. But then its check bits are those of something
+    else. Chips are compared, in which an error stays one.
+    """
+    sent = uplink(payload, head.tiv, head.multi, head.type)
+    for index, frame in received:
+        if len(frame) != len(sent[index - 1]) - len(START):
+            return False
+        theirs, heard = split(sent[index - 1][len(START) :], "up"), split(frame, "up")
+        wrong, chips = 0, 8 * data_bytes(head)
+        for a, b in ((theirs.data_a, heard.data_a), (theirs.data_b, heard.data_b)):
+            wrong += bin(int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).count("1")
+        if len(received) == 1 and index == 1:
+            chips -= 8 * len(payload)  # the payload itself says nothing
+            wrong += wrong // 3
+        if 4 * wrong > chips:
+            return False
+    return True

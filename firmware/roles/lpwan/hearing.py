@@ -147,25 +147,14 @@ def _free(header, attempt):
 
 
 def _plausible(attempts, payload):
-    """Whether the bursts may be of this payload, whose MAC CRC is right.
-
-    The CRC begins with 0 and is not complemented, so what the encoder makes of a frame that it divides is often divided by it
-    as well: UL2 or UL3, taken for UL1, has a right CRC in one case of 54. But then the check bits are those of something else.
-    """
+    """Whether the bursts may be of this payload, whose MAC CRC is right."""
     header = attempts[0].bursts[0][1].header
     if len(payload) != header.length:
         return False
     if len(attempts) == 1:
         return True
-    sent = burst.uplink(payload, header.tiv, header.multi, header.type)
     for attempt in attempts:
-        wrong = bits = 0
-        for index, one in attempt.bursts:
-            wrong += _different(one.tag[1], burst.receive(sent[index - 1][8:], "up")[2])
-            bits += 8 * len(one.tag[1])
-        if index == 1:  # it alone: the payload itself says nothing
-            wrong, bits = 2 * wrong, bits - 8 * header.length
-        if 4 * wrong <= bits:
+        if burst.carries(payload, header, [(index, one.frame) for index, one in attempt.bursts]):
             return True
     return False
 
