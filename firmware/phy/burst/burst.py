@@ -127,9 +127,9 @@ def carries(payload, head, received):
         wrong, chips = 0, 8 * data_bytes(head)
         for a, b in ((theirs.data_a, heard.data_a), (theirs.data_b, heard.data_b)):
             wrong += bin(int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).count("1")
-        if len(received) == 1 and index == 1:
-            chips -= 8 * len(payload)  # the payload itself says nothing
-            wrong += wrong // 3
-        if 4 * wrong > chips:
+        alone = len(received) == 1 and index == 1
+        if alone:  # the payload itself says nothing
+            chips -= 8 * len(payload)
+        if wrong * (3 if alone else 4) > chips:
             return False
     return True
