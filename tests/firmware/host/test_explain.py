@@ -13,15 +13,7 @@ from omsnode.firmware.host.lines import frame_or_telegram
 from omsnode.firmware.security.keys import Key
 from omsnode.firmware.transport.fragmentation import Reassembly
 from support_link import ANNEX_N_5_3, SAMPLE_A, SAMPLE_B, SAMPLE_B3
-
-
-def covers(spans, length):
-    at = 0
-    for span in spans:
-        assert span.start == at and span.end > at and span.layer and span.meaning
-        assert span.plain is None or len(span.plain) == span.end - span.start
-        at = span.end
-    assert at == length
+from support_spans import covers
 
 
 def find(spans, word):
