@@ -12,6 +12,7 @@ import time
 import pytest
 from omsnode.firmware.host import channel, key_store
 from omsnode.tools.cli import collect, main
+from omsnode.tools.flash import settings
 from support_leaks import Watch
 
 KEY = "4F81C6A20E7D95B31C6208FA97E43DB5"
@@ -272,7 +273,7 @@ def test_a_gateway_asks_the_mac_of_a_meter(here, capsys, monkeypatch):
 
     asking = threading.Thread(target=ask)
     asking.start()
-    monkeypatch.setattr(collect.time, "sleep", lambda seconds: sleep(seconds / 40))
+    monkeypatch.setattr(collect.time, "sleep", lambda seconds: sleep(0.002))
     status = main(["collect", "--config", "gateway.toml", "--seconds", "4000"])
     asking.join()
     out, err = capsys.readouterr()
@@ -298,9 +299,56 @@ def test_a_gateway_asks_the_mac_of_a_meter(here, capsys, monkeypatch):
             hidden(path.read_bytes().decode("latin-1"))
 
 
+@pytest.mark.parametrize("own, mode", [("lpwan", "UL-B4"), ("classic", "T1")])
+def test_a_gateway_has_one_of_several_radios_and_the_others_only_hear(own, mode, here, capsys, monkeypatch):
+    """The meter is played for the radio that sends; the other goes on hearing, under its own name."""
+    radios = '[radio.classic]\nhat = "virtual"\nmode = "T1"\n[radio.lpwan]\nhat = "sx1262-virtual"\nmode = "UL-B4"\n'
+    text = GATEWAY.format("x").replace('[radio.main]\nhat = "x"\nmode = "UL-B4"\n', radios)
+    (here / "gateway.toml").write_text(text + 'radio = "{}"\n'.format(own))
+    sleep, told = time.sleep, []
+
+    def ask():
+        while not (here / "there" / "command.sock").exists():
+            sleep(0.05)
+        client = channel.Client(here / "there")
+        client.ask({"do": "order", "meter": "garden", "words": ["read", "volume"]})
+        for event in client.events():
+            told.append(event)
+            if event["step"] in ("done", "failed"):
+                break
+        os.kill(os.getpid(), signal.SIGINT)
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    monkeypatch.setattr(collect.time, "sleep", lambda seconds: sleep(0.002))
+    assert main(["collect", "--config", "gateway.toml", "--seconds", "4000"]) == 0
+    asking.join()
+    out, err = capsys.readouterr()
+    hidden(out + err)
+    assert told[-1]["step"] == "done" and told[-1]["result"]["records"][0]["quantity"] == "volume"
+    readings = [one for one in map(json.loads, out.splitlines()) if "id" in one]
+    assert {(one["radio"], one["mode"]) for one in readings} == {("classic", "T1"), ("lpwan", "UL-B4")}
+    assert {(one["radio"], one["mode"]) for one in readings if one["name"] == "garden"} == {(own, mode)}
+    other = "classic" if own == "lpwan" else "lpwan"
+    assert "{}.sent=0".format(other) in err and "{}.sent=0".format(own) not in err
+    # All of it is stored in one place: that of the radio that sends.
+    stored = json.loads((here / "there" / "collector-{}.json".format(own)).read_text())
+    assert "gateway" in stored and not (here / "there" / "collector-{}.json".format(other)).exists()
+
+
 def test_the_help_names_the_orders_of_the_mac(capsys):
     with pytest.raises(SystemExit):
         main(["command", "--help"])
     text = capsys.readouterr().out
     for word in ("mac-read", "mac-link", "mac-clock", "mac-session", "mac-resume", "mac-fallback"):
         assert word in text
+
+
+@pytest.mark.parametrize("role", ["meter", "collector"])
+def test_both_keys_go_along_onto_another_machine(role, here):
+    file = here / {"meter": "meter.toml", "collector": "gateway.toml"}[role]
+    files, credentials, _ = settings.of_file(file, role)
+    assert credentials == {"own", "mac"}
+    assert [files["keys/" + name][0].strip().upper() for name in ("own", "mac")] == [KEY, MAC_KEY]
+    text = files[role + ".toml"][0]
+    assert 'key = "@own"' in text and 'mac_key = "@mac"' in text

@@ -17,6 +17,7 @@ from omsnode.firmware.roles.key_holder import MASTER
 from omsnode.firmware.roles.key_steps import KeyChange
 from omsnode.firmware.roles.lpwan.gateway import BurstGateway
 from omsnode.firmware.roles.lpwan.gateway_partner import BurstPartner
+from omsnode.firmware.roles.lpwan.gateway_status import MacStatus
 from omsnode.firmware.roles.meter import CLOCK, Profile, Register
 from omsnode.firmware.roles.partner import Partner
 
@@ -174,7 +175,7 @@ class Counter:
         if isinstance(one, OrderEvent):
             self._print(*self._desk.found(), self._desk.told(one))
             return
-        if hasattr(one, "authentic"):
+        if isinstance(one, MacStatus):
             self._print(self._desk.status(one))
             return
         self._desk.heard(one)

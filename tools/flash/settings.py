@@ -68,16 +68,15 @@ def of_file(path, role, keys=None):
     lines = pathlib.Path(path).read_text(encoding="utf-8").split("\n")
     if "state_dir" in settings.document.get("node", {}):
         _replace(source, lines, "node", "state_dir", _STATE_DIR)
-    for index, (values, meter) in enumerate(
-        zip(settings.document.get("meter", []), settings.meters, strict=True)
-    ):
-        if "key" not in values:
-            continue
-        key = meter.profile.key if role == "meter" else meter.key
-        name = _name(values["key"], credentials)
-        credentials.add(name)
-        files["keys/" + name] = (written(key) + "\n", True)
-        _replace(source, lines, "meter[{}]".format(index), "key", 'key = "@{}"'.format(name))
+    for index, values in enumerate(settings.document.get("meter", [])):
+        for word in ("key", "mac_key"):
+            if word not in values:
+                continue
+            key = source.key("meter[{}]".format(index), values, word)
+            name = _name(values[word], credentials)
+            credentials.add(name)
+            files["keys/" + name] = (written(key) + "\n", True)
+            _replace(source, lines, "meter[{}]".format(index), word, '{} = "@{}"'.format(word, name))
     if keys is not None:
         key_store.find(_there(keys))
         name = key_store.FILE_NAME
@@ -134,7 +133,9 @@ def _prove(text, role, files, settings):
         again = config.load(file, role)
 
     def keys(one):
-        return [meter.profile.key if role == "meter" else meter.key for meter in one.meters]
+        if role == "meter":
+            return [(meter.profile.key, meter.listens and meter.listens.keys) for meter in one.meters]
+        return [(meter.key, one.mac_keys.get(meter)) for meter in one.meters]
 
     if keys(again) != keys(settings):
         raise settings.source.error(
