@@ -201,7 +201,7 @@ def _llc(spans, found):
     if one.access_number is not None:
         spans.add(1, "LLC", "ACC: access number {}".format(one.access_number))
     if one.rtd is not None:
-        spans.add(2, "LLC", "RTD: sent {} us after it was received".format(logical.rtd_us(one.rtd)))
+        spans.add(2, "LLC", "RTD: {} us".format(logical.rtd_us(one.rtd)))
     if one.ras is not None:
         spans.add(1, "LLC", "RAS: status of the radio adapter {:02X}h".format(one.ras))
 
