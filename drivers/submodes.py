@@ -58,16 +58,6 @@ def heard(name, direction, filter_hz):
     return rows
 
 
-def loss_tenth_db(name, direction, filter_hz):
-    """What a filter lets in of noise beside the signal: tenths of a dB, integers only."""
-    ratio = 1000 * filter_hz // signal_hz(modes.find(name, direction))
-    tenths = 0
-    while ratio > 1000 and tenths < 300:
-        ratio = ratio * 1000 // 1023  # 0.1 dB
-        tenths += 1
-    return tenths
-
-
 def label(name, side, rows):
     """None if every row is inside, else one line for a person that goes with whatever comes of it."""
     outside = [

@@ -15,12 +15,12 @@ the 25 ms in which a midamble may follow.
 """
 
 from omsnode.firmware.errors import SymbolError
+from omsnode.firmware.phy.burst import submodes
 from omsnode.firmware.portable import const
 
 from . import profiles
 from .receive import Receiver
 
-_SYNC = 0xC1FA4C6A
 _SECOND = const(0x4C6A)
 _HALF_CHIPS = const(16)
 _SYNC_CHIPS = const(32)
@@ -94,7 +94,7 @@ class Behind:
             return _HALF_CHIPS
         if min(_wrong(first, _PREAMBLE), _wrong(first, _PREAMBLE << 1 & 0xFFFF)) <= _MOST_WRONG_PREAMBLE:
             for end in range(_SYNC_CHIPS, 8 * min(len(data), _SEARCH_BYTES) + 1):
-                if _wrong(value >> 8 * len(data) - end & 0xFFFFFFFF, _SYNC) <= _MOST_WRONG_SYNC:
+                if _wrong(value >> 8 * len(data) - end & 0xFFFFFFFF, submodes.SYNC) <= _MOST_WRONG_SYNC:
                     return end
             if len(data) < _SEARCH_BYTES:
                 return None

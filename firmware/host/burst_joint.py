@@ -17,13 +17,13 @@ import numpy as np
 
 from ..phy.burst import burst as bursts_
 from ..phy.burst import fec
+from ..phy.burst.interleaver import FACTOR
 
 # Log-ratios are kept so small that float32 holds what remains of a branch after two steps.
 SURE = 12.0
 _PIN = 30.0
 _TINY = np.float32(1e-37)
 _STEPS = 32  # in one piece, so that the branches stay in the cache
-_STEP = 188527
 # Taps of D^1..D^5; D^0 and D^6 are in all four generators, so a branch sends either a word or its complement.
 _TAPS = ((3, 4), (1, 2, 5), (1, 4, 5), (2, 3, 4))
 # What the four streams send out of a state with the middle part m = a(k-1)..a(k-5) (a(k-1) is its lowest bit), if a(k) and
@@ -132,7 +132,7 @@ def places(header):
     for row in rows:
         coded = np.concatenate([_places(field, body, steps) for field in row])
         field = np.empty_like(coded)
-        field[_STEP * np.arange(len(coded)) % len(coded)] = coded
+        field[FACTOR * np.arange(len(coded)) % len(coded)] = coded
         fields.append(field)
     return steps, fields
 

@@ -4,7 +4,7 @@ from checking import raises
 from omsnode.firmware.errors import HeaderError, MisuseError
 from omsnode.firmware.phy import deframer, modes
 from omsnode.firmware.phy.burst import burst, submodes, timing
-from omsnode.firmware.phy.burst.combine import Combiner, SlotCombiner
+from omsnode.firmware.phy.burst.combine import Combiner
 from omsnode.firmware.phy.burst.deframer import BurstDeframer
 from omsnode.firmware.phy.burst.header import Header
 from omsnode.firmware.phy.burst.hunter import Hunter
@@ -73,8 +73,6 @@ def test_combiner():
     best = combiner.add("UL-B4", LONG, 0, b"3", 132001000)[0]
     assert [index for index, _ in best.bursts] == [2, 3] and 100000000 <= best.t0_us <= 100001000
     assert combiner.solved(best) and not combiner.solved(best)
-    slot = timing.slots("UL-B4", LONG, 1)[0]
-    assert len(SlotCombiner().add(slot, Header(15, 64, 1, 0), 0, b"1", 0)) == 1
 
 
 test_submodes()

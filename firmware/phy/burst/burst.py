@@ -12,7 +12,6 @@ from ...errors import LengthError, MisuseError
 from . import coded_length, fec, header, interleaver, precoding
 
 START = b"\x55\x55\x55\x55\xc1\xfa\x4c\x6a"  # preamble and sync on the air
-SYNC = 0xC1FA4C6A
 
 _UP_START = b"\x66\x66\x66\x66\x81\x53\x88\x4c"
 MIDAMBLE = b"\xdf\x46\x42\x8f\x20\xb9\xbd\x70\xdf\x46\x42\x8f"  # not precoded

@@ -1,4 +1,4 @@
-"""Which bursts may be of one frame, and which of its three they are (LPWAN sheet 10, 11.1, 11.2).
+"""Which uplink bursts may be of one frame, and which of its three they are (LPWAN sheet 10, 11.1).
 
 Nothing in a burst tells its index. Two of one frame give theirs by the distance between them; one alone may be any of
 the three. What is right the MAC CRC decides, which is not known here: out come the sets worth decoding, likeliest first,
@@ -14,7 +14,7 @@ from . import timing
 # caller wants to have back with it (an Event).
 Burst = namedtuple("Burst", ("at_us", "header", "wrong", "frame", "tag"))
 # To decode: [(index 1 to 3, Burst)] in the order of the index (index 1 if the frame has one burst only), and T0, where
-# the frame's first burst was or would have been; None in a downlink, whose T0 is the uplink's.
+# the frame's first burst was or would have been.
 Attempt = namedtuple("Attempt", ("submode", "t0_us", "bursts"))
 
 # A meter keeps t_A and t_B within its clock's tolerance (250 ppm) and 0.5 ms. What is accepted is more: 400 ppm for the
@@ -113,36 +113,6 @@ class Combiner:
                     if abs(at_us - t0_us - offset) <= max(_accepted(offset), SAME_US):
                         return t0_us
         return None
-
-
-class SlotCombiner:
-    """Downlinks of one meter after one uplink: the slot tells the index."""
-
-    def __init__(self):
-        self.reset()
-
-    def reset(self):
-        """Another uplink was sent."""
-        self._heard = []  # (number of the slot, Burst)
-
-    def add(self, slot, header, wrong, frame, at_us, tag=None):
-        """A burst was received in a timing.Slot. Returns the Attempts: one, or none for the same chips again.
-
-        DL1 to DL3 in RX0 to RX2 are one frame, in RX3 to RX5 another. A single burst, DL0, stands alone.
-        """
-        burst = Burst(at_us, header, wrong, frame, tag)
-        members = {slot.index if header.multi else 1: burst}
-        early = slot.number >= 3
-        for number, one in self._heard:
-            if number == slot.number and one.header == header and one.frame == frame:
-                return []
-            if header.multi and one.header == header and (number >= 3) == early:
-                index = number % 3 + 1
-                if index != slot.index and (index not in members or one.wrong < members[index].wrong):
-                    members[index] = one
-        self._heard.append((slot.number, burst))
-        self._heard = self._heard[-6:]
-        return [Attempt(None, None, [(index, members[index]) for index in sorted(members)])]
 
 
 def _offsets(submode, header):

@@ -15,13 +15,13 @@ _MOST_CL = const(3)  # wrong chips that are repaired for sure
 _WORD_BYTES = const(4)
 _MIDAMBLE_BYTES = const(12)
 _HEADER_BYTES = const(12)
-_MIDAMBLE_WORD = 0xB0E563C8  # on the air, three times; the very first chip may be wrong
-_MIDAMBLE = _MIDAMBLE_WORD << 64 | _MIDAMBLE_WORD << 32 | _MIDAMBLE_WORD
+MIDAMBLE_WORD = 0xB0E563C8  # on the air, three times; the very first chip may be wrong
+_MIDAMBLE = MIDAMBLE_WORD << 64 | MIDAMBLE_WORD << 32 | MIDAMBLE_WORD
 _FIXED = (1 << 95) - 1
 # A midamble has at most so many wrong chips of 95, and of 32 in each word where nothing says that it is here (one that
-# is found 32 chips off its place shares two words with the right one).
-_MOST_MIDAMBLE = const(24)
-_MOST_WORD = const(10)
+# is found 32 chips off its place shares two words with the right one). Noise is such a midamble in 7e-7 of all places.
+MOST_MIDAMBLE = const(24)
+MOST_WORD = const(10)
 
 _FIRST = _CL_BYTES + coded_length.SHORTEST  # bytes in front of a midamble
 _LAST = _CL_BYTES + coded_length.LONGEST
@@ -87,8 +87,8 @@ class BurstDeframer:
 
     def _begin(self, head):
         self.header = head
-        behind = 8 * (_HEADER_BYTES + burst.data_bytes(head))
-        self.total_chips = behind + (8 * (_CL_BYTES + _MIDAMBLE_BYTES) if self.frame_format == "UL" else 0)
+        direction = modes.UP if self.frame_format == "UL" else modes.DOWN
+        self.total_chips = burst.n_chips(head, direction) - 8 * len(burst.START)
 
     def _advance(self):
         have = len(self._chips)
@@ -120,7 +120,7 @@ class BurstDeframer:
             l_da, wrong = coded_length.nearest(int.from_bytes(self._chips[:_CL_BYTES], "big"))
             self._seek(_CL_BYTES + l_da if wrong <= _MOST_CL else None)
         if not self.seeking and not self._checked and have >= self._place + _MIDAMBLE_BYTES:
-            self._checked = self._wrong(self._place) <= _MOST_MIDAMBLE
+            self._checked = self._wrong(self._place) <= MOST_MIDAMBLE
             if not self._checked:
                 self._seek(None)
         while self.seeking and not self._checked and have >= self._place + _MIDAMBLE_BYTES:
@@ -149,7 +149,7 @@ class BurstDeframer:
         chips = int.from_bytes(self._chips[place : place + _MIDAMBLE_BYTES], "big")
         different = (chips ^ _MIDAMBLE) & _FIXED
         words = [bin(different >> shift & 0xFFFFFFFF).count("1") for shift in (64, 32, 0)]
-        return max(words) <= _MOST_WORD and sum(words) <= _MOST_MIDAMBLE
+        return max(words) <= MOST_WORD and sum(words) <= MOST_MIDAMBLE
 
 
 def front_chips(head):

@@ -11,17 +11,13 @@ from array import array
 
 from ...portable import const
 from . import coded_length, header, submodes
-from .deframer import front_chips
+from .deframer import MIDAMBLE_WORD, MOST_MIDAMBLE, MOST_WORD, front_chips
 
-_MIDAMBLE = 0xB0E563C8  # three times; its first chip may be wrong
 _WORD = const(32)
 _MIDAMBLE_CHIPS = const(96)
 _HEADER_CHIPS = const(96)
 _CONTEXT_BYTES = const(12)  # in front of a block: all of a midamble but its last chip
 
-# A midamble: each word has at most so many wrong chips, and all of it. Noise does in 7e-7 of the positions.
-_MOST_WORD = const(10)
-_MOST_MIDAMBLE = const(24)
 # A sync with more wrong chips than the first needs a preamble in front of it with at most so many: noise passes in 2.5 %.
 _SURE_SYNC = const(4)
 _MOST_PREAMBLE = const(10)
@@ -127,16 +123,16 @@ class Hunter:
             else:
                 self.false_alarms += 1
         if self._uplink:
-            self._scan_midamble(_differences(value, total, _MIDAMBLE), n_new)
+            self._scan_midamble(_differences(value, total, MIDAMBLE_WORD), n_new)
         self._candidates = sorted(self._candidates)[:_MOST_CANDIDATES]
 
     def _scan_midamble(self, planes, n_new):
-        words = _at_most(planes, _MOST_WORD, (1 << (n_new + 2 * _WORD)) - 1)
+        words = _at_most(planes, MOST_WORD, (1 << (n_new + 2 * _WORD)) - 1)
         hits = words & words >> _WORD & words >> 2 * _WORD & (1 << n_new) - 1
         for offset, wrong in _positions(hits, planes, n_new):
             at = n_new - offset
             wrong += _count(planes, at + _WORD) + _count(planes, at + 2 * _WORD)
-            if wrong <= _MOST_MIDAMBLE:
+            if wrong <= MOST_MIDAMBLE:
                 self._candidates.append((self.chips + offset, wrong, True))
 
     # --- what becomes of it ---

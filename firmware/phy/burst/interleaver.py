@@ -1,11 +1,11 @@
 """Interleaver of the burst mode (Q.2.4.5.3; LPWAN sheet 6): bit i of n goes to position 188527 i mod n."""
 
-_FACTOR = 188527
+FACTOR = 188527
 
 
 def positions(n):
     """The positions of the bits 0, 1, 2... of n in the data field, without end."""
-    step = _FACTOR % n
+    step = FACTOR % n
     position = 0
     while True:
         yield position
@@ -18,7 +18,7 @@ def interleave(coded):
     """The data field (bytes) of a coded payload (bytes)."""
     out = bytearray(len(coded))
     n = 8 * len(coded)
-    step = _FACTOR % n
+    step = FACTOR % n
     position = 0
     for byte in coded:
         for mask in b"\x80\x40\x20\x10\x08\x04\x02\x01":
@@ -33,7 +33,7 @@ def interleave(coded):
 def deinterleave(data, n_bytes=None):
     """The first n_bytes (default: all) of the coded payload whose data field is `data` (bytes)."""
     n = 8 * len(data)
-    step = _FACTOR % n
+    step = FACTOR % n
     out = bytearray(len(data) if n_bytes is None else n_bytes)
     position = 0
     for i in range(len(out)):

@@ -223,14 +223,6 @@ def air_time(submode, chips):
     return -(-chips * 1000000 // _rate(submode))
 
 
-def rxm_code(duration_us):
-    """The least DL-RXM code for a burst of this duration; 0, unlimited, if it is longer than every other."""
-    for code in range(1, len(RXM_MS)):
-        if duration_us <= RXM_MS[code] * 1000:
-            return code
-    return 0
-
-
 def largest_payload(downlink, rxm, multi, burst_type):
     """Bytes of the longest PHY payload whose burst a meter with this DL-RXM code receives; None if not even 5 bytes.
 

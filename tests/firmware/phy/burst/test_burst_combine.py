@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.phy.burst import burst, combine, decode, timing
-from omsnode.firmware.phy.burst.combine import Combiner, SlotCombiner
+from omsnode.firmware.phy.burst.combine import Combiner
 from omsnode.firmware.phy.burst.header import Header
 from support_burst_air import published
 
@@ -214,34 +214,6 @@ def test_published_frame_from_any_two_bursts(shared):
 def test_no_uplink():
     with pytest.raises(MisuseError):
         Combiner().add("DL-B1", HEADER, 0, b"", 0)
-
-
-# --- downlink ---
-
-
-def test_slots():
-    """The slot tells the index; RX0 to RX2 and RX3 to RX5 are two frames."""
-    downlink = Header(15, 64, 1, 0)
-    slots = {one.number: one for one in timing.slots("UL-B4", HEADER, 1, True, True)}
-    for heard in ((0,), (1, 2), (0, 2), (3, 4, 5), (4, 5), (0, 1, 2)):
-        combiner = SlotCombiner()
-        for number in heard:
-            (attempt,) = combiner.add(slots[number], downlink, 0, bytes((number,)), number)
-        assert [(index, one.frame) for index, one in attempt.bursts] == [
-            (number % 3 + 1, bytes((number,))) for number in heard
-        ]
-    combiner = SlotCombiner()
-    combiner.add(slots[3], downlink, 0, b"early", 3)
-    (attempt,) = combiner.add(slots[1], downlink, 0, b"late", 1)
-    assert indices(attempt) == [2]
-    assert combiner.add(slots[1], downlink, 0, b"late", 1) == []
-    (attempt,) = combiner.add(slots[2], Header(16, 64, 1, 0), 0, b"other", 2)
-    assert indices(attempt) == [3]
-    combiner.reset()
-    (attempt,) = combiner.add(slots[0], Header(15, 64, 0, 2), 0, b"single", 0)
-    assert indices(attempt) == [1] and attempt.t0_us is None
-    (attempt,) = combiner.add(slots[1], Header(15, 64, 0, 2), 0, b"single again", 1)
-    assert indices(attempt) == [1] and len(attempt.bursts) == 1
 
 
 def test_what_is_accepted_is_more_than_what_is_allowed():

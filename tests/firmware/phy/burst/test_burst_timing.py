@@ -271,7 +271,6 @@ def test_longest_bursts():
 
 def test_rxm_codes():
     assert timing.RXM_MS == (0, 25, 35, 50, 75, 110, 150, 200, 300, 400, 500, 650, 800, 1150, 1600, 2200)
-    assert [timing.rxm_code(ms) for ms in (1, 25000, 25001, 2200000, 2200001)] == [1, 1, 2, 15, 0]
 
 
 @settings(max_examples=300, deadline=None)
