@@ -26,14 +26,14 @@ class BurstCollector(Collector):
     def feed(self, event, now_us, wall_us=None):
         actions = []
         for one in self.messages(event, now_us):
-            actions += super().feed(one, now_us, wall_us)
+            actions += super().feed(one, now_us, t0_utc(one, event.at_us, wall_us))
         return actions + self.captured()
 
     def decoded(self, number, payload, now_us, wall_us=None):
-        """What became of a Capture that was delivered: the PHY payload, or None. As `feed`."""
+        """What became of a Capture that was delivered: the PHY payload, or None. wall_us: UTC of now_us. As `feed`."""
         actions = []
         for one in self.hearing.decoded(number, payload, now_us):
-            actions += self.feed(one, now_us, wall_us)
+            actions += super().feed(one, now_us, t0_utc(one, now_us, wall_us))
         return actions
 
     def messages(self, event, now_us):
@@ -71,3 +71,11 @@ class BurstCollector(Collector):
 
     def _add(self, name, count):
         self.counters[name] = self.counters.get(name, 0) + count
+
+
+def t0_utc(event, at_us, wall_us):
+    """UTC of a Message's T0, by which uplinks are stamped, whichever burst was heard (Q.2.4.6.5.3). wall_us: UTC of at_us, or
+    None. Any other event is where it was."""
+    if wall_us is None or event.frame_format != MESSAGE:
+        return wall_us
+    return wall_us - at_us + event.at_us

@@ -13,6 +13,7 @@ from ...phy.burst import combine, timing
 from ..actions import Deliver
 from ..gateway import Gateway
 from ..windows import Shot
+from .collector import t0_utc
 from .gateway_installer import BurstInstaller
 from .gateway_partner import BurstPartner
 from .gateway_seen import BurstSeen
@@ -63,17 +64,14 @@ class BurstGateway(Gateway):
         """As a Gateway; a burst may make several messages, or none yet. The FRAME of a burst is given to `hearing`."""
         actions = []
         for one in self.collector.messages(event, now_us):
-            # UTC of T0, whichever burst it was that was heard (Q.2.4.6.5.3).
-            t0_us = wall_us if wall_us is None or one is event else wall_us - event.at_us + one.at_us
-            actions += super().feed(one, now_us, t0_us)
+            actions += super().feed(one, now_us, t0_utc(one, event.at_us, wall_us))
         return actions + self.collector.captured()
 
     def decoded(self, number, payload, now_us, wall_us=None):
         """What became of a Capture that was delivered: the PHY payload, or None. wall_us: UTC of now_us. As `feed`."""
         actions = []
         for one in self.collector.hearing.decoded(number, payload, now_us):
-            t0_us = None if wall_us is None else wall_us - now_us + one.at_us
-            actions += super().feed(one, now_us, t0_us)
+            actions += super().feed(one, now_us, t0_utc(one, now_us, wall_us))
         return actions
 
     # --- frames ---

@@ -7,6 +7,7 @@ import pytest
 from omsnode.firmware.link.lpwan import mac
 from omsnode.firmware.phy import radio
 from omsnode.firmware.phy.burst import burst
+from omsnode.firmware.roles.lpwan.collector import BurstCollector
 from omsnode.firmware.roles.lpwan.hearing import Hearing
 from support_lpwan import FRAMES
 
@@ -100,3 +101,18 @@ def test_captures_that_nobody_fetches_are_bounded():
     assert len(hearing._open) == 32
     assert hearing.decoded(1, frame, 80 * S) == [] and hearing.counters["late"] == 1
     assert hearing.decoded(80, frame, 80 * S)[0].frame == frame
+
+
+def test_a_collector_stamps_with_t0():
+    """Q.2.4.6.5.3: also where only UL2 was heard, or a decoder took its time. UL-B4 short, TIV 64: t_A is 2.25 s."""
+    frame = bytes.fromhex(FRAMES["Q.K.3"][1])
+    wall_us = 1767225600 * S
+    sent = burst.uplink(frame, 64, 1, 0)[1]
+    for costly in (False, True):
+        collector = BurstCollector(costly=costly)
+        actions = collector.feed(event(sent, 50 * S), 51 * S, wall_us + 50 * S)
+        if costly:
+            (capture,) = [one.reading for one in actions]
+            actions = collector.decoded(capture.number, frame, 70 * S, wall_us + 70 * S)
+        (reading,) = [one.reading for one in actions if hasattr(one, "reading")]
+        assert (reading.at_us, reading.wall_us) == (47750000, wall_us + 47750000)
