@@ -95,15 +95,20 @@ def parse(data, up):
         ras = data[at]
         at += 1
     if control & _UPPER:
-        if data[at] in FORBIDDEN_CI:
-            from ...errors import ForbiddenCiError
-
-            raise ForbiddenCiError("CI {:02X} is not allowed in OMS LPWAN".format(data[at]), at)
+        check_ci(data, at)
         payload = bytes(data[at:])
     elif at < n:
         raise LengthError("{} bytes behind an LLC without upper layer".format(n - at), at)
     hops = 1 if more & _HOP else 0
     return Llc(c_field, address, receiver, access_number, control >> 6 & 1, hops, rtd, ras, payload)
+
+
+def check_ci(data, at):
+    """ForbiddenCiError if the CI at data[at], if there is one, is not of OMS LPWAN."""
+    if at < len(data) and data[at] in FORBIDDEN_CI:
+        from ...errors import ForbiddenCiError
+
+        raise ForbiddenCiError("CI {:02X} is not allowed in OMS LPWAN".format(data[at]), at)
 
 
 def build(llc, up):

@@ -77,6 +77,7 @@ def read(mac, frame):
             if found.encrypted:
                 raise ForbiddenCiError("an ELL is not encrypted in OMS LPWAN", offset)
             offset += found.size
+            logical.check_ci(message, offset)
     receiver, number = llc.receiver, llc.access_number
     if found is not None:
         receiver = receiver or found.receiver

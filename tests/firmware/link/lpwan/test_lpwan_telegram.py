@@ -103,6 +103,9 @@ def test_an_ell_behind_the_llc():
     sealed = extended.seal(published.PROFILE_B_KEY, METER, 0, 1, 5, PLAIN)
     with pytest.raises(errors.ForbiddenCiError, match="not encrypted"):
         telegram.parse(framed(llc.meter_up(0x44, METER, 7, 0, sealed)), "up", "UL-B4")
+    wired = extended.build(0, 0x99, None, None, bytes.fromhex("500110"))
+    with pytest.raises(errors.ForbiddenCiError, match="CI 50 is not allowed"):
+        telegram.parse(framed(llc.meter_up(0x44, METER, 7, 0, wired)), "up", "UL-B4")
 
 
 @pytest.mark.parametrize(
