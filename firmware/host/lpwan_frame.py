@@ -90,8 +90,8 @@ class Reader:
         telegram = found.telegram
         telegram.address = telegram.address if _names_itself(telegram) else _meter(found)
         bare = telegram.link is None or telegram.link.offset == len(telegram.raw)
-        if telegram.error is None and bare:
-            telegram.error = found.body.error
+        if telegram.error is None and bare and (found.mac.body or found.mac.error):
+            telegram.error, telegram.verdict = found.body.error, found.body.verdict
 
     def _body(self, found):
         """Read the MAC body; without the LLC nobody knows whose key it has."""

@@ -118,6 +118,13 @@ def test_wrong_chips_are_counted_where_they_are():
     assert bursts.solve([one]) == DOWN_PAYLOAD and [field.wrong for field in one.fields()] == [0, 0, 0, 1]
 
 
+def test_wrong_chips_in_the_data_of_an_uplink():
+    """Each inverts all bits behind it: only the collector's costly decoder finds it."""
+    pytest.importorskip("numpy")
+    one = bursts.read(wrong(SINGLE, 100), "up")
+    assert bursts.solve([one]) == PAYLOAD and [field.wrong for field in one.fields()] == [0, 0, 0, 1, 0, 0, 0]
+
+
 def test_what_is_no_whole_burst():
     one = bursts.read(SINGLE[:-2], "up")
     assert isinstance(one.error, LengthError) and "16 chips" in one.error.message

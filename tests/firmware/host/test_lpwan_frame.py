@@ -235,7 +235,7 @@ def test_a_body_that_cannot_be_opened():
     wrong = Key(bytes(16))
     for mac_key, verdict in ((None, "no_key"), (wrong, "mac_mismatch")):
         found = published("Q.K.6", mac_key=mac_key)
-        assert (found.body.verdict, found.telegram.error.code) == (verdict, verdict)
+        assert found.body.verdict == found.telegram.verdict == found.telegram.error.code == verdict
         assert told(found)["mac"]["body"]["blocks"] is None
         (span,) = [one for one in lpwan_explain.frame_spans(found) if one.start == 9]
         assert span.known == (mac_key is None) and span.plain is None
