@@ -38,7 +38,8 @@ class Sending(Answering):
         return []
 
     def _exchange_of(self, uplink):
-        self._frame_turn = (self._frame_turn + 1) & 0xFFFF
+        # Of a dual channel the next frame takes the other one; what belongs to a frame that was heard stays where that was.
+        self._frame_turn = (self._frame_turn + (2 if uplink.what in (ANSWER, PART, ACCESS) else 1)) & 0xFFFF
         access = uplink.access
         if access is None and not uplink.session and not self._offers(self.session.alive):
             access = elements.TEMPORARILY_NO_ACCESS if self.declared.bidirectional else None
