@@ -222,6 +222,13 @@ def test_interval(seconds, size):
     assert len(block.value) == size and values.decode(20, block.value) == seconds
 
 
+def test_supported_of_the_manufacturer():
+    """Bit i of 3 to 8 bytes is MBlockID i, low byte first."""
+    for ids, text in (((), "000000"), ((16, 0x38), "0000010000000001"), ((0x27,), "0000000080")):
+        assert values.encode(16, ids) == MBlock(16, bytes.fromhex(text))
+        assert values.decode(16, bytes.fromhex(text)) == ids
+
+
 def test_dual_channel_capability():
     can = values.Capability(("UL-B1", "UL-B2"), 1, ("DL-B1", "DL-S4"), None, None)
     assert values.encode(19, can) == MBlock(19, bytes([0x83, 0x81]))
