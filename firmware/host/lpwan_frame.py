@@ -68,6 +68,7 @@ class Reader:
         found.right = mac.crc(frame[:-4]) == frame[-4:]
         if self.all_the_same and not found.right and mac.SHORTEST <= len(frame) <= mac.LONGEST:
             found.error = CrcError("MAC CRC wrong", len(frame) - 4)
+            more.update(formats=None, fragments=None)  # nothing is learnt from it
             frame = frame[:-4] + mac.crc(frame[:-4])
         try:
             found.mac = mac.parse(frame, found.direction, found.submode)
