@@ -69,13 +69,11 @@ def permit(driver, name, direction, side):
 
 def longest(direction):
     """((name of the rate, largest PHY payload in bytes whose bursts an SX1262 can send), ...)."""
+    from omsnode.firmware.phy.burst import fec
+
     data = profiles.BUFFER_BYTES - _BEHIND[direction]
-    # Bytes of data (LPWAN sheet 4): ceil(8 L / 7) + 1, 2 L + 1, 3 L + 2.
-    return (
-        ("7/8 and multi burst", (data - 1) * 7 // 8),
-        ("1/2", (data - 1) // 2),
-        ("1/3", (data - 2) // 3),
-    )
+    names = ("7/8 and multi burst", "1/2", "1/3")
+    return tuple([(names[i], fec.longest_payload(fec.SINGLE[i], data)) for i in range(3)])
 
 
 def too_long(row, n_bytes):

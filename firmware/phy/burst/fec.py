@@ -125,14 +125,19 @@ def coded_bytes(layout, length):
 
 def payload_bytes(layout, n_coded):
     """L_P of a coded payload of n_coded bytes, None if there is none."""
+    length = longest_payload(layout, n_coded)
+    return length if length and coded_bytes(layout, length) == n_coded else None
+
+
+def longest_payload(layout, n_coded):
+    """The longest L_P whose coded payload has n_coded bytes at most, None if that of 5 bytes has more."""
     if layout[1][0] == "p":
         length = 7 * (n_coded - 1) >> 3
     elif len(layout) == 4:
         length = (n_coded - 1) >> 1
     else:
         length = (n_coded - 2) // 3
-    fits = SHORTEST <= length <= LONGEST and coded_bytes(layout, length) == n_coded
-    return length if fits else None
+    return min(length, LONGEST) if length >= SHORTEST else None
 
 
 def _punctured(parity, n_fec, phase):

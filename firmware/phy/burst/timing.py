@@ -8,7 +8,7 @@ of an uplink, whether it was heard or not. `uplink` is the name of the meter's s
 from collections import namedtuple
 
 from ...errors import MisuseError
-from . import submodes
+from . import fec, submodes
 
 FAST, MEDIUM, SLOW = range(3)
 
@@ -47,6 +47,8 @@ GATEWAY_LATE_PPM = 30
 JITTER_US = 500  # of t_RO, t_A, t_B and t_RM, not accumulating
 # Static and dynamic tolerance of a meter's clock: EN 13757-4 12.6.2 is not public, OMS Vol. 2 Table 8 quotes this from it.
 METER_PPM = 250
+# Of a downlink burst besides its data field.
+_DOWN_BYTES = 20
 # A receiver that has found no sync gives up so many chips behind the latest instant.
 PATIENCE_CHIPS = 8
 
@@ -230,13 +232,9 @@ def largest_payload(downlink, rxm, multi, burst_type):
     """
     ms = _pick(RXM_MS, rxm)
     if not ms:
-        return 255
-    n_bytes = (ms * _rate(downlink) // 1000 - 160) // 8
-    if multi or burst_type == 0:
-        n_payload = (n_bytes - 1) * 7 // 8
-    else:
-        n_payload = (n_bytes - _pick((0, 1, 2), burst_type)) // (burst_type + 1)
-    return min(255, n_payload) if n_payload >= 5 else None
+        return fec.LONGEST
+    n_bytes = ms * _rate(downlink) // 8000 - _DOWN_BYTES
+    return fec.longest_payload(fec.layouts(multi, burst_type)[0], n_bytes)
 
 
 def _jitter(uplink, tiv):
