@@ -235,7 +235,8 @@ class Bench:
         self.queue.sort(key=lambda row: row[0])
 
     def _enter(self):
-        while self.queue and self.queue[0][0] <= self.world.now_us and self.gateway.on:
+        ready = self.gateway.on and self.gateway.node._started  # then it knows what it had stored
+        while ready and self.queue and self.queue[0][0] <= self.world.now_us:
             _, meter, words, expires_us = self.queue.pop(0)
             made = orders.make(words, self.addresses[meter], key_store(KEYS))
             now_us = self.gateway.board.now_us()
