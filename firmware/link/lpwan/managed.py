@@ -18,7 +18,6 @@ from .values import HARD, NONE_LEFT, SOFT
 _ROWS = (("UL-S1", "UL-S2", "UL-S3"), ("UL-B1", "UL-B2"), ("UL-B4",))
 _DUAL = {"UL-B1+B2": ("UL-B1", "UL-B2"), "UL-S1+S2": ("UL-S1", "UL-S2")}
 _ALL = (0, 1, 2, 3, 4)
-_MIDDLE = (2,)
 _MOST = 0x7FFF
 
 HANDLED = (
@@ -245,8 +244,7 @@ class Managed:
     def _hard(self):
         sub_mode = self._above()
         coding = self._strongest(sub_mode)
-        carriers = None if coding is None else _MIDDLE if sub_mode == "UL-B4" else _ALL
-        self._uplink = values.Uplink(0, 0, sub_mode, carriers, coding)
+        self._uplink = values.Uplink(0, 0, sub_mode, None if coding is None else _ALL, coding)
         same = [one for one in self.capability.downlinks if one[3] == self._downlink.sub_mode[3]]
         self._downlink = values.Downlink(0, self._downlink.multi, min(same))
 

@@ -115,6 +115,18 @@ def test_midamble_in_place_of_the_coded_length(n_bytes, burst_type, lost):
         assert deframer.frame == chips and deframer.header.length == n_bytes
 
 
+@pytest.mark.parametrize("words", (1, 2))
+def test_data_in_front_of_a_midamble_that_look_like_it(words):
+    """CL wiped out; the end of Data A is the midamble's word with 3 chips wrong: found too early, by 32 chips or 64."""
+    good = chips_of("up", 71, 0, 2)[0][8:]
+    middle = 3 + (len(good) - 27 + 1 >> 1)
+    word = flip(bytes.fromhex("b0e563c8"), (1, 9, 20))
+    chips = bytes.fromhex("aaaaaa") + good[3 : middle - 4 * words] + word * words + good[middle:]
+    deframer = BurstDeframer("up")
+    assert feed(deframer, chips, 1) == (0, len(chips))
+    assert deframer.frame == chips and deframer.header.length == 71
+
+
 def test_header_known_first():
     """As the hunter has it from a midamble."""
     chips = chips_of("up", 20, 0, 1, tiv=5)[0][8:]

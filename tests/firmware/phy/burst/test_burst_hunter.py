@@ -112,6 +112,17 @@ def test_an_uplink_is_found_by_its_midamble(lost):
             assert told(found) == [expected] and found[0].wrong is None
 
 
+@pytest.mark.parametrize("n_bytes", (5, 71, 255))
+def test_what_is_left_of_the_front_tells_the_length_behind_a_midamble(n_bytes):
+    """7 chips of the sync and 2 of the coded length are wrong: the burst is told with its last chip, nothing is waited for."""
+    rng = random.Random(n_bytes)
+    chips = burst.uplink(rng.randbytes(n_bytes), 77, 0, 2)[0]
+    chips = flip(chips, (*range(40, 47), 70, 80))
+    hunter = Hunter(BurstDeframer("up"))
+    assert hunt(hunter, rng.randbytes(500) + chips[:-1], 64) == []
+    assert told(hunter.feed(chips[-1:])) == [(4064, 4000 + 8 * len(chips), chips[8:])]
+
+
 def test_a_midamble_without_end_and_its_kind():
     """Regular chips cause no search through all headers, are no burst, and the next burst is heard."""
     rng = random.Random(9)
