@@ -136,6 +136,18 @@ def test_frames_with_other_parameters_on_purpose():
     assert nw.wanted() == [] and nw.fallback is None and nw.seconds_to_fallback(60) is None
 
 
+def test_a_meter_that_fell_back_in_its_sub_mode_only_is_moved_again():
+    """Coding and power are what they were: 40 dB of margin on UL-B1 are 29 on UL-B4."""
+    cheapest = Uplink(0, 3, "UL-B4", (2,), "7/8")
+    _, nw = both(cheapest)
+    for _ in range(20):
+        nw.heard("UL-B4", "7/8", 400)
+    assert nw.wanted() == []
+    for _ in range(20):
+        nw.heard("UL-B1", "7/8", 400)
+    assert nw.wanted() == [values.encode(blocks.UPLINK, cheapest)]
+
+
 def test_fallback_is_predicted():
     """Q.3.7.1.4.3: 10 opportunities, 40 minutes apart."""
     _, nw = both()
