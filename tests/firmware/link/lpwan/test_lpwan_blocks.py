@@ -222,6 +222,10 @@ def test_interval(seconds, size):
     assert len(block.value) == size and values.decode(20, block.value) == seconds
 
 
+def test_the_last_second_of_a_day():
+    assert values.decode(4, bytes.fromhex("3B3B17")) == values.Time(23, 59, 59)
+
+
 def test_supported_of_the_manufacturer():
     """Bit i of 3 to 8 bytes is MBlockID i, low byte first."""
     for ids, text in (((), "000000"), ((16, 0x38), "0000010000000001"), ((0x27,), "0000000080")):
