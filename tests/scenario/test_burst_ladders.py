@@ -90,6 +90,11 @@ def test_every_pairing(pair, uplink, downlink, form):
     assert one.meter.counters["mac.execute"] == 1
     assert one.outcome(2)[1]["capability"]["uplinks"] == [uplink]
     steps = [text.split(" RX")[0] for text in judge.said() if text != "M MACK"]
+    if (
+        steps[1] == "M MSNR SND-NR"
+    ):  # what does not fit one frame is an uplink session: its last frame offers access
+        assert judge.frames[0].frame.up.session and judge.frames[1].frame.fragment == 2
+        steps.pop(1)
     order = [
         "M MSNR SND-NR body",
         "G MCNR SND-UD2",
