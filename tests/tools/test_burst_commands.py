@@ -262,7 +262,8 @@ def test_a_gateway_asks_the_mac_of_a_meter(here, capsys, monkeypatch):
     sleep, told = time.sleep, []
 
     def ask():
-        while not (here / "there" / "command.sock").exists():
+        end = time.monotonic() + 30
+        while not (here / "there" / "command.sock").exists() and time.monotonic() < end:
             sleep(0.05)
         client = channel.Client(here / "there")
         client.ask({"do": "order", "meter": "garden", "words": ["mac-clock", "5"]})
@@ -271,11 +272,11 @@ def test_a_gateway_asks_the_mac_of_a_meter(here, capsys, monkeypatch):
         told.append(omsnode("command", "--config", "gateway.toml", "--format", "json", *words))
         os.kill(os.getpid(), signal.SIGINT)
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     monkeypatch.setattr(collect.time, "sleep", lambda seconds: sleep(0.002))
     status = main(["collect", "--config", "gateway.toml", "--seconds", "4000"])
-    asking.join()
+    asking.join(60)
     out, err = capsys.readouterr()
     hidden(out + err)
     assert status == 0 and told[0].returncode == 0, told[0].stderr
@@ -308,7 +309,8 @@ def test_a_gateway_has_one_of_several_radios_and_the_others_only_hear(own, mode,
     sleep, told = time.sleep, []
 
     def ask():
-        while not (here / "there" / "command.sock").exists():
+        end = time.monotonic() + 30
+        while not (here / "there" / "command.sock").exists() and time.monotonic() < end:
             sleep(0.05)
         client = channel.Client(here / "there")
         client.ask({"do": "order", "meter": "garden", "words": ["read", "volume"]})
@@ -318,11 +320,11 @@ def test_a_gateway_has_one_of_several_radios_and_the_others_only_hear(own, mode,
                 break
         os.kill(os.getpid(), signal.SIGINT)
 
-    asking = threading.Thread(target=ask)
+    asking = threading.Thread(target=ask, daemon=True)
     asking.start()
     monkeypatch.setattr(collect.time, "sleep", lambda seconds: sleep(0.002))
     assert main(["collect", "--config", "gateway.toml", "--seconds", "4000"]) == 0
-    asking.join()
+    asking.join(60)
     out, err = capsys.readouterr()
     hidden(out + err)
     assert told[-1]["step"] == "done" and told[-1]["result"]["records"][0]["quantity"] == "volume"
