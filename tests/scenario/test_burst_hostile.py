@@ -16,7 +16,7 @@ from omsnode.board import virtual
 from support_burst_ladder import MAC_KEY, PAIRS, SOAK, Bench, S
 
 FRONT = air.PREAMBLE_SYNC
-ROUNDS = 400 if SOAK else 60
+ROUNDS = 400 if SOAK else 45
 WALL_S = 240 if SOAK else 60  # for a whole run; a hang is caught by it
 
 

@@ -196,7 +196,7 @@ def test_l7_lost_response(pair):
 
 @each_pair
 def test_l8_installation(pair):
-    """SND-IR with the counters in a secured body; the gateway answers with SND-NKE 5 to 25 s later, in a slot or not at all."""
+    """SND-IR with the counters in a secured body; CNF-IR in its slot, and the meter says no more of it."""
     one = bench(pair, install="known", wait_us=400 * S)
     one.behind(S)
     one.meter.install(one.meters[0].board.now_us())
@@ -206,6 +206,9 @@ def test_l8_installation(pair):
     assert first.kind_of_link == "SND-IR" and first.body is not None and first.body.der is not None
     (_, kind, blocks) = judge.blocks[0]
     assert kind == "MSNR" and dict(blocks)[7] == b"\x00\x00"
+    assert judge.said() == ["M MSNR SND-IR body", "G MCNR CNF-IR RX0"]
+    steps = [one.step for one in one.gateway.delivered if type(one).__name__ == "Installation"]
+    assert steps == ["heard", "confirmed"]
 
 
 @each_pair
