@@ -13,48 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESCCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 from omsnode.board import virtual
+from support_burst_judge_forged import burst_text, crc
 from support_burst_ladder import MAC_KEY, PAIRS, SOAK, Bench, S
 
 FRONT = air.PREAMBLE_SYNC
 ROUNDS = 400 if SOAK else 45
 WALL_S = 240 if SOAK else 60  # for a whole run; a hang is caught by it
-
-
-def crc(frame):
-    """With its MAC CRC."""
-    return frame + macs.crc(frame).to_bytes(4, "big")
-
-
-def precoded(text):
-    out, before = [], "0"
-    for bit in text:
-        out.append("1" if bit != before else "0")
-        before = bit
-    return "".join(out)
-
-
-def burst_text(up, payload, tiv=40, kind=2, head=None):
-    """Chips as text, of a single burst. head: instead of its header."""
-    (coded,) = air.coded(payload, 0, kind)
-    data = [None] * len(coded)
-    for i, bit in enumerate(coded):
-        data[188527 * i % len(coded)] = bit
-    data = "".join(data)
-    head = head or air.header_bits(len(payload), tiv, 0, kind)
-    if not up:
-        return FRONT + head + data
-    l_da = (len(data) // 8 + 1) // 2
-    length = format(l_da, "09b")
-    inner = (
-        "0"
-        + length
-        + air.remainder(length, 0xC617, 15)
-        + data[: 8 * l_da]
-        + air.MIDAMBLE
-        + head
-        + data[8 * l_da :]
-    )
-    return FRONT + precoded(inner)[1:]
 
 
 def say(one, name, text, source, in_us=0):
