@@ -63,9 +63,9 @@ def source_tree():
     return link.parent
 
 
-def run(require, *command, path=None, heap=None, timeout=300, bits=64):
+def run(require, *command, path=None, heap=None, timeout=300, bits=64, cwd=None):
     """Run `micropython *command` (a script, or -m and a module). path: folders to import from (default: that of the
-    sources); heap: bytes."""
+    sources); heap: bytes. cwd: folder to run in."""
     options = ["-X", "heapsize={}".format(heap)] if heap else []
     # no .frozen: what is frozen into this build is not on a board
     environment = dict(os.environ, MICROPYPATH=str(path or source_tree()))
@@ -75,6 +75,7 @@ def run(require, *command, path=None, heap=None, timeout=300, bits=64):
         capture_output=True,
         text=True,
         timeout=timeout,
+        cwd=cwd,
     )
 
 

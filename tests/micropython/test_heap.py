@@ -63,11 +63,11 @@ def attempt(request, require, tmp_path, bits):
             return lambda heap: mp.run_from_rom(
                 require, module, *arguments, image=image, heap=heap, bits=bits
             )
+        where = {"path": "{}{}{}".format(mp.source_tree(), os.pathsep, HERE)}
         if form == "mpy":
-            path = request.getfixturevalue("compiled")[1]
-        else:
-            path = "{}{}{}".format(mp.source_tree(), os.pathsep, HERE)
-        return lambda heap: mp.run(require, "-m", module, *arguments, path=path, heap=heap, bits=bits)
+            # Each module keeps its path in the heap: not the long one of a test.
+            where = {"path": ".", "cwd": request.getfixturevalue("compiled")[1]}
+        return lambda heap: mp.run(require, "-m", module, *arguments, heap=heap, bits=bits, **where)
 
     return prepare
 
