@@ -4,9 +4,11 @@ link.lpwan.manager, and what that wants goes to the meter as an order of the gat
 First the meter is asked what it can do and how it is set. That, and everything wanted, waits until the owner's orders are done.
 """
 
+from ...errors import MisuseError
 from ...link.lpwan import blocks, manager, values
 from ..orders import DONE, MORE
 from ..orders.mac import MacRead
+from .gateway_status import meanings
 
 # Signal on UL-B4 at rate 7/8 that gives 1 % of frame loss, full power, 15 bytes: some 15 dB above what Table Q.B.2 implies for
 # rate 1/3 and a soft decoder, and 6 dB for the code (LPWAN sheet 24, an estimate).
@@ -58,9 +60,12 @@ class Managing:
         if not [1 for one in _KNOWN if one not in found]:
             capability, uplink, downlink = [found[one] for one in _KNOWN]
             self.asks = _ASKS
-            self.manager = manager.Manager(
-                capability, uplink, downlink, self.uplinks, self.downlinks, self.reductions
-            )
+            try:
+                self.manager = manager.Manager(
+                    capability, uplink, downlink, self.uplinks, self.downlinks, self.reductions
+                )
+            except MisuseError:
+                pass  # it has nothing that our gateways hear: there is nothing to choose
 
 
 class Question(MacRead):
@@ -77,9 +82,8 @@ class Question(MacRead):
 
     def heard(self, heard, wall_us):
         if super().heard(heard, wall_us) == DONE:
-            found = {one.id: values.decode(one.id, one.value) for one in heard.telegram if one.value}
-            self._managing.told(found)
-        else:
+            self._managing.told(meanings(heard.telegram))
+        if self.outcome != MORE and self._managing.manager is None:
             self._managing.asks = _ASKS
         return self.outcome
 
@@ -110,7 +114,9 @@ class Move(MacRead):
                 algorithm.lost()
             return self._fail("the meter takes no MAC command (MERR)")
         algorithm.answered(heard.telegram)
-        return self._done({blocks.row(one.id).name: one.value.hex().upper() for one in heard.telegram})
+        asked = (blocks.UPLINK, blocks.DOWNLINK)
+        told = [one for one in heard.telegram if one.id in asked]
+        return self._done({blocks.row(one.id).name: one.value.hex().upper() for one in told})
 
     def _silence(self, wall_us):
         algorithm = self._managing.manager

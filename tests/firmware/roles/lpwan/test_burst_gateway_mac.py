@@ -700,3 +700,31 @@ def test_managed_believes_no_stranger():
     known(stage, meter)
     for _ in range(20):
         assert [one for one in stage.hear(meter.macc(), kind=0, rssi_dbm=-40) if one.type == "MCMD"] == []
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "B3010909FF2503041606",  # MBlock 13 with reserved bits
+        "B301090F1F257F041606",  # MBlock 05 with a sub-mode that there is not
+        "B301020F1F2503041606",  # UL-B2 only, which our gateway does not hear
+        "A301090F2503041606",  # no coding is told
+    ],
+)
+def test_managed_meter_of_which_nothing_can_be_managed(told):
+    """It is not asked again, and goes on to be heard."""
+    stage, meter = managed()
+    stage.hear(meter.mrsp(stage.one(meter.nr(), kind=0), bytes.fromhex(told)), kind=0)
+    for _ in range(14):
+        assert stage.hear(meter.nr(), kind=0, rssi_dbm=-61) == []
+
+
+def test_managed_meter_that_says_more_than_was_asked():
+    """MBlock 19 is reserved: in both answers it stands besides."""
+    more = bytes.fromhex("9901AA")
+    stage, meter = managed()
+    down = stage.one(meter.nr(), kind=0)
+    told = bytes.fromhex("B301") + CAPABILITY + bytes.fromhex("250304" + "1606") + more
+    assert stage.one(meter.mrsp(down, told), kind=0).c_field == SND_NKE
+    down = heard(stage, meter, 12, -61)
+    assert stage.one(meter.mrsp(down, bytes.fromhex("253310") + more), kind=0).c_field == SND_NKE
