@@ -7,8 +7,7 @@ zone is taken to be the quarter of an hour that is nearest, unless the order nam
 from ...application import clock, commands, dates, error_codes
 from ...errors import MisuseError
 from .data import DATA_CI
-from .order import FAILED, Exchange, Order, plain_record
-from .points import digits
+from .order import FAILED, Exchange, Order, digits, plain_record
 
 CLOCK_CI = 0x6C
 

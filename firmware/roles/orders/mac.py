@@ -6,7 +6,7 @@ A parameter that a meter cannot do, and one that it does not know, comes back em
 
 from ...errors import MisuseError, OmsError
 from ...link.lpwan import blocks, values
-from .order import Exchange, Order
+from .order import Exchange, Order, digits
 
 _DAY_US = 86400000000
 _ALL_N = (0, 1, 2, 3, 4)
@@ -80,8 +80,10 @@ class MacLink(MacRead):
             elif word in values.CODINGS:
                 coding = word
             elif word[:2] == "n=":
-                carriers = tuple([int(n) for n in word[2:].split(",") if n.isdigit()])
-            elif word[:1] == "-" and word[1:].isdigit() and int(word) % 3 == 0:
+                if [1 for n in word[2:].split(",") if not _number(n)]:
+                    raise MisuseError("no sub-carriers: " + word, None, _LINK_WORDS)
+                carriers = tuple([int(n) for n in word[2:].split(",")])
+            elif word[:1] == "-" and _number(word[1:]) and int(word) % 3 == 0:
                 reduction = -int(word) // 3
             elif word == "downlink-multi":
                 multi = 1
@@ -98,6 +100,12 @@ class MacLink(MacRead):
             asked.append(values.encode(blocks.DOWNLINK, values.Downlink(temporary, multi, downlink)))
         if not asked:
             raise MisuseError("mac-link needs a sub-mode", None, "such as UL-B4 1/2, or DL-B3")
+        if not uplink and (coding or reduction or carriers):
+            raise MisuseError(
+                "coding, power and n are set with the uplink sub-mode", None, "such as UL-B4 1/2"
+            )
+        if multi and not downlink:
+            raise MisuseError("downlink-multi is set with the downlink sub-mode", None, "such as DL-B3")
         self._ask(asked)
 
 
@@ -106,8 +114,10 @@ class MacSet(MacRead):
 
     def _plan(self, known):
         words = self.words[1:]
-        if not words or not words[0].isdigit():
+        if not words or not _number(words[0]):
             raise MisuseError("{} needs a number".format(self.words[0]))
+        if words[1:] not in ([], ["temporary"] if self.words[0] == "mac-fallback" else []):
+            raise MisuseError("{} does not know {}".format(self.words[0], " ".join(words[1:])))
         number = int(words[0])
         if self.words[0] == "mac-session":
             one = values.encode(blocks.SESSION_REQUEST, number)
@@ -125,7 +135,7 @@ class MacRenew(MacRead):
 
     def _plan(self, known):
         words = self.words[1:]
-        if len(words) > 1 or (words and not (words[0].isdigit() and 0 < int(words[0]) <= 255)):
+        if len(words) > 1 or (words and not (_number(words[0]) and 0 < int(words[0]) <= 255)):
             raise MisuseError("mac-renew takes an MDerCounter, 1 to 255")
         self._ask([])
 
@@ -146,6 +156,8 @@ class MacClock(MacRead):
         return not self.timed
 
     def _plan(self, known):
+        if len(self.words) > 2:
+            raise MisuseError("mac-clock takes one number of seconds")
         if len(self.words) > 1:
             try:
                 self._ask([values.encode(blocks.CLOCK, int(self.words[1]))])
@@ -167,6 +179,10 @@ class MacClock(MacRead):
         if self.timed and "told" in self.state:
             self.state["blocks"] = self.state.pop("told")
         return super().heard(heard, wall_us)
+
+
+def _number(word):
+    return digits(word) and len(word) < 16
 
 
 def plain(block_id, value):

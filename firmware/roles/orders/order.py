@@ -13,6 +13,7 @@ Exchange = namedtuple("Exchange", ("kind", "ci", "data"))
 Heard = namedtuple("Heard", ("kind", "status", "telegram"))
 
 MORE, DONE, FAILED = "more", "done", "failed"
+DIGITS = "0123456789"
 
 _ONCE = ("add", "sub", "xor")
 _BUSY, _ERROR = 1, 2  # application bits of the status byte
@@ -171,3 +172,8 @@ def plain_record(record):
         "vib": record.vib.hex().upper(),
         "data": record.data.hex().upper(),
     }
+
+
+def digits(word):
+    """Whether a word is a whole number (str.isdigit takes more than int does)."""
+    return word != "" and not word.strip(DIGITS)

@@ -6,9 +6,9 @@ A VIB with n = 0 names every resolution of a data point (OMS Vol.2 B.1.4), so fo
 from ...application import builder, points
 from ...application import dib as _dib
 from ...errors import ApplicationError, MisuseError
+from .order import DIGITS, digits
 
-_DIGITS = "0123456789"
-_HEX = _DIGITS + "ABCDEFabcdef"
+_HEX = DIGITS + "ABCDEFabcdef"
 _MOST_STORAGE = (1 << 41) - 1  # DIF and ten DIFE
 # Exponents of ten that a row of the tables may be raised to: VIF bits n.
 _MOST_N = 7
@@ -114,11 +114,6 @@ def expected(dib, vib):
         unit = " in " + meaning.unit if meaning.unit else ""
         return "a decimal{}, for instance 12.345, that the data field of the point holds".format(unit)
     return "a number or text that the data field of the point holds, or 0x and its bytes in hex"
-
-
-def digits(word):
-    """Whether a word is a whole number (str.isdigit takes more than int does)."""
-    return word != "" and not word.strip(_DIGITS)
 
 
 def _in(field, fields):

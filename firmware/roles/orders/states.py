@@ -3,8 +3,7 @@ UC-06; sheets oms-requirements 10, 14.8, en13757-3-application 8.1, 8.3)."""
 
 from ...application import select, status_words
 from ...errors import MisuseError
-from .order import Exchange, Order, body, plain_record
-from .points import digits
+from .order import Exchange, Order, body, digits, plain_record
 
 SELECT_CI = 0x53
 

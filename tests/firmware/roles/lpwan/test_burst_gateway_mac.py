@@ -2,9 +2,10 @@
 repeated bodies, link management, and every row of the session's table that has to do with MAC."""
 
 import pytest
+from omsnode.firmware.errors import MisuseError
 from omsnode.firmware.link.lpwan import blocks, counters, mac, values
 from omsnode.firmware.link.lpwan.blocks import MBlock
-from omsnode.firmware.roles import ladder, session
+from omsnode.firmware.roles import ladder, orders, session
 from omsnode.firmware.roles.lpwan.gateway_managed import Managing
 from omsnode.firmware.roles.lpwan.gateway_status import MacStatus
 from omsnode.firmware.security.keys import Key
@@ -448,9 +449,6 @@ def test_l9_response_lost_and_restart():
 
 
 def test_l9_wrong_words():
-    from omsnode.firmware.errors import MisuseError
-    from omsnode.firmware.roles import orders
-
     for words in ("mac-renew x", "mac-renew 256", "mac-renew 0", "mac-renew 1 2"):
         with pytest.raises(MisuseError):
             orders.make(words.split(), METER, keys)
@@ -459,6 +457,32 @@ def test_l9_wrong_words():
     stage.ask("mac-renew 3")
     assert stage.hear(meter.nr()) == []
     assert "only rises" in stage.details("failed")[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "mac-fallback 5 temporaly",
+        "mac-fallback 5 temporary 6",
+        "mac-session 5 temporary",
+        "mac-session \u00b2",
+        "mac-resume 2 4",
+        "mac-renew \u00b2",
+        "mac-clock 5 6",
+        "mac-link DL-B3 -6",
+        "mac-link DL-B3 1/2",
+        "mac-link DL-B3 n=1",
+        "mac-link UL-B4 downlink-multi",
+        "mac-link UL-B1 n=0,x",
+        "mac-link UL-B1 n=",
+        "mac-link UL-B1 n=\u00b2",
+        "mac-link UL-B1 -\u00b2",
+    ],
+)
+def test_words_that_would_be_lost(words):
+    """What would be understood in part is not begun."""
+    with pytest.raises(MisuseError):
+        orders.make(words.split(), METER, keys)
 
 
 def test_used_up_counter():
