@@ -61,6 +61,10 @@ class Sending(Answering):
             return
         at_us = exchange.t0_us + ways.answer_after(exchange.shape, session.rtrm)
         kind = mac.MSNR if answer.type is None else answer.type
+        if telegrams and frames.upper(telegrams[0]) > frames.room(
+            self.declared.longest, frames.body_bytes(answer.body)
+        ):
+            telegrams = [None] + telegrams  # a stored answer leaves no room for this body: it goes in front
         self._queue = self._in_session(ANSWER, kind, answer.body, telegrams, number, session.receiver, at_us)
         undo = self._undo
         if undo:

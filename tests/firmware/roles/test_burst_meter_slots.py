@@ -187,6 +187,47 @@ def test_long_answer_is_an_uplink_session():
     assert walk.uplink().name[:5] == "UL-B2"
 
 
+def test_repeated_answer_that_leaves_no_room_for_a_mac_body():
+    """The MRSP goes in front, in a frame of its own: an uplink session of different contents (sheet 11.5, 17 L7)."""
+    registers = [Register(b"\x04", bytes((0x93, i)), 1000 + i) for i in range(26)]
+    walk = BurstWalk(make(registers=registers, device=False, downlink="DL-B4", coding="1/2"))
+    while walk.uplink().up.session:
+        pass
+    upper = (0x5B, 0x12, bytes.fromhex("9324000000"))
+    assert say(walk, frame(mac.MCNR, upper))
+    long = walk.uplink(most_us=20 * S)
+    assert len(long.payload) == 232
+    manager = Manager(MAC_KEY, METER)
+    assert say(walk, frame(mac.MCMD, upper, manager.command(bytes.fromhex("8001810183010001020506"))))
+    first, second = [walk.uplink(most_us=20 * S) for _ in range(2)]
+    assert [(one.type, one.up.session, one.llc.c_field) for one in (first, second)] == [
+        ("MRSP", 1, None),
+        ("MSNR", 0, 0x08),
+    ]
+    assert manager.response(first.mac) and second.llc == long.llc
+    assert second.t0_us - first.t0_us == 1500000 and walk.role.counters["repeated"] == 1
+
+
+@pytest.mark.parametrize("uplink, longest", (("UL-B4", 113), ("UL-B1", 75)))
+def test_long_snd_ir_with_its_mac_body(uplink, longest):
+    """Counters and MBlock 07 stand in the frame of the first fragment (sheet 17, L8), which is no longer than the radio sends."""
+    registers = [Register(b"\x04", bytes((0x93, i)), 1000 + i) for i in range(26)]
+    made = make(
+        uplink, registers=registers, device=False, downlink="DL-B1", rxm=0, coding="1/2", longest=longest
+    )
+    walk = BurstWalk(made)
+    while walk.uplink().up.session:
+        pass
+    walk.run(walk.now_us + 50 * S)
+    walk.role.install(walk.now_us)
+    one = walk.uplink(most_us=60 * S)
+    assert one.type == "MSNR" and one.llc.c_field == 0x46 and one.mac.body is not None
+    sent = [len(one.payload)]
+    while walk.bursts[-1].up.session:
+        sent.append(len(walk.uplink(most_us=60 * S).payload))
+    assert len(sent) > 1 and max(sent) <= longest
+
+
 def test_dual_channel():
     """UL-B1 and UL-B2 in turn, all bursts of a frame in one of them (trap 11)."""
     walk = BurstWalk(make("UL-B1+B2", coding="multi", nominal_us=3600 * S))
