@@ -15,6 +15,8 @@ from .meter_mac import MeterMac
 from .meter_session import Session
 from .meter_unasked import MAC_KEY, Unasked
 
+_LEAST = 16  # bytes of an answer beside a MAC body
+
 
 class Answering(Unasked):
     """The part of BurstMeter that is asked."""
@@ -69,6 +71,8 @@ class Answering(Unasked):
         if answer.session_us is not None:
             self._request_us = rx0_us + answer.session_us if answer.session_us else None
         self._reserved = frames.body_bytes(answer.body)
+        if self._piece() < _LEAST:
+            self._reserved = 0  # then the body goes in front of the answer, in a frame of its own
         actions, telegrams = self._upper(asked, wall_us) if asked else ([], None)
         self._reserved = 0
         if answer.changed and not actions:

@@ -208,6 +208,22 @@ def test_repeated_answer_that_leaves_no_room_for_a_mac_body():
     assert second.t0_us - first.t0_us == 1500000 and walk.role.counters["repeated"] == 1
 
 
+def test_answer_beside_a_mac_body_that_takes_the_whole_frame():
+    """A radio of 75 bytes (SX1262 at rate 1/3, sheet 22): the MRSP goes in front of the answer."""
+    walk = BurstWalk(make(downlink="DL-B4", coding="1/3", longest=75))
+    while walk.uplink().up.session:
+        pass
+    manager = Manager(MAC_KEY, METER)
+    asked = bytes.fromhex("8001810183010001020506")
+    upper = (0x5B, 0x12, bytes.fromhex("9324000000"))
+    assert say(walk, frame(mac.MCMD, upper, manager.command(asked)))
+    first, second = [walk.uplink(most_us=20 * S) for _ in range(2)]
+    assert (first.type, first.up.session, first.llc.c_field) == ("MRSP", 1, None)
+    assert manager.response(first.mac)
+    assert (second.type, second.llc.c_field, second.llc.access_number) == ("MSNR", 0x08, 0x12)
+    assert max(len(first.payload), len(second.payload)) <= 75
+
+
 @pytest.mark.parametrize("uplink, longest", (("UL-B4", 113), ("UL-B1", 75)))
 def test_long_snd_ir_with_its_mac_body(uplink, longest):
     """Counters and MBlock 07 stand in the frame of the first fragment (sheet 17, L8), which is no longer than the radio sends."""
