@@ -5,7 +5,6 @@ Place: held by meter.py; instants and lists, no state of the meter. Times in mic
 
 from collections import namedtuple
 
-from ...phy import modes
 from ...phy.burst import timing
 from . import meter_frames as frames
 from . import meter_way as ways
@@ -81,10 +80,6 @@ class Exchange:
             if earliest - _MEASURED_US <= at_us <= latest + _MEASURED_US:
                 return slot, min(at_us - earliest, latest - at_us)
         return None
-
-    def name_of(self, number):
-        """(sub-mode, direction) to listen to in a slot."""
-        return self.shape.listens[number], modes.DOWN
 
     def complete(self):
         """A whole frame was received: no further window. What bursts were still to come gives way to a MACK."""

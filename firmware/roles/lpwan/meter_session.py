@@ -10,7 +10,7 @@ application response does; with it, when the MACC has brought nothing.
 class Session:
     """rtrm: what the gateway asks of t_RM, for the rest of the session. receiver: Address that the next uplink names, or None.
     closing: SC was seen. who: of the datagram that was answered last (asked.who), telegrams: its answer. mac: (MFT, Body or
-    None) of the answer to the MCMD that was answered last, or None. last_us: T0 of the last uplink. resuming: a MACC was sent.
+    None) of the answer to the MCMD that was answered last, or None. resuming: a MACC was sent.
     """
 
     def __init__(self):
