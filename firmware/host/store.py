@@ -49,6 +49,11 @@ class JsonStore:
         except OSError as error:
             raise _cannot("write", path, error)
 
+    def release(self):
+        """Let others claim it."""
+        if self._lock:
+            self._lock.close()
+
     def load(self):
         """The stored dict, or None if there is none or it is damaged (then `problem` says so).
 

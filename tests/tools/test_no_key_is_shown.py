@@ -6,7 +6,6 @@ import pathlib
 import re
 import sys
 import threading
-import time
 import traceback
 
 import pytest
@@ -285,9 +284,12 @@ def test_in_two_directions(key, say, tmp_path):
         assert say(keys, ["config", name]) == 0
     told = []
 
+    over = threading.Event()
+
     def ask():
         while not (tmp_path / "there" / "command.sock").exists():
-            time.sleep(0.05)
+            if over.wait(0.05):
+                return  # the collector has ended without it
         client = channel.Client(tmp_path / "there")
         for words in (["valve", "open"], ["write", "volume", "3"], ["read"]):
             client.ask({"do": "order", "meter": "it", "words": words})
@@ -296,10 +298,13 @@ def test_in_two_directions(key, say, tmp_path):
             told.extend(client.events())
 
     for _ in range(3):  # played in real time: a machine with other work may not come to it in the first
-        asking = threading.Thread(target=ask)
+        over.clear()
+        asking = threading.Thread(target=ask, daemon=True)
         asking.start()
-        say(keys, ["collect", "--config", "collector.toml", "--seconds", "16", "--verbose"])
-        asking.join()
+        ended = say(keys, ["collect", "--config", "collector.toml", "--seconds", "16", "--verbose"])
+        over.set()
+        asking.join(30)
+        assert ended == 0
         if [one for one in told if one.get("step") == "done"]:
             break
     else:

@@ -217,3 +217,4 @@ class Counter:
     def close(self):
         if self._opened:
             self._desk.close()
+        self._outcomes.release()

@@ -137,3 +137,12 @@ def test_empty_states(tmp_path, state):
     store = JsonStore(tmp_path, "meter")
     store.save(state)
     assert store.load() == state
+
+
+def test_what_was_released_is_claimed_by_another(tmp_path):
+    """Also within one process, where the end of the first one does not do it."""
+    first, second = JsonStore(tmp_path, "meter"), JsonStore(tmp_path, "meter")
+    first.release()
+    first.claim()
+    first.release()
+    second.claim()
