@@ -12,6 +12,7 @@ from ...link.lpwan import blocks, clock, counters, mac, managed, values
 from ...link.lpwan.services import Services
 from . import meter_way as ways
 
+REPORT_BYTES = 20  # of its body: MBCTL, MDerCounter, MMsgCounter, MMAC, MBlocks 07, 00, 01, and some to spare
 REPORT_US = 12 * 3600000000  # counters and link status are reported about twice a day (sheet 16)
 
 # What becomes of a downlink's MAC part. type: MFT of the answer, None if there is none. body: its Body or None. kept: (type,

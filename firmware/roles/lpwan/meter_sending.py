@@ -12,6 +12,7 @@ from . import meter_exchange as exchanges
 from . import meter_frames as frames
 from . import meter_way as ways
 from .meter_answering import Answering
+from .meter_mac import REPORT_BYTES
 
 # What an Uplink is: of a slot, beside the slots, an answer, a further one of the session of a slot, a MACC.
 SLOT, OWN, ANSWER, PART, ACCESS = "slot", "own", "answer", "part", "access"
@@ -158,7 +159,10 @@ class Sending(Answering):
                 at_us = now_us + _SOON_US
             self._queue = self._in_session(ACCESS, mac.MACC, None, None, None, None, at_us)
             return []
+        # Whether it is a SND-IR is known when it is composed, and its body only then.
+        self._reserved = REPORT_BYTES if self._installing else 0
         told = self._own(wall_us)
+        self._reserved = 0
         if told is None:
             return []
         telegrams, persist, installing = told

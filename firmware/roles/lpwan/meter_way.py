@@ -61,7 +61,7 @@ class Declared:
         known = submodes.UPLINKS + (DUAL,)
         if uplink not in known or downlink not in submodes.DOWNLINKS + (None,):
             raise MisuseError("no sub-modes {}, {}".format(uplink, downlink), hint=" ".join(known))
-        if coding not in values.CODINGS or not 0 <= spacing <= 2 or not 60 <= longest <= 255:
+        if coding not in values.CODINGS or not 0 <= spacing <= 2 or not 75 <= longest <= 255:
             raise MisuseError("no such bursts: {}, spacing {}, {} bytes".format(coding, spacing, longest))
         if tiv is not None and not 0 <= tiv <= 127:
             raise MisuseError("no timing input value {}".format(tiv))

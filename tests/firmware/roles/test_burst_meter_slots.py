@@ -224,10 +224,13 @@ def test_answer_beside_a_mac_body_that_takes_the_whole_frame():
     assert max(len(first.payload), len(second.payload)) <= 75
 
 
-@pytest.mark.parametrize("uplink, longest", (("UL-B4", 113), ("UL-B1", 75)))
-def test_long_snd_ir_with_its_mac_body(uplink, longest):
-    """Counters and MBlock 07 stand in the frame of the first fragment (sheet 17, L8), which is no longer than the radio sends."""
-    registers = [Register(b"\x04", bytes((0x93, i)), 1000 + i) for i in range(26)]
+@pytest.mark.parametrize(
+    "uplink, longest, count", (("UL-B4", 113, 26), ("UL-B1", 75, 26), ("UL-B1", 198, 19))
+)
+def test_long_snd_ir_with_its_mac_body(uplink, longest, count):
+    """Counters and MBlock 07 stand in the frame of the first fragment (sheet 17, L8), which is no longer than the radio sends: also
+    where the data alone would just have fitted one frame."""
+    registers = [Register(b"\x04", bytes((0x93, i)), 1000 + i) for i in range(count)]
     made = make(
         uplink, registers=registers, device=False, downlink="DL-B1", rxm=0, coding="1/2", longest=longest
     )
