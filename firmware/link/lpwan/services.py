@@ -6,18 +6,21 @@ from ...errors import BodyError, StoreError
 from . import blocks, values
 
 _ROOM = 56  # bytes of MBlocks in a secured body with MDerCounter
+_AROUND = 27  # of a MRSP without upper layer: MHCTL, MElements, MBCTL, counters and MMAC, LLC, CRC
 RELEASE_YEAR = 2023
 
 
 class Services:
     """managed: managed.Managed or None. clock: an object with `execute(block, rx0_us, now_us)` that returns the MBlock of the
     response (see clock.execute), or None. resume_s: session resume delay, even, 0 for none. stored: what `export` gave.
+    longest: bytes of a MAC frame that the radio sends.
 
     request_min: what MBlock 03 asked for: minutes from T0 of its downlink to T0 of a MACC, 0 none, None nothing new; who has
     seen it sets it to None.
     """
 
-    def __init__(self, managed=None, clock=None, resume_s=0, stored=None):
+    def __init__(self, managed=None, clock=None, resume_s=0, stored=None, longest=255):
+        self._room = min(_ROOM, longest - _AROUND)
         self.managed = managed
         self.clock = clock
         self.resume_s = resume_s
@@ -54,7 +57,7 @@ class Services:
             return b""
         out = [self._one(block, rx0_us, now_us) for block in asked]
         # More may be asked for than there is room: then the last ones fail. What was set takes as much as in the command.
-        room = max(_ROOM, len(data))
+        room = max(self._room, len(data))
         for i in range(len(out) - 1, -1, -1):
             if len(blocks.build(out)) <= room:
                 break

@@ -90,7 +90,7 @@ class MeterMac:
                 0,
                 declared.reductions,
             )
-        self.services = Services(self.managed, self.time, declared.resume_s, state)
+        self.services = Services(self.managed, self.time, declared.resume_s, state, declared.longest)
 
     def rekeyed(self, key):
         """The MAC key there is, at the start and before anything is stored; another one begins with counters of its own."""

@@ -334,6 +334,10 @@ def test_a_response_fits_its_body():
     one = services.Services(meter())
     answer = blocks.parse(one.execute(bytes.fromhex("8301") * 20, 0, 0))
     assert [len(block.value) for block in answer] == [3] * 5 + [0] * 15  # 56 bytes
+    # 75 bytes are the longest frame of an SX1262 in rate 1/3 (sheet 22): 48 of them.
+    small = services.Services(meter(), longest=75)
+    answer = blocks.parse(small.execute(bytes.fromhex("8301") * 20, 0, 0))
+    assert [len(block.value) for block in answer] == [3] * 2 + [0] * 18
     # What was set has to be told.
     answer = blocks.parse(one.execute(bytes.fromhex("8301") * 10 + bytes.fromhex("920178") * 8, 0, 0))
     assert [len(block.value) for block in answer] == [3] * 4 + [0] * 6 + [1] * 8
