@@ -25,10 +25,7 @@ from ..errors import MisuseError, OmsError
 from ..link.lpwan import mac
 from ..phy.burst import burst, fec
 from ..phy.burst.header import Header
-
-# header: phy.burst.header.Header. bursts: [(index 1..3 or None, packed chips behind the sync)] in the order in which they
-# came. deadline_us: on the board's clock; an answer is of no use later.
-Capture = namedtuple("Capture", ("number", "header", "bursts", "deadline_us"))
+from ..roles.lpwan.hearing import Capture
 
 # payload: PHY payload whose MAC CRC is right, or None.
 Decoded = namedtuple("Decoded", ("number", "payload", "effort"))

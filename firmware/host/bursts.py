@@ -59,7 +59,9 @@ class Burst:
             if end <= start:
                 continue
             wrong = (
-                None if sent is None else _different(self.chips[start:end], sent[start + late : end + late])
+                None
+                if sent is None
+                else burst.different(self.chips[start:end], sent[start + late : end + late])
             )
             out.append(Field(start, end, name, wrong))
         at = out[-1].end if out else 0
@@ -107,9 +109,9 @@ def read(chips, direction):
     """The Burst in these chips (bytes), which begin with its preamble, its sync or behind that. Never raises."""
     start = burst.START
     front = 0
-    if len(chips) >= 8 and _different(chips[:8], start) <= _FRONT_MOST:
+    if len(chips) >= 8 and burst.different(chips[:8], start) <= _FRONT_MOST:
         front = 8
-    elif len(chips) >= 4 and _different(chips[:4], start[4:]) <= _SYNC_MOST:
+    elif len(chips) >= 4 and burst.different(chips[:4], start[4:]) <= _SYNC_MOST:
         front = 4
     found = Burst(chips, direction, front)
     framer = BurstDeframer(direction)
@@ -156,7 +158,7 @@ def _place(bursts, payload, rows):
         near = []
         for index in range(number + 1, rows - len(bursts) + number + 2):
             one.index = index
-            near.append((_different(one.frame, one.sent()[8:]), index))
+            near.append((burst.different(one.frame, one.sent()[8:]), index))
         one.index = min(near)[1]
 
 
@@ -206,10 +208,3 @@ def _cut(data, widths):
         out.append(Bits(at, text[at : at + width], name))
         at += width
     return out
-
-
-def _different(a, b):
-    """Chips in which two strings of bytes differ, and those that one of them has not."""
-    size = min(len(a), len(b))
-    count = (int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")).bit_count()
-    return count + 8 * abs(len(a) - len(b))

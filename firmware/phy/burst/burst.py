@@ -111,6 +111,13 @@ def receive(frame, direction, tivs=()):
     return found[0], found[1], data(parts, found[0])
 
 
+def different(a, b):
+    """Chips in which two strings of bytes differ, and those that one of them has not."""
+    size = min(len(a), len(b))
+    wrong = bin(int.from_bytes(a[:size], "big") ^ int.from_bytes(b[:size], "big")).count("1")
+    return wrong + 8 * abs(len(a) - len(b))
+
+
 def carries(payload, head, received):
     """Whether uplink bursts may be of this payload. received: [(index 1 to 3, chips behind the sync)].
 
@@ -123,9 +130,8 @@ def carries(payload, head, received):
         if len(frame) != len(sent[index - 1]) - len(START):
             return False
         theirs, heard = split(sent[index - 1][len(START) :], "up"), split(frame, "up")
-        wrong, chips = 0, 8 * data_bytes(head)
-        for a, b in ((theirs.data_a, heard.data_a), (theirs.data_b, heard.data_b)):
-            wrong += bin(int.from_bytes(a, "big") ^ int.from_bytes(b, "big")).count("1")
+        wrong = different(theirs.data_a, heard.data_a) + different(theirs.data_b, heard.data_b)
+        chips = 8 * data_bytes(head)
         alone = len(received) == 1 and index == 1
         if alone:  # the payload itself says nothing
             chips -= 8 * len(payload)

@@ -110,7 +110,7 @@ class Combiner:
         for name, other, t0_us in self._solved:
             if name == submode and other == header:
                 for offset in offsets:
-                    if abs(at_us - t0_us - offset) <= max(_accepted(offset), SAME_US):
+                    if abs(at_us - t0_us - offset) <= max(accepted(offset), SAME_US):
                         return t0_us
         return None
 
@@ -121,18 +121,19 @@ def _offsets(submode, header):
     return [timing.burst_offset(submode, header, index) for index in (1, 2, 3)]
 
 
-def _accepted(distance_us):
+def accepted(distance_us):
+    """By how much two instants that are so far apart may be off."""
     return ACCEPTED_US + abs(distance_us) * ACCEPTED_PPM // 1000000
 
 
 def _near(bursts, at_us, distance_us):
     """The bursts that are at this distance from `at_us`, the one with the best header first."""
-    accepted = _accepted(distance_us)
-    found = [one for one in bursts if abs(one.at_us - at_us - distance_us) <= accepted]
+    most_us = accepted(distance_us)
+    found = [one for one in bursts if abs(one.at_us - at_us - distance_us) <= most_us]
     return sorted(found, key=lambda one: (one.wrong, one.at_us))
 
 
 def _longest(submode, header):
     """How long another burst of the frame may come."""
     longest = _offsets(submode, header)[-1]
-    return longest + max(_accepted(longest), SAME_US)
+    return longest + max(accepted(longest), SAME_US)

@@ -304,7 +304,6 @@ def _at_its_time(last, at_us):
     """Whether a MACK comes where UL2 or UL3 of the uplink that was heard last would be."""
     for index in (2, 3):
         offset_us = timing.burst_offset(last.submode, last.header, index)
-        off_us = abs(at_us - last.at_us - offset_us)
-        if off_us <= combine.ACCEPTED_US + offset_us * combine.ACCEPTED_PPM // 1000000:
+        if abs(at_us - last.at_us - offset_us) <= combine.accepted(offset_us):
             return True
     return False

@@ -17,8 +17,8 @@ _USEFUL_US = 120000000  # behind it: what comes of a capture can be read, but it
 _OPEN = 32  # captures that are out
 _TIVS = 16  # of meters that were heard lately
 
-# As firmware/host/burst_decoder.py wants it. header: phy.burst.header.Header. bursts: [(index 1..3 or None, packed chips behind the
-# sync)]. deadline_us: on the board's clock.
+# header: phy.burst.header.Header. bursts: [(index 1..3 or None, packed chips behind the sync)] in the order in which they came.
+# deadline_us: on the board's clock; an answer is of no use later.
 Capture = namedtuple("Capture", ("number", "header", "bursts", "deadline_us"))
 
 
@@ -115,7 +115,7 @@ class Hearing:
         for attempt in attempts:
             wrong = 0
             for index, one in attempt.bursts:
-                wrong += _different(one.frame, sent[index - 1][8:])
+                wrong += burst.different(one.frame, sent[index - 1][8:])
             wrong = wrong * 3 // len(attempt.bursts)
             if best is None or wrong < best[0]:
                 best = (wrong, attempt)
@@ -168,11 +168,3 @@ def _members(attempts):
 def _data(header, attempts):
     known = header.multi and len(attempts[0].bursts) > 1
     return [(index if known else None, one.tag[1]) for index, one in _members(attempts)]
-
-
-def _different(a, b):
-    """Chips in which two streams of bytes differ; all of them if they are not as long."""
-    if len(a) != len(b):
-        return 8 * max(len(a), len(b))
-    count = int.from_bytes(a, "big") ^ int.from_bytes(b, "big")
-    return bin(count).count("1")

@@ -6,6 +6,8 @@ timeout. Inferred: where no session resume delay is configured (MBlock 12), an i
 application response does; with it, when the MACC has brought nothing.
 """
 
+_KEPT = ("alive", "rtrm", "receiver", "closing", "mac", "until_us", "resuming", "who", "telegrams")
+
 
 class Session:
     """rtrm: what the gateway asks of t_RM, for the rest of the session. receiver: Address that the next uplink names, or None.
@@ -47,27 +49,8 @@ class Session:
         return alive
 
     def snapshot(self):
-        return (
-            self.alive,
-            self.rtrm,
-            self.receiver,
-            self.closing,
-            self.mac,
-            self.until_us,
-            self.resuming,
-            self.who,
-            self.telegrams,
-        )
+        return [getattr(self, name) for name in _KEPT]
 
     def rollback(self, snapshot):
-        (
-            self.alive,
-            self.rtrm,
-            self.receiver,
-            self.closing,
-            self.mac,
-            self.until_us,
-            self.resuming,
-            self.who,
-            self.telegrams,
-        ) = snapshot
+        for name, value in zip(_KEPT, snapshot):  # noqa: B905  (MicroPython's zip has no strict)
+            setattr(self, name, value)

@@ -6,7 +6,7 @@ A parameter that a meter cannot do, and one that it does not know, comes back em
 
 from ...errors import MisuseError, OmsError
 from ...link.lpwan import blocks, values
-from .order import Exchange, Order, digits
+from .order import Exchange, Order, is_number
 
 _DAY_US = 86400000000
 _ALL_N = (0, 1, 2, 3, 4)
@@ -80,10 +80,10 @@ class MacLink(MacRead):
             elif word in values.CODINGS:
                 coding = word
             elif word[:2] == "n=":
-                if [1 for n in word[2:].split(",") if not _number(n)]:
+                if [1 for n in word[2:].split(",") if not is_number(n)]:
                     raise MisuseError("no sub-carriers: " + word, None, _LINK_WORDS)
                 carriers = tuple([int(n) for n in word[2:].split(",")])
-            elif word[:1] == "-" and _number(word[1:]) and int(word) % 3 == 0:
+            elif word[:1] == "-" and is_number(word[1:]) and int(word) % 3 == 0:
                 reduction = -int(word) // 3
             elif word == "downlink-multi":
                 multi = 1
@@ -114,7 +114,7 @@ class MacSet(MacRead):
 
     def _plan(self, known):
         words = self.words[1:]
-        if not words or not _number(words[0]):
+        if not words or not is_number(words[0]):
             raise MisuseError("{} needs a number".format(self.words[0]))
         if words[1:] not in ([], ["temporary"] if self.words[0] == "mac-fallback" else []):
             raise MisuseError("{} does not know {}".format(self.words[0], " ".join(words[1:])))
@@ -135,7 +135,7 @@ class MacRenew(MacRead):
 
     def _plan(self, known):
         words = self.words[1:]
-        if len(words) > 1 or (words and not (_number(words[0]) and 0 < int(words[0]) <= 255)):
+        if len(words) > 1 or (words and not (is_number(words[0]) and 0 < int(words[0]) <= 255)):
             raise MisuseError("mac-renew takes an MDerCounter, 1 to 255")
         self._ask([])
 
@@ -179,10 +179,6 @@ class MacClock(MacRead):
         if self.timed and "told" in self.state:
             self.state["blocks"] = self.state.pop("told")
         return super().heard(heard, wall_us)
-
-
-def _number(word):
-    return digits(word) and len(word) < 16
 
 
 def plain(block_id, value):

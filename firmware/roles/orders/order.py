@@ -177,3 +177,8 @@ def plain_record(record):
 def digits(word):
     """Whether a word is a whole number (str.isdigit takes more than int does)."""
     return word != "" and not word.strip(DIGITS)
+
+
+def is_number(word):
+    """Whether a word is a whole number that somebody may mean."""
+    return digits(word) and len(word) < 16

@@ -3,7 +3,7 @@ UC-06; sheets oms-requirements 10, 14.8, en13757-3-application 8.1, 8.3)."""
 
 from ...application import select, status_words
 from ...errors import MisuseError
-from .order import Exchange, Order, body, digits, plain_record
+from .order import Exchange, Order, body, is_number, plain_record
 
 SELECT_CI = 0x53
 
@@ -29,10 +29,10 @@ class Select(Reset):
 
     def _plan(self, known):
         words = self.words[1:]
-        block = int(words.pop()) if len(words) > 1 and _number(words[-1]) else 0
+        block = int(words.pop()) if len(words) > 1 and is_number(words[-1]) else 0
         name = " ".join(words)
         numbers = [number for number in range(19) if select.name(number) == name]
-        number = int(name) if _number(name) else numbers[0] if numbers else None
+        number = int(name) if is_number(name) else numbers[0] if numbers else None
         try:
             if number is None:
                 raise MisuseError("no message application " + name)
@@ -55,10 +55,6 @@ class Select(Reset):
                 "block": self.state["block"],
             }
         )
-
-
-def _number(word):
-    return digits(word) and len(word) < 16
 
 
 class Status(Order):
