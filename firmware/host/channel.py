@@ -47,15 +47,18 @@ class Server:
         self._clients = []
         try:
             os.makedirs(directory, exist_ok=True)
-            self.path.unlink(missing_ok=True)
+            # It gets its name when it listens: who sees the name can connect.
+            unnamed = self.path.with_suffix(".new")
+            unnamed.unlink(missing_ok=True)
             self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             before = os.umask(0o177)
             try:
-                with _short(self.path) as path:
+                with _short(unnamed) as path:
                     self._socket.bind(path)
             finally:
                 os.umask(before)
             self._socket.listen(CLIENTS)
+            unnamed.replace(self.path)
             self._socket.setblocking(False)
         except OSError as error:
             raise StoreError(

@@ -173,6 +173,21 @@ def test_there_is_an_end_of_clients(server):
     assert lines(again, 1) == [{"reply": {"number": 1}}]
 
 
+def test_who_sees_the_socket_can_connect(tmp_path, monkeypatch):
+    """It was there before it listened: a client that was quick was told that nobody takes commands."""
+    there = []
+
+    class Watched(socket.socket):
+        def listen(self, *backlog):
+            there.append((tmp_path / "command.sock").exists())
+            super().listen(*backlog)
+
+    monkeypatch.setattr(channel.socket, "socket", Watched)
+    server = channel.Server(tmp_path)
+    assert there == [False] and [one.name for one in tmp_path.iterdir()] == ["command.sock"]
+    server.close()
+
+
 def test_a_left_socket_is_taken_over_and_none_is_left_behind(tmp_path):
     left = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     left.bind(str(tmp_path / "command.sock"))
