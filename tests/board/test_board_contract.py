@@ -126,7 +126,7 @@ def on_linux(require, hat, backend, name):
         # rpi-lgpio looks for a Pi's revision, lgpio leaves a FIFO in its working directory
         environment = bench.environment(RPI_LGPIO_REVISION="c03114", LG_WD=str(bench.root))
         command = [sys.executable, contract.__file__, hat.name, backend, name]
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stdout + done.stderr
         assert all(chip.levels[number] == 1 for number in hat.en_high or ())
 

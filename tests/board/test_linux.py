@@ -36,7 +36,7 @@ def run(bench, code="attempt()", **environment):
         env=bench.environment(**environment),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -210,7 +210,7 @@ class GpioChip(Device):
                 self._edge(request, line, at_ns)
             return at_ns
 
-    def wait_requested(self, line, timeout=5):
+    def wait_requested(self, line, timeout=120):
         with self._requested:
             return self._requested.wait_for(lambda: self.requests[line] is not None, timeout)
 

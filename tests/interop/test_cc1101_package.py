@@ -86,7 +86,7 @@ def run(bench, world, code):
         env=bench.environment(),
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout.splitlines()

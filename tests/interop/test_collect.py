@@ -107,7 +107,7 @@ def omsnode(bench, *arguments):
         PYTHONPATH=str(bench.root), RPI_LGPIO_REVISION="c03114", LG_WD=str(bench.root)
     )
     return subprocess.run(
-        command, env=environment, cwd=bench.root, capture_output=True, text=True, timeout=120
+        command, env=environment, cwd=bench.root, capture_output=True, text=True, timeout=240
     )
 
 

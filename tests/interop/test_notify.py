@@ -40,7 +40,7 @@ def test_ready_and_watchdog(require, tmp_path, hat, wiring):
         environment = bench.environment(NOTIFY_SOCKET=name, WATCHDOG_USEC="40000000")
         command = [sys.executable, "-m", "omsnode.tools.cli", "collect", "--hat", hat, "--seconds", "3"]
         done = subprocess.run(
-            command, env=environment, cwd=bench.root, capture_output=True, text=True, timeout=60
+            command, env=environment, cwd=bench.root, capture_output=True, text=True, timeout=240
         )
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as out:
             out.sendto(b"end", name)

@@ -44,7 +44,7 @@ def rtl_433(require):
         """Its JSON objects."""
         options = ["-c", "/dev/null", "-r", str(path), "-s", str(rate), "-f", "868950000"]
         options += ["-R", decoder, "-Y", detector, "-F", "json"]
-        done = subprocess.run(["rtl_433", *options], capture_output=True, text=True, timeout=60)
+        done = subprocess.run(["rtl_433", *options], capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 

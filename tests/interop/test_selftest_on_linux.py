@@ -39,7 +39,7 @@ def test_on_the_kernel_seam(bench, hat, fault):
         cwd=bench.root,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert done.returncode == (1 if fault else 0), done.stdout + done.stderr
     found = json.loads(done.stdout)

@@ -103,7 +103,7 @@ def run(require):
                 LG_WD=str(bench.root),
             )
             done = subprocess.run(
-                [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+                [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=240
             )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout.splitlines(), board

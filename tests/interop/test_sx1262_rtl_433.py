@@ -69,7 +69,7 @@ def test_rtl_433_reads_the_model(case, polarity, require, tmp_path):
     recording.write_bytes(render.render(made.world.air.log, rate, gap_ms=5))
     options = ["-c", "/dev/null", "-r", str(recording), "-s", str(rate), "-f", "868950000", "-R", decoder]
     done = subprocess.run(
-        ["rtl_433", *options, "-Y", detector, "-F", "json"], capture_output=True, text=True, timeout=60
+        ["rtl_433", *options, "-Y", detector, "-F", "json"], capture_output=True, text=True, timeout=240
     )
     heard = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [row["mode"] for row in heard] == [letter] * len(sent)

@@ -61,7 +61,7 @@ def here(tmp_path):
 
 
 def omsnode(here, *arguments):
-    done = subprocess.run([*OMSNODE, *arguments], cwd=here, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*OMSNODE, *arguments], cwd=here, capture_output=True, text=True, timeout=240)
     for stream in (done.stdout, done.stderr):
         assert KEY.lower() not in re.sub(r"[^0-9a-z]", "", stream.lower())
         assert "Traceback" not in stream, stream
@@ -140,7 +140,7 @@ def test_ctrl_c_ends_cleanly_with_counters(here, number):
     )
     assert json.loads(process.stdout.readline())
     process.send_signal(number)
-    _, errors = process.communicate(timeout=20)
+    _, errors = process.communicate(timeout=240)
     assert process.returncode == 0
     assert "role: delivered=" in errors and "Traceback" not in errors
 
@@ -155,7 +155,7 @@ def test_a_reader_that_goes_away_is_no_error(here):
         cwd=here,
     )
     assert json.loads(done.stdout) and "Traceback" not in done.stderr and "Exception" not in done.stderr
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 120  # some seconds, if the machine has nothing else to do
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ def test_two_meters_of_one_address_do_not_send_at_the_same_time(here):
         assert second.stdout == ""
     finally:
         first.terminate()
-        first.communicate(timeout=30)
+        first.communicate(timeout=240)
     assert omsnode(here, "meter", "meter.toml", "--count", "1").returncode == 0
 
 
@@ -409,7 +409,7 @@ def test_the_button_of_a_running_meter_is_a_signal(here):
     while process.stdout.readline().split()[2][2:4] != "46":
         pass
     process.send_signal(signal.SIGTERM)
-    assert process.wait(timeout=20) == 0
+    assert process.wait(timeout=240) == 0
     process.stdout.close()
 
 

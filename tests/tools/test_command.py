@@ -14,7 +14,7 @@ TELEGRAM = "2E4493157856341233037A2A0020255923C95AAA26D1B2E7493B013EC4A6F6D3529B
 
 def omsnode(*arguments, **more):
     command = [sys.executable, "-m", "omsnode.tools.cli", *arguments]
-    return subprocess.run(command, capture_output=True, timeout=60, **more)
+    return subprocess.run(command, capture_output=True, timeout=240, **more)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_full_disk_is_told_in_one_line(command, require):
             input=TELEGRAM.encode(),
             stdout=full,
             stderr=subprocess.PIPE,
-            timeout=60,
+            timeout=240,
         )
     said = done.stderr.decode()
     assert done.returncode == 1
@@ -55,7 +55,7 @@ def test_a_full_disk_is_told_in_one_line(command, require):
 @pytest.mark.parametrize("streams", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_without_standard_streams(streams):
     line = '"{}" -m omsnode.tools.cli decode --key {} {}'.format(sys.executable, KEY, streams)
-    done = subprocess.run(["sh", "-c", line], input=TELEGRAM.encode(), capture_output=True, timeout=60)
+    done = subprocess.run(["sh", "-c", line], input=TELEGRAM.encode(), capture_output=True, timeout=240)
     assert done.returncode == 0
     assert done.stderr == b""
 

@@ -16,7 +16,7 @@ LINES = "\n".join(["# two meters", ANNEX_N_2_1.hex(), "", SAMPLE_B.hex(), ""])
 
 def omsnode(*arguments, text="", encoding="utf-8"):
     command = [sys.executable, "-m", "omsnode.tools.cli", *map(str, arguments)]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240)
     return done.returncode, done.stdout.decode(encoding), done.stderr.decode(encoding)
 
 

@@ -14,9 +14,9 @@ COMMAND = [sys.executable, "-m", "omsnode.tools.cli", "demo"]
 
 def test_json_has_every_meter_mode_and_verdict():
     start = time.monotonic()
-    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - start < 15
+    assert time.monotonic() - start < 120  # some seconds, if the machine has nothing else to do
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     readings = [one for one in lines if "order" not in one]
     seen = {
@@ -42,7 +42,7 @@ def test_json_has_every_meter_mode_and_verdict():
 
 
 def test_a_meter_is_asked_and_its_clock_is_set_in_windows_that_are_hit():
-    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([*COMMAND, "--json"], capture_output=True, text=True, timeout=240)
     told = [json.loads(line)["order"] for line in done.stdout.splitlines() if '"order"' in line]
     assert [one["words"] for one in told if one["step"] == "done"] == [
         ["read", "volume"],
@@ -64,7 +64,7 @@ def test_a_meter_is_asked_and_its_clock_is_set_in_windows_that_are_hit():
 
 
 def test_plain_lines_where_there_is_no_terminal():
-    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(COMMAND, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     lines = done.stdout.splitlines()
@@ -92,8 +92,8 @@ def test_a_live_table_on_a_terminal():
             break
         out += data
     os.close(main)
-    assert process.wait(timeout=30) == 0
-    assert time.monotonic() - start < 15
+    assert process.wait(timeout=240) == 0
+    assert time.monotonic() - start < 120  # some seconds, if the machine has nothing else to do
     text = out.decode()
     last = re.split(r"\x1b\[\d+A", text)[-1]
     lines = [line.rstrip("\r") for line in last.replace("\x1b[2K", "").split("\n")]

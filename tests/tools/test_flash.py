@@ -347,7 +347,7 @@ def over_ssh(tmp_path, packages):
             cwd=tmp_path,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=240,
         )
 
     return pi, flash
@@ -397,7 +397,7 @@ def test_the_line_breaks_anywhere(over_ssh, packages):
 
 def omsnode(*arguments, **more):
     command = [sys.executable, "-m", "omsnode.tools.cli", "flash", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, **more)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, **more)
 
 
 @pytest.mark.parametrize(

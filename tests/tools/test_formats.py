@@ -16,7 +16,7 @@ FORMATS = ("json", "table", "wmbusmeters", "homeassistant", "rtlwmbus")
 
 def omsnode(*arguments, text=""):
     command = [sys.executable, "-m", "omsnode.tools.cli", *arguments]
-    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=60)
+    done = subprocess.run(command, input=text.encode(), capture_output=True, timeout=240)
     return done.returncode, done.stdout.decode(), done.stderr.decode()
 
 

@@ -55,20 +55,20 @@ class Collect:
         self.out = here / "out.txt"
         self.err = here / "err.txt"
         with open(self.out, "ab") as out, open(self.err, "ab") as err:
-            command = [*OMSNODE, "collect", "--config", "collector.toml", "--seconds", "100", *more]
+            command = [*OMSNODE, "collect", "--config", "collector.toml", "--seconds", "3000", *more]
             self.process = subprocess.Popen(command, cwd=here, stdout=out, stderr=err)
         # A left socket takes nobody until it is a new one.
         self.wait(lambda: connects(here / "state"))
 
     def wait(self, until):
-        end = time.monotonic() + 30
+        end = time.monotonic() + 240
         while not until():
             assert self.process.poll() is None and time.monotonic() < end, self.err.read_text()
             time.sleep(0.05)
 
     def end(self, how=signal.SIGTERM):
         self.process.send_signal(how)
-        self.process.wait(timeout=20)
+        self.process.wait(timeout=240)
 
     def lines(self):
         return [json.loads(line) for line in self.out.read_text().splitlines()]
@@ -109,7 +109,7 @@ def hidden(text):
     assert not Watch((bytes.fromhex(KEY), bytes.fromhex(VALVE_KEY))).found_in(text)
 
 
-def command(here, *words, timeout=60):
+def command(here, *words, timeout=240):
     done = subprocess.run(
         [*OMSNODE, "command", "--config", "collector.toml", *words],
         cwd=here,
@@ -128,7 +128,7 @@ def steps(done):
 
 def raw(here):
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    one.settimeout(20)
+    one.settimeout(240)
     one.connect(os.path.relpath(here / "state" / "command.sock"))
     return one
 
@@ -137,7 +137,10 @@ def test_a_record_is_read_step_by_step(running):
     done = command(running.here, "garden", "read", "volume", "--format", "json")
     assert done.returncode == 0, done.stderr
     told = steps(done)
-    assert [one["step"] for one in told] == ["queued", "waiting", "sent", "answered", "done"]
+    # "retry" and again, where a frame met one of another meter
+    happened = [one["step"] for one in told]
+    assert happened[:3] == ["queued", "waiting", "sent"] and happened[-2:] == ["answered", "done"]
+    assert len(happened) == 5 or "retry" in happened
     assert {(one["meter"], one["name"], tuple(one["words"])) for one in told} == {
         ("54890017.M=OMN.V=01.T=07", "garden", ("read", "volume"))
     }
@@ -214,7 +217,7 @@ def test_clients_that_stall_do_not_hold_up_reception(running):
     assert command(running.here, "garden", "status").returncode == 0
     running.wait(lambda: running.readings() >= before + 4)
     stopped.send_signal(signal.SIGCONT)
-    out, _ = stopped.communicate(timeout=60)
+    out, _ = stopped.communicate(timeout=240)
     assert stopped.returncode == 0 and "done" in out.splitlines()[-1]
     stalled.close()
     half.close()
@@ -246,7 +249,7 @@ def test_a_second_collector_in_one_place_is_refused(running):
         cwd=running.here,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     assert done.returncode == 1 and "in use" in done.stderr and "one collector takes orders" in done.stderr
     assert command(running.here, "--list").returncode == 0
@@ -275,7 +278,7 @@ def test_a_collector_that_is_killed_and_comes_back_goes_on_with_the_order(here):
         while " queued" not in waiting.stdout.readline():
             pass
         first.end(signal.SIGKILL)
-        _, said = waiting.communicate(timeout=30)
+        _, said = waiting.communicate(timeout=240)
         assert waiting.returncode == 3 and "has gone" in said and "goes on" in said or "go on" in said
     assert command(here, "--list").returncode == 3
     with collecting(here) as second:
@@ -314,5 +317,5 @@ def test_a_collector_that_is_no_gateway_takes_no_orders(here):
     )
     process.stdout.readline()
     assert command(here, "garden", "read").returncode == 3
-    process.communicate(timeout=20)
+    process.communicate(timeout=240)
     assert not (here / "state" / "command.sock").exists()

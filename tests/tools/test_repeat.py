@@ -20,7 +20,7 @@ id = "87654321.M=OMS.V=02.T=32"
 
 
 def omsnode(here, *arguments):
-    return subprocess.run([*OMSNODE, *arguments], cwd=here, capture_output=True, text=True, timeout=120)
+    return subprocess.run([*OMSNODE, *arguments], cwd=here, capture_output=True, text=True, timeout=240)
 
 
 def test_it_repeats_the_meters_of_the_demo(tmp_path):

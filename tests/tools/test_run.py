@@ -126,6 +126,6 @@ def test_a_sub_command_runs_where_the_user_stands_and_gets_his_signals(run, tmp_
         stdout=subprocess.PIPE,
         text=True,
     )
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=240)
     assert out.split() == [str(process.pid), str(elsewhere), "decode", "a", "b", "c"]
     assert process.returncode == 7

@@ -131,6 +131,6 @@ def decode(telegrams, *options):
         input="\n".join(telegrams),
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=240,
     )
     return done.returncode, [json.loads(line) for line in done.stdout.splitlines()], done.stderr

@@ -80,7 +80,7 @@ def decode(telegrams, *options):
         input="\n".join(telegrams),
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=240,
     )
     assert done.stderr == ""
     objects = [json.loads(line, parse_float=Decimal) for line in done.stdout.splitlines()]

@@ -21,7 +21,7 @@ def town(decoder, error_rate, seconds, radios=UL_B4, seed=3):
     play.world.air.chip_error_rate = error_rate
 
     def each():
-        end = time.monotonic() + 30
+        end = time.monotonic() + 240
         play.look()
         while decoder.busy and decoder.counters["died"] == 0 and time.monotonic() < end:
             time.sleep(0.005)

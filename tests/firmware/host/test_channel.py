@@ -21,7 +21,7 @@ def server(tmp_path):
 def connected(server):
     """A bare client, as any program could be one."""
     one = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    one.settimeout(5)
+    one.settimeout(240)
     one.connect(str(server.path))
     return one
 
