@@ -19,6 +19,8 @@ _ROWS = (("UL-S1", "UL-S2", "UL-S3"), ("UL-B1", "UL-B2"), ("UL-B4",))
 _DUAL = {"UL-B1+B2": ("UL-B1", "UL-B2"), "UL-S1+S2": ("UL-S1", "UL-S2")}
 _ALL = (0, 1, 2, 3, 4)
 _MOST = 0x7FFF
+# Signal that a conventional receiver with hard decisions needs (Table Q.B.2; LPWAN sheet section 24).
+FLOORS_DBM = {"DL-B1": -130, "DL-B2": -127, "DL-B3": -124, "DL-B4": -119}
 
 HANDLED = (
     blocks.LINK_STATUS,
@@ -48,7 +50,7 @@ class Managed:
         if not 0 < preset <= _MOST or not self._has_uplink(uplink) or not self._has_downlink(downlink):
             raise MisuseError("a meter starts within its own capabilities")
         self.counter = preset
-        self._margin = self._corrected = None
+        self._margin = None
         self._forget()
         if stored is not None:
             self.rollback(stored)
@@ -77,10 +79,11 @@ class Managed:
 
     # --- what happens ---
 
-    def heard(self, acp=0, margin=None, corrected=None):
-        """A valid downlink for this meter. acp: of MElement_DA; 1 does not count. margin, corrected: codes of
-        values.LinkStatus."""
-        self._margin, self._corrected = margin, corrected
+    def heard(self, acp=0, rssi_dbm=None):
+        """A valid downlink for this meter. acp: of MElement_DA; 1 does not count. rssi_dbm: of it, None if it is not known."""
+        floor_dbm = FLOORS_DBM.get(self.downlink.sub_mode)
+        known = rssi_dbm is not None and floor_dbm is not None
+        self._margin = margin_code(rssi_dbm - floor_dbm) if known else values.UNKNOWN_MARGIN
         if not acp:
             self.counter = self.preset
 
@@ -161,8 +164,8 @@ class Managed:
         if not whole:
             return values.encode(blocks.LINK_STATUS, values.LinkStatus(reduction, None, None))
         margin = values.UNKNOWN_MARGIN if self._margin is None else self._margin
-        corrected = values.UNKNOWN_CORRECTED if self._corrected is None else self._corrected
-        return values.encode(blocks.LINK_STATUS, values.LinkStatus(reduction, margin, corrected))
+        status = values.LinkStatus(reduction, margin, values.UNKNOWN_CORRECTED)  # nobody counts bits here
+        return values.encode(blocks.LINK_STATUS, status)
 
     def _fallback_status(self):
         return values.encode(blocks.FALLBACK_STATUS, values.FallbackStatus(self.next, self.counter))
@@ -296,12 +299,5 @@ _SET = {
 
 
 def margin_code(db):
-    """Code of a downlink margin in dB, for `Managed.heard`; None: not known."""
-    if db is None:
-        return values.UNKNOWN_MARGIN
-    return 0 if db <= 0 else min(-(-db // 4), 6)
-
-
-def corrected_code(errors, bits):
-    """Code of so many corrected bit errors among so many bits."""
-    return min(100 * errors // bits, 30) if bits else values.UNKNOWN_CORRECTED
+    """Code in MBlock 00 of a downlink margin in dB."""
+    return 0 if db <= 0 else min(int(-(-db // 4)), 6)

@@ -44,13 +44,11 @@ class Manager:
     values.Downlink. reductions: steps of power that may be asked for. uplinks: sub-modes that our gateways receive,
     downlinks: that they send.
 
-    state: KEEP, WANT (there are MBlocks to be sent) or SENT (their MRSP is awaited). fallback: values.FallbackStatus heard
-    last, or None.
+    state: KEEP, WANT (there are MBlocks to be sent) or SENT (their MRSP is awaited).
     """
 
     def __init__(self, capability, uplink, downlink, uplinks, downlinks, reductions=3):
         self.state = KEEP
-        self.fallback = None
         self._uplink, self._downlink = uplink, downlink
         self._margins = []
         self._down_margin = None
@@ -74,13 +72,10 @@ class Manager:
         if not self._choices:
             raise MisuseError("none of our gateways hears this meter")
 
-    def heard(self, sub_mode, coding, margin, lms=0, status=None, fallback=None):
-        """An uplink. sub_mode, coding: of it. margin: in tenths of dB. lms: of its UA. status, fallback: the values of its MBlocks
-        00 and 01, or None."""
+    def heard(self, sub_mode, coding, margin, lms=0, status=None):
+        """An uplink. sub_mode, coding: of it. margin: in tenths of dB. lms: of its UA. status: value of its MBlock 00, or None."""
         if lms:
             return
-        if fallback is not None:
-            self.fallback = fallback
         ordered = self._order[0] if self._order else None
         now = self._uplink
         reduction = now.reduction if status is None else status.reduction
@@ -142,10 +137,6 @@ class Manager:
                 self._refused.append(down)
         self._order = []
         self._go("answered")
-
-    def seconds_to_fallback(self, interval_s):
-        """At least so long until the meter falls back if it hears nothing; None if it has not told. interval_s: of MBlock 14."""
-        return None if self.fallback is None else self.fallback.counter * interval_s
 
     def _settle(self, uplink):
         """This is what the meter uses; what was measured before does not count."""

@@ -46,8 +46,7 @@ class Managing:
         header = message.header
         coding = "multi" if header.multi else values.CODINGS[header.type]
         margin = 10 * (message.rssi_dbm - self.floor_dbm) + manager.advantage(message.submode, coding)
-        status, fallback = found.get(blocks.LINK_STATUS), found.get(blocks.FALLBACK_STATUS)
-        self.manager.heard(message.submode, coding, max(margin, 0), up.lms, status, fallback)
+        self.manager.heard(message.submode, coding, max(margin, 0), up.lms, found.get(blocks.LINK_STATUS))
 
     def order(self, meter):
         """The order that is due, or None."""

@@ -298,7 +298,7 @@ class BurstMeter(Sending):
         one = exchange.shape
         moved_us = timing.to_application_time(one.uplink, one.header, one.option, slot.number)
         end_us = event.end_us or self._now_us
-        taken = self._taken(link, event.at_us, end_us, event.at_us + moved_us, wall_us)
+        taken = self._taken(link, event.at_us, end_us, event.at_us + moved_us, wall_us, event.rssi_dbm)
         if taken is None:
             return []
         self._count("taken")

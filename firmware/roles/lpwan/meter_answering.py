@@ -42,11 +42,11 @@ class Answering(Unasked):
     def _present(self, now_us, wall_us):
         return self.mac.time.at(now_us, super()._present(now_us, wall_us))
 
-    def _taken(self, link, at_us, end_us, rx0_us, wall_us):
+    def _taken(self, link, at_us, end_us, rx0_us, wall_us, rssi_dbm):
         """What a downlink frame for this meter does: (actions, meter_mac.Answer, telegrams or None, access number), or None if
         it is not taken.
 
-        at_us, end_us: of its front sync and last chip. rx0_us: at_us moved to RX0, at which its times are meant.
+        at_us, end_us: of its front sync and last chip. rx0_us: at_us moved to RX0, at which its times are meant. rssi_dbm: or None.
         """
         try:
             asked = frames.asked(link, self.profile, at_us, end_us)
@@ -66,7 +66,7 @@ class Answering(Unasked):
             session.rtrm = asks.rtrm
         session.receiver = link.address if link.llc.flag else None
         session.closing = bool(asks.sc)
-        answer = mac.command(link.mac, alive, session.mac, rx0_us, asks.acp)
+        answer = mac.command(link.mac, alive, session.mac, rx0_us, asks.acp, rssi_dbm)
         session.mac = answer.kept
         if answer.session_us is not None:
             self._request_us = rx0_us + answer.session_us if answer.session_us else None

@@ -127,10 +127,10 @@ class MeterMac:
 
     # --- commands ---
 
-    def command(self, received, alive, kept, rx0_us, partner):
+    def command(self, received, alive, kept, rx0_us, partner, rssi_dbm):
         """The Answer to the MAC part of a downlink. received: mac.Mac. alive: whether the session was open before. kept: of the
-        Answer before. rx0_us: application time. partner: ACP."""
-        self.managed.heard(partner)
+        Answer before. rx0_us: application time. partner: ACP. rssi_dbm: of the downlink, or None."""
+        self.managed.heard(partner, rssi_dbm)
         if received.type == mac.MCNR and received.body is None and received.error is None:
             return Answer(None, None, kept, False, None)
         if self.security is None:

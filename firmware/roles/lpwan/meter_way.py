@@ -108,7 +108,7 @@ def option_of(access, multi):
     return 1 + (1 if access.additional else 0) + (2 if multi else 0)
 
 
-def shape(declared, way, tiv, turn, access=None, session=0, lms=0):
+def shape(declared, way, tiv, turn, access=None, session=0):
     """The Shape of a frame.
 
     turn: number of the frame, from which alternation and sub-carriers follow. access: elements.NO_ACCESS or
@@ -127,7 +127,7 @@ def shape(declared, way, tiv, turn, access=None, session=0, lms=0):
         code = code if access is None else access
         up = None
         if code or session or has_n:
-            up = elements.Up(lms, code, None, session, uplink_n, None, None, None)
+            up = elements.Up(0, code, None, session, uplink_n, None, None, None)
         return Shape(uplink, names, header, up, (), {}, declared.option, 0)
     option = option_of(declared.access, way.multi)
     given = timing.access(uplink, option)
@@ -142,7 +142,7 @@ def shape(declared, way, tiv, turn, access=None, session=0, lms=0):
     rxm = _rxm(declared, given, uplink, header, way, slots)
     told = rxm != given.rxm or declared.option != given.timing
     up = elements.Up(
-        lms,
+        0,
         option + 1,
         way.downlink,
         0,

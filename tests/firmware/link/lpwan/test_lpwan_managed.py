@@ -15,6 +15,7 @@ CODINGS = ("7/8", "1/2", "1/3")
 CAPABILITY = values.Capability(("UL-B1", "UL-B2", "UL-B4"), 0, ("DL-B1", "DL-B4"), CODINGS, 0)
 START = Uplink(0, 2, "UL-B4", (2,), "1/2")  # -6 dB
 DOWN = Downlink(0, 0, "DL-B4")
+NOT_COUNTED = 31  # corrected bit errors
 ALL = (0, 1, 2, 3, 4)
 
 
@@ -111,17 +112,17 @@ def test_figure_q_j_10():
     """-3 dB; the command lowers the link budget; -9 dB with a margin of ]16;20]; nobody; soft fallback to 0 dB, next hard."""
     one = meter(uplink=Uplink(0, 1, "UL-B4", (2,), "1/3"), preset=256)
     assert one.status()[0] == MBlock(0, b"\x01")
-    one.heard(0, managed.margin_code(17), managed.corrected_code(0, 500))
+    one.heard(0, -119 + 17)
     lower = values.encode(5, Uplink(0, 3, "UL-B4", (2,), "1/3"))
     assert one.execute(lower) == lower
     assert one.execute(values.encode(6, DOWN)) == values.encode(6, DOWN)
     assert one.uplink.reduction == 1  # the response is sent as before
     assert one.switched() and one.uplink.reduction == 3
-    assert one.status() == [MBlock(0, bytes([3, 5 << 5])), MBlock(1, b"\x20")]
+    assert one.status() == [MBlock(0, bytes([3, 5 << 5 | NOT_COUNTED])), MBlock(1, b"\x20")]
     miss(one, 244)
     assert one.status()[1] == MBlock(1, b"\x0c")
     assert miss(one, 12)[-1]
-    assert one.status() == [MBlock(0, bytes([0, 5 << 5])), MBlock(1, b"\x60")]
+    assert one.status() == [MBlock(0, bytes([0, 5 << 5 | NOT_COUNTED])), MBlock(1, b"\x60")]
 
 
 def test_a_permanent_set():
@@ -261,11 +262,21 @@ def test_state_that_was_altered(at, value):
 
 
 def test_codes():
-    assert [managed.margin_code(db) for db in (None, -3, 0, 1, 4, 5, 8, 12, 16, 17, 20, 21, 99)] == (
-        [7, 0, 0, 1, 1, 2, 2, 3, 4, 5, 5, 6, 6]
+    assert [managed.margin_code(db) for db in (-3, 0, 1, 4, 5, 8, 12, 16, 17, 20, 21, 99)] == (
+        [0, 0, 1, 1, 2, 2, 3, 4, 5, 5, 6, 6]
     )
-    assert [managed.corrected_code(n, 100) for n in (0, 5, 29, 30, 90)] == [0, 5, 29, 30, 30]
-    assert managed.corrected_code(0, 0) == 31
+
+
+def test_margin_is_that_of_the_downlink_in_force():
+    """Table Q.B.2: DL-B4 needs -119 dBm, DL-B1 -130."""
+    one = meter()
+    for rssi_dbm, code in ((-110, 3), (-110.5, 3), (None, 7), (-125, 0), (-60, 6)):
+        one.heard(0, rssi_dbm)
+        assert one.status()[0].value[1] >> 5 == code
+    command = values.encode(6, values.Downlink(0, 0, "DL-B1"))
+    assert one.execute(command) == command and one.switched()
+    one.heard(0, -110)
+    assert one.status()[0].value[1] >> 5 == 5
 
 
 blocks_of = st.builds(MBlock, st.sampled_from(managed.HANDLED), st.binary(max_size=3))

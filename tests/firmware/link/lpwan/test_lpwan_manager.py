@@ -38,7 +38,7 @@ def uplink(meter, nw, loss):
         nw.lost()
         return False
     told = [values.decode(block.id, block.value) for block in meter.status()]
-    nw.heard(meter.uplink.sub_mode, meter.uplink.coding, left, 0, told[0], told[1])
+    nw.heard(meter.uplink.sub_mode, meter.uplink.coding, left, 0, told[0])
     return True
 
 
@@ -53,7 +53,7 @@ def walk(meter, nw, loss, frames, fate=lambda i: True):
                 nw.sent()
                 nw.lost()
             continue
-        meter.heard(0, managed.margin_code(15))
+        meter.heard(0, managed.FLOORS_DBM[meter.downlink.sub_mode] + 15)
         if wanted:
             nw.sent()
             response = [meter.execute(block) for block in wanted]
@@ -75,7 +75,7 @@ def test_it_moves_a_meter_to_what_is_cheap_and_good_enough(loss):
             "7/8",
             min((227 - loss - 130) // 30, 3),
         )
-    assert nw.state == manager.KEEP and nw.fallback.counter
+    assert nw.state == manager.KEEP
     settled = meter.export()
     walk(meter, nw, loss, 60)
     assert meter.export() == settled  # nothing swings
@@ -133,7 +133,7 @@ def test_frames_with_other_parameters_on_purpose():
     _, nw = both()
     for _ in range(20):
         nw.heard("UL-B4", "7/8", 390, lms=1)
-    assert nw.wanted() == [] and nw.fallback is None and nw.seconds_to_fallback(60) is None
+    assert nw.wanted() == []
 
 
 def test_a_meter_that_fell_back_in_its_sub_mode_only_is_moved_again():
@@ -146,13 +146,6 @@ def test_a_meter_that_fell_back_in_its_sub_mode_only_is_moved_again():
     for _ in range(20):
         nw.heard("UL-B1", "7/8", 400)
     assert nw.wanted() == [values.encode(blocks.UPLINK, cheapest)]
-
-
-def test_fallback_is_predicted():
-    """Q.3.7.1.4.3: 10 opportunities, 40 minutes apart."""
-    _, nw = both()
-    nw.heard("UL-B1", "1/3", 100, 0, None, values.FallbackStatus(values.SOFT, 10))
-    assert nw.seconds_to_fallback(40 * 60) == 400 * 60
 
 
 def test_frames_that_are_lost_count():
