@@ -34,7 +34,15 @@ _TOP = {"node": dict, "radio": dict, "gateway": dict, "repeater": dict, "meter":
 _NODE = {"role": ROLES, "state_dir": str, "default_keys": bool}
 _RADIO = {"hat": str, "mode": RECEIVE_MODES, "beyond_limits": bool, "raw_sync": bool, "msk": bool}
 _GATEWAY = {"id": str, "install": ("none", "known"), "radio": str}
-_KNOWN = {"name": str, "id": str, "key": str, "mac_key": str, "profile": ("A", "B", "D"), "commands": bool}
+_KNOWN = {
+    "name": str,
+    "id": str,
+    "key": str,
+    "mac_key": str,
+    "profile": ("A", "B", "D"),
+    "commands": bool,
+    "manage_link": bool,
+}
 _REPEATER = {"id": str}
 # Device types of a communication controller and of a unidirectional repeater.
 _CONTROLLER = 0x31
@@ -84,6 +92,7 @@ class Config:
     meters: list = field(default_factory=list)  # KnownMeter for a collector, host.profile.Device for a meter
     gateway: Gateway | None = None  # None: receive only
     partners: list = field(default_factory=list)  # of the meters those that take commands
+    managed: list = field(default_factory=list)  # of those whose link the gateway manages of its own accord
     mac_keys: dict = field(default_factory=dict)  # KnownMeter: Key, where the file names one
     repeater: Address | None = None  # of our own
 
@@ -125,10 +134,15 @@ def load(path, role=None):
                     hint = 'add [gateway] with id = "12345678.M=OMS.V=01.T=31"'
                     raise source.error("commands = true needs a [gateway]", table, "commands", hint)
                 config.partners.append(meter)
+            if values.get("manage_link"):
+                if not values.get("commands"):
+                    raise source.error("manage_link needs commands = true", table, "manage_link")
+                config.managed.append(meter)
     if "gateway" in document:
         if config.role == "meter":
             raise source.error("a meter is no gateway", "gateway", None, "[gateway] is for a collector")
         config.gateway = _gateway(source, document["gateway"], config.radios)
+        _management(source, config)
     if config.role == "repeater":
         _repeater(source, document, config)
     elif "repeater" in document:
@@ -232,6 +246,18 @@ def repeater_address(text):
         hint = 'such as "12345678.M=OMS.V=01.T=32": eight digits and version of your own choice'
         raise MisuseError("a repeater has a whole address of device type 32", hint=hint)
     return own
+
+
+def _management(source, config):
+    """One radio hears one sub-carrier of one sub-mode: a meter that is sent elsewhere would be lost to it (UL-B4 has no others)."""
+    sends = [one.mode for one in config.radios if one.name == config.gateway.radio]
+    if config.managed and sends != ["UL-B4"]:
+        raise source.error(
+            "links are managed on UL-B4 only",
+            "gateway",
+            None,
+            'mode = "UL-B4" for the radio that sends, or leave manage_link out; omsnode command METER mac-link moves a meter by hand',
+        )
 
 
 def _known(source, table, values):

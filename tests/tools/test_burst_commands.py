@@ -341,6 +341,25 @@ def test_a_gateway_has_one_of_several_radios_and_the_others_only_hear(own, mode,
     assert "gateway" in stored and not (here / "there" / "collector-{}.json".format(other)).exists()
 
 
+def test_a_gateway_manages_a_link(here, capsys, monkeypatch):
+    """The played meter is near: the cheapest that UL-B4 has is enough, and it is still heard with it."""
+    text = GATEWAY.format("sx1262-virtual")
+    (here / "gateway.toml").write_text(text.replace("[gateway]", "manage_link = true\n[gateway]"))
+    monkeypatch.setattr(collect.time, "sleep", lambda seconds: None)
+    assert main(["collect", "--config", "gateway.toml", "--seconds", "240"]) == 0
+    out, err = capsys.readouterr()
+    hidden(out + err)
+    lines = [json.loads(line) for line in out.splitlines()]
+    orders = [one["order"] for one in lines if "order" in one]
+    assert {one["number"] for one in orders} == {None} and {one["name"] for one in orders} == {"garden"}
+    asked, moved = [one["result"] for one in orders if one["step"] == "done"]
+    assert asked["uplink link management"]["coding"] == "1/2"
+    now = moved["uplink link management"]
+    assert (now["sub_mode"], now["coding"], now["reduction"], now["temporary"]) == ("UL-B4", "7/8", 3, 0)
+    at = [index for index, one in enumerate(lines) if one.get("order", {}).get("result") == moved]
+    assert [one for one in lines[at[0] :] if one.get("name") == "garden"]
+
+
 def test_the_help_names_the_orders_of_the_mac(capsys):
     with pytest.raises(SystemExit):
         main(["command", "--help"])

@@ -16,12 +16,13 @@ from omsnode.firmware.roles.gateway import Gateway, OrderEvent
 from omsnode.firmware.roles.key_holder import MASTER
 from omsnode.firmware.roles.key_steps import KeyChange
 from omsnode.firmware.roles.lpwan.gateway import BurstGateway
+from omsnode.firmware.roles.lpwan.gateway_managed import Managing
 from omsnode.firmware.roles.lpwan.gateway_partner import BurstPartner
 from omsnode.firmware.roles.lpwan.gateway_status import MacStatus
 from omsnode.firmware.roles.meter import CLOCK, Profile, Register
 from omsnode.firmware.roles.partner import Partner
 
-from . import _orders, scene
+from . import _beyond, _orders, scene
 
 _USUAL = (
     Address.parse("00000000.M=OMN").manufacturer,
@@ -130,7 +131,7 @@ class Counter:
         """The Gateway around a Collector. state: what was stored. one: config.Radio with which it sends."""
         settings = self._settings
         kind, partner = (BurstGateway, BurstPartner) if one.burst else (Gateway, Partner)
-        partners = [self._partner(partner, meter) for meter in settings.partners]
+        partners = [self._partner(partner, meter, one) for meter in settings.partners]
         self._radio_name = one.name
         self._gateway = kind(
             collector,
@@ -142,10 +143,15 @@ class Counter:
         )
         return self._gateway
 
-    def _partner(self, kind, meter):
+    def _partner(self, kind, meter, radio):
         keys = self.keys(meter)
         version = keys(MASTER)[0] if keys(MASTER) else 0
-        return kind(meter.address, meter.key, meter.profile, version, keys)
+        made = kind(meter.address, meter.key, meter.profile, version, keys)
+        if meter in self._settings.managed:
+            # Of its own accord it takes no downlink beyond the limits, whatever the owner allows.
+            sent = [name for name in submodes.DOWNLINKS if not _beyond.labels(radio, [(name, _beyond.TX)])]
+            made.managing = Managing(downlinks=sent)
+        return made
 
     def open(self, node, wall):
         """Orders are taken from now on. node: with the role. wall: its clock."""

@@ -47,6 +47,7 @@ key = "@kitchen.key"            # name in the key store (`omsnode keys`), file w
 profile = "B"                   # OMS security profile A, B or D that was agreed: nothing weaker is believed of this meter
 commands = true                 # `omsnode command kitchen_water ...` may ask something of it; needs [gateway]
 # mac_key = "@kitchen.mac"      # of a burst meter: KeyID 0F, for mac-... orders; else as in the key store
+# manage_link = true            # of a burst meter on UL-B4: the gateway itself chooses coding, power and downlink, by signal
 
 [gateway]                       # without it the collector never sends
 id = "12345678.M=OMS.V=01.T=31" # its own address: digits and version of your choice, device type 31

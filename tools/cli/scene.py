@@ -13,6 +13,7 @@ from omsnode.firmware.host.config import Radio
 from omsnode.firmware.host.lpwan_access import BurstAccess
 from omsnode.firmware.host.store import MemoryStore
 from omsnode.firmware.link.address import Address
+from omsnode.firmware.link.lpwan.values import Capability
 from omsnode.firmware.node import Node
 from omsnode.firmware.phy.burst import submodes
 from omsnode.firmware.roles.collector import KnownMeter
@@ -152,7 +153,16 @@ def burst_meters(uplink):
 
 def burst_access(uplink, keys, coding="1/2"):
     """What makes a burst meter that is played: it listens, with fast answers."""
-    declared = {"uplink": uplink, "coding": coding, "downlink": "DL-B4", "option": 1, "capability": None}
+    codings = ("7/8", coding) if coding == "1/2" else (coding,)
+    able = Capability((uplink,), 0, ("DL-B4",), codings, 0)
+    declared = {
+        "uplink": uplink,
+        "coding": coding,
+        "downlink": "DL-B4",
+        "option": 1,
+        "capability": able,
+        "reductions": 3,
+    }
     return BurstAccess(keys=keys, valve=None, declared=declared, longest=113)
 
 

@@ -7,7 +7,7 @@ First the meter is asked what it can do and how it is set. That, and everything 
 from ...errors import MisuseError
 from ...link.lpwan import blocks, manager, values
 from ..orders import DONE, MORE
-from ..orders.mac import MacRead
+from ..orders.mac import MacRead, plain
 from .gateway_status import meanings
 
 # Signal on UL-B4 at rate 7/8 that gives 1 % of frame loss, full power, 15 bytes: some 15 dB above what Table Q.B.2 implies for
@@ -21,8 +21,7 @@ class Managing:
     """uplinks: sub-modes that our gateways hear. downlinks: that they send. floor_dbm: see FLOOR_DBM. reductions: steps of 3 dB by
     which the meter's power may be reduced.
 
-    manager: link.lpwan.manager.Manager, None until the meter has told what it can do. settled: what is said to it is none of
-    ours: the owner has set its link, or it has no link management.
+    manager: link.lpwan.manager.Manager, None until the meter has told what it can do.
     """
 
     def __init__(
@@ -114,8 +113,10 @@ class Move(MacRead):
             return self._fail("the meter takes no MAC command (MERR)")
         algorithm.answered(heard.telegram)
         asked = (blocks.UPLINK, blocks.DOWNLINK)
-        told = [one for one in heard.telegram if one.id in asked]
-        return self._done({blocks.row(one.id).name: one.value.hex().upper() for one in told})
+        told = [one for one in heard.telegram if one.id in asked and one.value]
+        if not told:
+            return self._fail("the meter does not set its link so")
+        return self._done({blocks.row(one.id).name: plain(one.id, one.value) for one in told})
 
     def _silence(self, wall_us):
         algorithm = self._managing.manager

@@ -168,6 +168,24 @@ def test_any_one_radio_is_that_of_the_gateway(load):
     assert load(GATEWAY).gateway.radio == "main"
 
 
+def test_a_link_that_the_gateway_manages(load):
+    radio = '[radio.main]\nhat = "virtual"\nmode = "{}"\n'
+    meter = '[[meter]]\nid = "54890017"\nmac_key = "@mac"\nmanage_link = true\n'
+    taken = meter + "commands = true\n"
+    found = load(radio.format("UL-B4") + taken + GATEWAY)
+    assert found.managed == found.partners == found.meters
+    assert load(radio.format("UL-B4") + taken.replace("true\nc", "false\nc") + GATEWAY).managed == []
+    for text, words in (
+        (radio.format("UL-B4") + meter + GATEWAY, "needs commands = true"),
+        (radio.format("UL-B1.3") + taken + GATEWAY, "on UL-B4 only"),
+        (radio.format("T+C") + taken + GATEWAY, "on UL-B4 only"),
+        (taken + GATEWAY, "on UL-B4 only"),
+    ):
+        with pytest.raises(ConfigError) as refused:
+            load(text)
+        assert words in refused.value.message
+
+
 def test_the_mac_key_of_a_known_meter(load):
     found = load('[[meter]]\nid = "54890017"\nmac_key = "@mac"\ncommands = true\n' + GATEWAY)
     assert found.mac_keys[found.meters[0]] == Key.from_hex(MAC_KEY)
