@@ -1,5 +1,6 @@
 """Radio bursts from their chips, and what of them was wrong on the air (OMS Vol. 2 Annex Q.2.4; LPWAN sheet sections 3 to 10)."""
 
+import itertools
 from collections import namedtuple
 from typing import Any
 
@@ -142,7 +143,17 @@ def solve(bursts):
     rows = len(fec.layouts(head.multi, head.type))
     if any(one.header != head for one in bursts) or len(bursts) > rows:
         raise LengthError("bursts of more than one frame", None)
-    payload = decode.payload(head, [(None, one.data) for one in bursts], mac.valid)
+    orders = list(itertools.combinations(range(1, rows + 1), len(bursts)))
+
+    def right(payload):
+        if not mac.valid(payload):
+            return False
+        frames = [one.frame for one in bursts]
+        return bursts[0].direction == modes.DOWN or any(
+            burst.carries(payload, head, list(zip(indices, frames, strict=True))) for indices in orders
+        )
+
+    payload = decode.payload(head, [(None, one.data) for one in bursts], right)
     if payload is None and bursts[0].direction == modes.UP:
         payload = _costly(head, bursts)
     if payload is None:

@@ -1,10 +1,14 @@
 """Bursts from chips: OMS Vol. 2 Annex Q.Z.4.1.2 (the worked example of the sheet's section 10), Q.Z.4.1.5, Q.Z.4.2.2, typed in."""
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from omsnode.firmware.errors import CrcError, HeaderError, LengthError, OmsError
 from omsnode.firmware.host import bursts, lpwan_explain
+from omsnode.firmware.link.lpwan import mac
+from omsnode.firmware.phy.burst import burst
 from omsnode.firmware.phy.burst.header import Header
 from support_spans import covers
 
@@ -171,3 +175,14 @@ def test_noise(direction, front, data):
         assert one.payload is None
     covers(lpwan_explain.burst_spans(one), len(chips))
     lpwan_explain.bit_rows(one)
+
+
+@pytest.mark.parametrize("which", [(2,), (3,), (2, 3)])
+def test_a_right_crc_is_not_enough(which):
+    """What the encoder makes of a frame has a right MAC CRC once in 54 times: UL2 must not be taken for UL1 of another frame."""
+    rng = random.Random(7)
+    for _ in range(150):
+        body = bytes([0x20]) + rng.randbytes(rng.randrange(8, 30))
+        payload = body + mac.crc(body)
+        sent = burst.uplink(payload, rng.randrange(128), 1, rng.randrange(3))
+        assert bursts.solve([bursts.read(sent[index - 1], "up") for index in which]) == payload
