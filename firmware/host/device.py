@@ -180,10 +180,13 @@ def device(source, table, values):
         )
         if not burst:  # that sends in parts what does not fit
             Meter(profile, bytes(5)).telegram(_ANY_TIME_US)  # does it all fit one telegram?
-        if listens:
-            listens.role(listens.kind, profile, bytes(5), None)
+        role = listens.role(listens.kind, profile, bytes(5), None) if listens else None
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
+    least_s = -(-lpwan_access.busy_us(role) // 1000000) if burst else 0
+    if seconds < least_s:
+        hint = "{} s at least: its bursts and the windows behind them take so long".format(least_s)
+        raise wrong("interval_s = {} is not allowed".format(seconds), "interval_s", hint)
     slow = access.too_slow(profile, listens.fillers if listens else 0)
     return Device(values.get("name", own.ident), profile, listens, (slow,) if slow else ())
 

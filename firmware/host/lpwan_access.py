@@ -168,6 +168,12 @@ def of(source, table, values, mode, key, writable):
     )
 
 
+def busy_us(role):
+    """From T0 of a frame of this BurstMeter to its last burst or window, with the longest timing input value."""
+    one = meter_way.shape(role.declared, role.way, 127, 0)
+    return one.slots[-1].offset_us if one.slots else timing.burst_offset(one.uplink, one.header, 3)
+
+
 def _capability(source, table, values, mode, coding, downlink, option):
     """What link management may choose of; what the meter begins with is of it."""
     own = meter_way.bases(mode)

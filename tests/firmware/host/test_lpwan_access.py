@@ -56,7 +56,7 @@ def test_everything_said(load):
         'mac_key = "@mac"\nmac_key_version = 3\nsecurity_mode = 7\ncoding = "multi"\nspacing = "medium"\n'
         'downlink = "DL-B1"\naccess = 4\nresponse_timing = 3\ndl_rxm_ms = 2200\nsub_carriers = [0, 4]\ntiv = 89\n'
         'clock_ppm = 100\nuplinks = ["UL-B3"]\ndownlinks = ["DL-B4"]\ncodings = ["1/3"]\npower_steps = 2\n'
-        'fallback_counter = 40\nsession_resume_s = 30\nfillers = 2\nclock = "none"\nkey_version = 1\n'
+        'fallback_counter = 40\nsession_resume_s = 30\nfillers = 2\nclock = "none"\nkey_version = 1\ninterval_s = 200\n'
     )
     device = load(METER.replace("UL-B4", "UL-B1+B2") + words + VOLUME).meters[0]
     made = role(device)
@@ -166,6 +166,28 @@ def test_any_one_radio_is_that_of_the_gateway(load):
     assert load(TWO.format("T+C", "UL-B4") + GATEWAY + 'radio = "b"\n').gateway.radio == "b"
     assert load('[radio.x]\nmode = "UL-B4"\n' + GATEWAY).gateway.radio == "x"
     assert load(GATEWAY).gateway.radio == "main"
+
+
+@pytest.mark.parametrize(
+    "words, least_s",
+    [
+        ('downlink = "DL-B4"\n', 2),  # RX0 1.5 s behind T0 (Table Q.28)
+        (
+            'downlink = "DL-B4"\naccess = 4\ncoding = "multi"\n',
+            13,
+        ),  # t_A + t_B + 3 t_A / 2 of TIV 127 (sheet 11.1, 11.2)
+        ('coding = "multi"\n', 8),  # t_A + t_B
+        ("", 1),
+    ],
+)
+def test_frames_do_not_overlap(words, least_s, load):
+    config_text = METER + words + "interval_s = {}\n" + VOLUME
+    load(config_text.format(least_s))
+    if least_s > 1:
+        with pytest.raises(ConfigError) as refused:
+            load(config_text.format(least_s - 1))
+        assert "{} s at least".format(least_s) in refused.value.hint
+        assert refused.value.message.count("c.toml") == 1
 
 
 def test_a_link_that_the_gateway_manages(load):
