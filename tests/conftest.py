@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import signal
 import tempfile
 
 import pytest
@@ -21,7 +22,9 @@ _keys = Session()
 
 
 def pytest_configure(config):
-    """Tests know nothing of the keys of who runs them, and the keys of the tests stay in them."""
+    """Tests know nothing of the keys of who runs them, and the keys of the tests stay in them. Ctrl-C ends what they start: whoever
+    is started in the background of a script inherits that it is ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     state = tempfile.TemporaryDirectory(prefix="omsnode-state-")
     config.add_cleanup(state.cleanup)
     os.environ["XDG_STATE_HOME"] = state.name
