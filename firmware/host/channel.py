@@ -15,8 +15,8 @@ Between replies come the events of the orders that this client gave or follows, 
 
     {"order": {"number": 7, "step": "sent", ...}}
 
-Whoever serves the channel looks at it between two slices of its radio loop, without threads and without waiting. What a
-client can cost is bounded: CLIENTS of them, LONGEST bytes per request, one request per look, QUEUE bytes that it has not
+Whoever serves the channel looks at it between two slices of its radio loop, without threads and without waiting. A reply leaves
+at the next look, or with the first event of its order: what it says is stored by then. What a client can cost is bounded: CLIENTS of them, LONGEST bytes per request, one request per look, QUEUE bytes that it has not
 fetched. A client that lets more than that come together is let go, and so is one that sends no JSON; its orders go on.
 """
 
@@ -73,10 +73,10 @@ class Server:
         busy = False
         for client in self._clients:
             client.receive()
+            client.send()
             if not busy and (line := client.line()) is not None:
                 busy = True
                 self._answer(client, line, handle)
-            client.send()
             client.close_if_done()
         # Who had to wait this time is first the next time.
         self._clients = [one for one in self._clients[1:] + self._clients[:1] if not one.gone]
@@ -86,6 +86,7 @@ class Server:
         for client in self._clients:
             if number in client.follows:
                 self._put(client, {"order": event})
+                client.send()
 
     def close(self):
         """The end: what can be sent is sent."""
@@ -178,7 +179,6 @@ class _Client:
             self.close()
             return False
         self._out += data
-        self.send()
         return True
 
     def send(self):

@@ -73,11 +73,25 @@ def test_replies_in_order_and_events_of_what_is_followed(server):
     ]
 
 
+def test_a_reply_leaves_at_the_next_look(server):
+    """Between two looks an order that was taken is stored: who was told so must not lose it with the collector."""
+    client = connected(server)
+    client.sendall(b'{"number": 7}\n')
+    server.look(echo)
+    client.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        client.recv(100)
+    client.settimeout(240)
+    server.look(echo)
+    assert lines(client, 1) == [{"reply": {"number": 7}}]
+
+
 def test_a_request_may_come_in_pieces(server):
     client = connected(server)
     for piece in (b'{"num', b'ber": 1', b"}", b"\n"):
         server.look(echo)
         client.sendall(piece)
+    server.look(echo)
     server.look(echo)
     assert lines(client, 1) == [{"reply": {"number": 1}}]
 
@@ -85,6 +99,7 @@ def test_a_request_may_come_in_pieces(server):
 def test_a_refusal_is_told_with_its_hint(server):
     client = connected(server)
     client.sendall(b"{}\n")
+    server.look(refuse)
     server.look(refuse)
     told = {"code": "misuse", "misuse": True, "message": "not so", "hint": "but so"}
     assert lines(client, 1) == [{"refused": told}]
@@ -169,6 +184,7 @@ def test_there_is_an_end_of_clients(server):
     server.look(echo)
     again = connected(server)
     again.sendall(b'{"number": 1}\n')
+    server.look(echo)
     server.look(echo)
     assert lines(again, 1) == [{"reply": {"number": 1}}]
 
