@@ -72,10 +72,14 @@ class Manager:
         if not self._choices:
             raise MisuseError("none of our gateways hears this meter")
 
-    def heard(self, sub_mode, coding, margin, lms=0, status=None):
-        """An uplink. sub_mode, coding: of it. margin: in tenths of dB. lms: of its UA. status: value of its MBlock 00, or None."""
+    def heard(self, sub_mode, coding, margin, lms=0, status=None, downlink=None):
+        """An uplink. sub_mode, coding: of it. margin: in tenths of dB. lms, downlink: of its UA; the sub-mode may be None. status:
+        value of its MBlock 00, or None."""
         if lms:
             return
+        if downlink is not None and self._downlink is not None and downlink != self._downlink.sub_mode:
+            # The owner has moved it, or the response was lost. What it has told was that of another one.
+            self._downlink, self._down_margin = values.Downlink(0, self._downlink.multi, downlink), None
         ordered = self._order[0] if self._order else None
         now = self._uplink
         reduction = now.reduction if status is None else status.reduction
@@ -122,16 +126,13 @@ class Manager:
         if self.state != SENT:
             return
         up, down = self._order
-        told = {}
-        for block in response:
-            told[block.id] = block.value
         if up is not None:
-            if told.get(blocks.UPLINK):
+            if values.encode(blocks.UPLINK, up) in response:
                 self._uplink, self._margins = up, []
             else:
                 self._refused.append(up)
         if down is not None:
-            if told.get(blocks.DOWNLINK):
+            if values.encode(blocks.DOWNLINK, down) in response:
                 self._downlink, self._down_margin = down, None
             else:
                 self._refused.append(down)
@@ -185,14 +186,14 @@ class Manager:
         found = None
         for name in self._downs:
             one = values.Downlink(0, now.multi, name)
+            more = _DOWNLINKS[name] - _DOWNLINKS[now.sub_mode]
             if one in self._refused:
                 continue
-            found = one
-            if margin + _DOWNLINKS[name] - _DOWNLINKS[now.sub_mode] >= DOWN_TARGET:
-                break
-        if found is None or found.sub_mode == now.sub_mode:
-            return None
-        return found
+            if margin + more >= DOWN_TARGET:
+                return one if more else None
+            if more > 0:
+                found = one
+        return found  # the strongest there is, where all are too weak
 
     def _go(self, event):
         if (self.state, event) not in TABLE:

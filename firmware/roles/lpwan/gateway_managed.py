@@ -2,6 +2,7 @@
 link.lpwan.manager, and what that wants goes to the meter as an order of the gateway's own accord (LPWAN sheet section 18).
 
 First the meter is asked what it can do and how it is set. That, and everything wanted, waits until the owner's orders are done.
+A meter that nobody speaks to falls back, in the end to a sub-mode that our gateways may not hear: it is spoken to in time.
 """
 
 from ...errors import MisuseError
@@ -15,6 +16,7 @@ from .gateway_status import meanings
 FLOOR_DBM = -101
 _KNOWN = (blocks.CAPABILITY, blocks.UPLINK, blocks.DOWNLINK)
 _ASKS = 3  # times that a meter is asked what it can do
+_FAILS = 4  # behind an order that failed 1, 3, 7, and then always 15 uplinks are let pass
 
 
 class Managing:
@@ -37,21 +39,48 @@ class Managing:
         self.reductions = reductions
         self.manager = None
         self.asks = 0
+        self._last = None  # the order before
+        self._fails = self._rest = 0
+        self._fallback = None  # values.FallbackStatus, until it was acted upon
+        self._preset = 0  # the highest counter of those since
 
     def heard(self, message, up, found):
         """An uplink. message: hearing.Message. up: its elements.Up. found: {MBlockID: meaning} that it said, authentic."""
+        fallback = found.get(blocks.FALLBACK_STATUS)
+        if fallback is not None:
+            self._fallback, self._preset = fallback, max(self._preset, fallback.counter)
         if self.manager is None or message.rssi_dbm is None:
             return
         header = message.header
         coding = "multi" if header.multi else values.CODINGS[header.type]
         margin = 10 * (message.rssi_dbm - self.floor_dbm) + manager.advantage(message.submode, coding)
-        self.manager.heard(message.submode, coding, max(margin, 0), up.lms, found.get(blocks.LINK_STATUS))
+        status = found.get(blocks.LINK_STATUS)
+        self.manager.heard(message.submode, coding, max(margin, 0), up.lms, status, up.downlink)
 
     def order(self, meter):
-        """The order that is due, or None."""
-        if self.manager is None:
+        """The order that is due behind an uplink, or None. The one before has ended."""
+        if self._last is not None:
+            self._fails = 0 if self._last.outcome == DONE else min(self._fails + 1, _FAILS)
+            self._rest = (1 << self._fails) - 1
+            self._last = None
+        if self._rest:
+            self._rest -= 1
+            return None
+        self._last = self._due(meter)
+        return self._last
+
+    def _due(self, meter):
+        algorithm, fallback = self.manager, self._fallback
+        if algorithm is None:
             return Question(self, meter) if self.asks < _ASKS else None
-        return Move(self, meter) if self.manager.wanted() else None
+        if algorithm.state == manager.SENT:
+            algorithm.lost()  # its order has failed before it was said
+        if algorithm.wanted():
+            return Move(self, meter)
+        if fallback is None or fallback.next == values.NONE_LEFT or 2 * fallback.counter > self._preset:
+            return None
+        self._fallback, self._preset = None, 0
+        return Keep(meter)
 
     def told(self, found):
         """{MBlockID: meaning} of the answer to a Question: a manager for it, where there is something to manage."""
@@ -86,6 +115,14 @@ class Question(MacRead):
         return self.outcome
 
 
+class Keep(MacRead):
+    """Anything that is said to a meter sets its fallback counter back."""
+
+    def __init__(self, meter):
+        super().__init__(["mac-read", "fallback-status"], meter, None)
+        self._plan(())
+
+
 class Move(MacRead):
     """What the algorithm wants at the moment it is said."""
 
@@ -112,8 +149,8 @@ class Move(MacRead):
                 algorithm.lost()
             return self._fail("the meter takes no MAC command (MERR)")
         algorithm.answered(heard.telegram)
-        asked = (blocks.UPLINK, blocks.DOWNLINK)
-        told = [one for one in heard.telegram if one.id in asked and one.value]
+        asked = blocks.parse(bytes.fromhex(self.state["blocks"]))
+        told = [one for one in heard.telegram if one in asked]
         if not told:
             return self._fail("the meter does not set its link so")
         return self._done({blocks.row(one.id).name: plain(one.id, one.value) for one in told})

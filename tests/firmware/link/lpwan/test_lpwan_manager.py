@@ -117,6 +117,36 @@ def test_the_downlink_follows_what_the_meter_tells():
     nw.heard("UL-B1", "1/3", 50, 0, values.LinkStatus(0, 7, 0))  # not known
 
 
+def test_the_downlink_is_what_the_meter_offers():
+    """The owner has moved it to the strongest, on which it has little: none of those that we know of is better."""
+    nw = manager.Manager(CAPABILITY, HIGHEST, Downlink(0, 0, "DL-B4"), HEARS, SENDS)
+    for margin in (2, 0, 6):  # the last is more than 20 dB: enough for DL-B4
+        assert nw.wanted() == []
+        nw.heard("UL-B1", "1/3", 50, 0, values.LinkStatus(0, margin, 0), "DL-B1")
+    assert nw.wanted() == [values.encode(blocks.DOWNLINK, Downlink(0, 0, "DL-B4"))]
+
+
+def test_no_downlink_is_made_weaker_where_it_is_weak():
+    """DL-B1 is what it uses and what our gateways do not send of their own accord: 4 dB on it are less on all others."""
+    nw = manager.Manager(CAPABILITY, HIGHEST, DOWN, HEARS, ("DL-B2", "DL-B4"))
+    nw.heard("UL-B1", "1/3", 50, 0, values.LinkStatus(0, 2, 0))
+    assert nw.wanted() == []
+
+
+def test_a_meter_that_answers_with_what_it_uses_has_refused():
+    """A Set is answered with the value that was written (sheet section 13)."""
+    _, nw = both()
+    now = values.encode(blocks.UPLINK, HIGHEST)
+    seen = []
+    for _ in range(200):
+        nw.heard("UL-B1", "1/3", 390, 0, values.LinkStatus(0, None, None))
+        if nw.wanted():
+            seen.append(nw.wanted()[0])
+            nw.sent()
+            nw.answered([now])
+    assert len(seen) == len(set(seen)) > 3
+
+
 def test_what_a_meter_refuses_is_not_asked_for_again():
     _, nw = both()
     seen = []

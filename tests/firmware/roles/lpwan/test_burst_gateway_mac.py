@@ -697,6 +697,65 @@ def test_managed_meter_that_refuses_or_is_silent():
     assert len(stage.downs) == count or stage.role.orders() == []
 
 
+def test_managed_meter_that_takes_no_command_is_not_asked_behind_every_uplink():
+    stage, meter = managed()
+    known(stage, meter)
+    asked = []
+    for at in range(100):
+        down = stage.one(meter.nr(), kind=0, rssi_dbm=-98)
+        if down is not None and down.type == "MCMD":
+            asked.append(at)
+            stage.hear(meter.merr(), kind=0)
+    assert len(asked) == 9 and asked[-1] > 80  # behind 3 uplinks, then with 1, 3, 7, 15, 15... between
+    # It takes them again: what was wanted all the time is done.
+    down = heard(stage, meter, 20, -98)
+    assert stage.one(meter.mrsp(down, None), kind=0).c_field == SND_NKE
+
+
+def test_managed_order_that_fails_before_it_is_said():
+    """No burst to the meter holds the command in the one slot, and the next one holds it."""
+    stage, meter = managed()
+    known(stage, meter)
+    for _ in range(2):
+        assert stage.one(meter.nr(), kind=0, rssi_dbm=-98) is None
+    small = up(downlink="DL-B3", timing=1, rxm=2)  # 12 bytes
+    assert stage.hear(meter.nr(up=small), kind=0, rssi_dbm=-98) == []
+    assert stage.details("failed") == ["a burst to this meter does not hold this command"]
+    down = heard(stage, meter, 8, -98)
+    assert down is not None and down.type == "MCMD"
+
+
+def test_managed_downlink_that_the_owner_has_moved():
+    """To DL-B1, on which it has 4 to 8 dB: DL-B3 would have less than none."""
+    stage, meter = managed()
+    known(stage, meter)
+    meter.up = up(downlink="DL-B1", downlink_n=(2, 2, 2), timing=1, rxm=0)
+    for _ in range(4):
+        body = meter.mac.unsolicited(bytes([0x20, 0, 0x5F]))
+        assert stage.hear(meter.nr(body=body), kind=0, rssi_dbm=-85) == []
+
+
+def test_managed_meter_is_spoken_to_before_it_falls_back():
+    """Fallback counter (MBlock 01) from 15: half of them are let pass; where no fallback is left, all of them."""
+    stage, meter = managed()
+    known(stage, meter)
+
+    def told(byte):
+        body = meter.mac.unsolicited(bytes([0x11, byte]))
+        return stage.one(meter.nr(body=body), kind=0, rssi_dbm=-90)
+
+    for left in range(15, 7, -1):
+        assert told(0x40 | left) is None  # the next one is hard
+    down = told(0x40 | 7)
+    frame = meter.mrsp(down, bytes.fromhex("114F"))
+    assert meter.executed == b"\x01"
+    assert stage.one(frame, kind=0).c_field == SND_NKE
+    for left in range(15, 7, -1):
+        assert told(0x40 | left) is None
+    for left in range(15, -1, -1):
+        assert told(0xC0 | left) is None
+
+
 def test_managed_without_mac_key_or_services():
     stage = Stage(partners=[partner(known=only_master, managing=Managing())])
     meter = Meter()
