@@ -50,7 +50,7 @@ class Managed:
         if not 0 < preset <= _MOST or not self._has_uplink(uplink) or not self._has_downlink(downlink):
             raise MisuseError("a meter starts within its own capabilities")
         self.counter = preset
-        self._margin = None
+        self._heard, self._rssi_dbm = False, None  # the downlink before
         self._forget()
         if stored is not None:
             self.rollback(stored)
@@ -81,9 +81,7 @@ class Managed:
 
     def heard(self, acp=0, rssi_dbm=None):
         """A valid downlink for this meter. acp: of MElement_DA; 1 does not count. rssi_dbm: of it, None if it is not known."""
-        floor_dbm = FLOORS_DBM.get(self.downlink.sub_mode)
-        known = rssi_dbm is not None and floor_dbm is not None
-        self._margin = margin_code(rssi_dbm - floor_dbm) if known else values.UNKNOWN_MARGIN
+        self._heard, self._rssi_dbm = True, rssi_dbm
         if not acp:
             self.counter = self.preset
 
@@ -121,7 +119,7 @@ class Managed:
 
     def status(self):
         """The MBlocks that an uplink which offers access should have: link status and fallback status."""
-        return [self._link_status(self._margin is not None), self._fallback_status()]
+        return [self._link_status(self._heard), self._fallback_status()]
 
     def execute(self, block):
         """The MBlock of the response to one of a command, empty if it failed; None if it is not of link management. Then
@@ -163,7 +161,11 @@ class Managed:
         reduction = min(self.uplink.reduction, 3)  # 12 dB cannot be told (sheet 25, 7)
         if not whole:
             return values.encode(blocks.LINK_STATUS, values.LinkStatus(reduction, None, None))
-        margin = values.UNKNOWN_MARGIN if self._margin is None else self._margin
+        # Of the sub-mode in which it listens now, which may not be the one in which that was heard.
+        floor_dbm = FLOORS_DBM.get(self.downlink.sub_mode)
+        margin = values.UNKNOWN_MARGIN
+        if self._rssi_dbm is not None and floor_dbm is not None:
+            margin = margin_code(self._rssi_dbm - floor_dbm)
         status = values.LinkStatus(reduction, margin, values.UNKNOWN_CORRECTED)  # nobody counts bits here
         return values.encode(blocks.LINK_STATUS, status)
 

@@ -274,7 +274,10 @@ def test_margin_is_that_of_the_downlink_in_force():
         one.heard(0, rssi_dbm)
         assert one.status()[0].value[1] >> 5 == code
     command = values.encode(6, values.Downlink(0, 0, "DL-B1"))
+    one.heard(0, -115)
+    assert one.status()[0].value[1] >> 5 == 1
     assert one.execute(command) == command and one.switched()
+    assert one.status()[0].value[1] >> 5 == 4  # with the same signal, before anything is heard in it
     one.heard(0, -110)
     assert one.status()[0].value[1] >> 5 == 5
 
