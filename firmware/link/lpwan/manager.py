@@ -42,7 +42,7 @@ TABLE = {
 class Manager:
     """capability: values.Capability of the meter (MBlock 13). uplink: values.Uplink it is known to use, downlink:
     values.Downlink. reductions: steps of power that may be asked for. uplinks: sub-modes that our gateways receive,
-    downlinks: that they send.
+    downlinks: that they send, and that the meter would receive; may be changed at any time.
 
     state: KEEP, WANT (there are MBlocks to be sent) or SENT (their MRSP is awaited).
     """
@@ -64,11 +64,8 @@ class Manager:
                 for reduction in range(reductions, -1, -1):
                     carriers = (2,) if name == "UL-B4" else (0, 1, 2, 3, 4)
                     self._choices.append(values.Uplink(0, reduction, name, carriers, coding))
-        self._downs = [
-            one
-            for one in ("DL-B4", "DL-B3", "DL-B2", "DL-B1")
-            if one in capability.downlinks and one in downlinks
-        ]
+        self.downlinks = downlinks
+        self._downs = [one for one in ("DL-B4", "DL-B3", "DL-B2", "DL-B1") if one in capability.downlinks]
         if not self._choices:
             raise MisuseError("none of our gateways hears this meter")
 
@@ -187,7 +184,7 @@ class Manager:
         for name in self._downs:
             one = values.Downlink(0, now.multi, name)
             more = _DOWNLINKS[name] - _DOWNLINKS[now.sub_mode]
-            if one in self._refused:
+            if one in self._refused or name not in self.downlinks:
                 continue
             if margin + more >= DOWN_TARGET:
                 return one if more else None

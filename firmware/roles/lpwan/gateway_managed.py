@@ -6,9 +6,11 @@ A meter that nobody speaks to falls back, in the end to a sub-mode that our gate
 """
 
 from ...errors import MisuseError
-from ...link.lpwan import blocks, manager, values
+from ...link.lpwan import blocks, elements, manager, values
+from ...phy.burst import timing
 from ..orders import DONE, MORE
 from ..orders.mac import MacRead, plain
+from .gateway_partner import LEAST
 from .gateway_status import meanings
 
 # Signal on UL-B4 at rate 7/8 that gives 1 % of frame loss, full power, 15 bytes: some 15 dB above what Table Q.B.2 implies for
@@ -51,11 +53,21 @@ class Managing:
             self._fallback, self._preset = fallback, max(self._preset, fallback.counter)
         if self.manager is None or message.rssi_dbm is None:
             return
+        self.manager.downlinks = self._received(message.submode, up)
         header = message.header
         coding = "multi" if header.multi else values.CODINGS[header.type]
         margin = 10 * (message.rssi_dbm - self.floor_dbm) + manager.advantage(message.submode, coding)
         status = found.get(blocks.LINK_STATUS)
         self.manager.heard(message.submode, coding, max(margin, 0), up.lms, status, up.downlink)
+
+    def _received(self, uplink, up):
+        """Those of our downlinks in which a meter with this DL-RXM receives enough to be given any order: where it is short a
+        slower one may hold nothing, and nobody knows whether the meter would make it longer."""
+        option = elements.option(up)
+        if option is None:
+            return ()
+        rxm = timing.access(uplink, option).rxm if up.rxm is None else up.rxm
+        return [one for one in self.downlinks if (timing.largest_payload(one, rxm, 0, 0) or 0) >= LEAST]
 
     def order(self, meter):
         """The order that is due behind an uplink, or None. The one before has ended."""

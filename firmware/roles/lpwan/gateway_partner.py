@@ -29,6 +29,8 @@ _LLC_BYTES = 11  # LC, C, M2 A2, ACC; and M A of a gateway that is not the alloc
 _NAMED_BYTES = 8
 _AFL_BYTES = 30  # of the first fragment, with KI
 _LEAST_ROOM = 20
+# Bytes of a MAC frame in which any order can be brought, by the allocated gateway.
+LEAST = _MAC_BYTES + _LLC_BYTES + _AFL_BYTES + _LEAST_ROOM
 _SINGLE = (2, 1, 0)  # FEC rates, the strongest first
 
 

@@ -664,10 +664,26 @@ def test_managed_downlink():
     """It says that DL-B4 has no margin: 8 dB more are those of DL-B1 (sheet 24: 10.8)."""
     stage, meter = managed()
     known(stage, meter)
+    meter.up = up(timing=2, rxm=0)
     body = meter.mac.unsolicited(bytes([0x20, 0, 0x1F]))
     down = stage.one(meter.nr(body=body), kind=0, rssi_dbm=-85)
     meter.mrsp(down, None)
     assert meter.executed == bytes.fromhex("1600")
+
+
+@pytest.mark.parametrize(("rxm", "moved"), [(None, None), (4, None), (5, "1604"), (8, "1602"), (9, "1600")])
+def test_managed_downlink_is_one_that_holds_an_order(rxm, moved):
+    """Default DL-RXM of 75 ms: nothing on DL-B1, 14 bytes on DL-B2, 47 on DL-B3 (sheet section 14); 400 ms: 69 on DL-B1."""
+    stage, meter = managed()
+    known(stage, meter)
+    meter.up = up(timing=None if rxm is None else 2, rxm=rxm)
+    body = meter.mac.unsolicited(bytes([0x20, 0, 0x1F]))
+    down = stage.one(meter.nr(body=body), kind=0, rssi_dbm=-85)
+    if moved is None:
+        assert down is None
+    else:
+        meter.mrsp(down, None)
+        assert meter.executed == bytes.fromhex(moved)
 
 
 def test_managed_other_sub_mode():
