@@ -17,6 +17,7 @@ WAKE_US = 15000  # the receiver is started so long before its window opens: a ch
 ARM_US = 15000  # a burst is handed to the radio so long before its first chip: an armed radio hears nothing
 _GUARD_US = 60000  # between the end of a downlink burst and what is next
 _LONGEST_CHIPS = (6296, 2504)  # of a downlink: single, multi (sheet 4)
+_LEAST = 69  # bytes of a downlink: what the default DL-RXM of UL-B1 holds on DL-B1 (sheet 14)
 
 # uplink: "UL-B1".."UL-B4", "UL-B1+B2". coding: one of values.CODINGS. carriers: tuple of allowed n. reduction: of the power,
 # steps of 3 dB. downlink: "DL-B1".."DL-B4", None of a unidirectional meter. multi: 1 = downlink multi burst.
@@ -33,10 +34,11 @@ class Declared:
 
     uplink, coding, downlink: the Way it starts with. spacing: 0 short, 1 medium, 2 long, of its multi bursts. access: access
     option, 1..6; bit "downlink multi burst" and additional window follow from it. option: response timing option 1..8, None:
-    the default of the access option. rxm: DL-RXM code, None: the default; less is announced where the times leave no room for
-    it. early_ppm, late_ppm: tolerance of its own clock. capability: values.Capability, None: what it starts with and no more.
-    tiv: timing input value, None: at random, then kept. longest: bytes of a PHY payload that its radio can send. preset: fallback
-    counter. reductions: steps of 3 dB by which the radio can reduce its power. resume_s: session resume delay at first, even.
+    the default of the access option. rxm: DL-RXM code, None: the default, or what a slow downlink of UL-B4 needs; less is
+    announced where the times leave no room for it. early_ppm, late_ppm: tolerance of its own clock. capability:
+    values.Capability, None: what it starts with and no more. tiv: timing input value, None: at random, then kept. longest:
+    bytes of a PHY payload that its radio can send. preset: fallback counter. reductions: steps of 3 dB by which the radio can
+    reduce its power. resume_s: session resume delay at first, even.
     """
 
     def __init__(
@@ -206,6 +208,10 @@ def _rxm(declared, given, uplink, header, way, slots):
         min(gaps) - _GUARD_US - max(last, end) * (declared.early_ppm + declared.late_ppm + 50) // 1000000
     )
     wanted = given.rxm if declared.rxm is None else declared.rxm
+    if declared.rxm is None and uplink == "UL-B4":
+        # Its default holds next to nothing on DL-B1 to DL-B3: who was moved there could not be told anything.
+        while (timing.largest_payload(way.downlink, wanted, 0, 0) or 0) < _LEAST:
+            wanted += 1
     fits = 1
     for code in range(1, len(timing.RXM_MS)):
         if timing.RXM_MS[code] * 1000 <= room_us:

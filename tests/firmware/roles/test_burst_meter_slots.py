@@ -95,6 +95,14 @@ def test_rxm_is_cut_to_what_fits():
     assert walk.uplink().up.rxm == 10
 
 
+@pytest.mark.parametrize(("downlink", "rxm"), [("DL-B1", 9), ("DL-B2", 7), ("DL-B3", 5), ("DL-B4", None)])
+def test_rxm_of_a_slow_downlink(downlink, rxm):
+    """The default of UL-B4, 75 ms, holds nothing on DL-B1 (sheet 14): such a meter must announce a longer one. Here: what holds at
+    least the 69 bytes of UL-B1 with DL-B1."""
+    walk = BurstWalk(make(downlink=downlink, nominal_us=100 * S))
+    assert walk.uplink().up.rxm == rxm
+
+
 # --- slots ---
 
 
