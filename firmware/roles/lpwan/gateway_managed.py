@@ -43,14 +43,15 @@ class Managing:
         self.asks = 0
         self._last = None  # the order before
         self._fails = self._rest = 0
-        self._fallback = None  # values.FallbackStatus, until it was acted upon
-        self._preset = 0  # the highest counter of those since
+        self._fallback = None  # values.FallbackStatus, as it may be by now
+        self._preset = 0  # the highest counter that was told since it was spoken to
 
     def heard(self, message, up, found):
         """An uplink. message: hearing.Message. up: its elements.Up. found: {MBlockID: meaning} that it said, authentic."""
-        fallback = found.get(blocks.FALLBACK_STATUS)
-        if fallback is not None:
-            self._fallback, self._preset = fallback, max(self._preset, fallback.counter)
+        if self._fallback is not None and elements.option(up):
+            left = max(self._fallback.counter - 1, 0)
+            self._fallback = values.FallbackStatus(self._fallback.next, left)
+        self.left(found)
         if self.manager is None or message.rssi_dbm is None:
             return
         self.manager.downlinks = self._received(message.submode, up)
@@ -91,8 +92,14 @@ class Managing:
             return Move(self, meter)
         if fallback is None or fallback.next == values.NONE_LEFT or 2 * fallback.counter > self._preset:
             return None
-        self._fallback, self._preset = None, 0
-        return Keep(meter)
+        self._preset = fallback.counter
+        return Keep(self, meter)
+
+    def left(self, found):
+        """{MBlockID: meaning}, maybe with that of the MBlock 01."""
+        told = found.get(blocks.FALLBACK_STATUS)
+        if told is not None:
+            self._fallback, self._preset = told, max(self._preset, told.counter)
 
     def told(self, found):
         """{MBlockID: meaning} of the answer to a Question: a manager for it, where there is something to manage."""
@@ -130,9 +137,15 @@ class Question(MacRead):
 class Keep(MacRead):
     """Anything that is said to a meter sets its fallback counter back."""
 
-    def __init__(self, meter):
+    def __init__(self, managing, meter):
         super().__init__(["mac-read", "fallback-status"], meter, None)
+        self._managing = managing
         self._plan(())
+
+    def heard(self, heard, wall_us):
+        if super().heard(heard, wall_us) == DONE:
+            self._managing.left(meanings(heard.telegram))
+        return self.outcome
 
 
 class Move(MacRead):
