@@ -768,7 +768,7 @@ def test_managed_meter_is_spoken_to_before_it_falls_back():
     assert stage.one(frame, kind=0).c_field == SND_NKE
     # It has told how many there are, and need not tell it again.
     for _ in range(3):
-        for left in range(7):
+        for _ in range(7):
             assert stage.one(meter.nr(), kind=0, rssi_dbm=-90) is None
         frame = meter.mrsp(stage.one(meter.nr(), kind=0, rssi_dbm=-90), bytes.fromhex("114F"))
         assert stage.one(frame, kind=0).c_field == SND_NKE
