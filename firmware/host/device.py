@@ -183,7 +183,7 @@ def device(source, table, values):
         role = listens.role(listens.kind, profile, bytes(5), None) if listens else None
     except MisuseError as error:
         raise wrong(error.message, None, error.hint)
-    least_s = -(-lpwan_access.busy_us(role) // 1000000) if burst else 0
+    least_s = -(-lpwan_access.busy_us(role, listens) // 1000000) if burst else 0
     if seconds < least_s:
         hint = "{} s at least: its bursts and the windows behind them take so long".format(least_s)
         raise wrong("interval_s = {} is not allowed".format(seconds), "interval_s", hint)

@@ -5,6 +5,7 @@ option (Table Q.80), response timing option and DL-RXM (Q.3.5.5), sub-carriers n
 (MBlock 13).
 """
 
+import itertools
 from dataclasses import dataclass, field
 
 from ..link.lpwan import values as mblocks
@@ -168,10 +169,15 @@ def of(source, table, values, mode, key, writable):
     )
 
 
-def busy_us(role):
-    """From T0 of a frame of this BurstMeter to its last burst or window, with the longest timing input value."""
-    one = meter_way.shape(role.declared, role.way, 127, 0)
-    return one.slots[-1].offset_us if one.slots else timing.burst_offset(one.uplink, one.header, 3)
+def busy_us(role, listens):
+    """From T0 of a frame of this BurstMeter to its last burst or window, with the longest timing input value and in the longest
+    way in which it may come to send. listens: its BurstAccess."""
+    longest = 0
+    for uplink, coding in itertools.product(listens.uplinks, listens.codings):
+        one = meter_way.shape(role.declared, role.way._replace(uplink=uplink, coding=coding), 127, 0)
+        end_us = one.slots[-1].offset_us if one.slots else timing.burst_offset(one.uplink, one.header, 3)
+        longest = max(longest, end_us)
+    return longest
 
 
 def _capability(source, table, values, mode, coding, downlink, option):

@@ -177,6 +177,8 @@ def test_any_one_radio_is_that_of_the_gateway(load):
             13,
         ),  # t_A + t_B + 3 t_A / 2 of TIV 127 (sheet 11.1, 11.2)
         ('coding = "multi"\n', 8),  # t_A + t_B
+        # Link management may move it to multi: t_A + t_B + t_A / 2, long.
+        ('downlink = "DL-B4"\ncodings = ["7/8", "multi"]\nspacing = "long"\n', 41),
         ("", 1),
     ],
 )
