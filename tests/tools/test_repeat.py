@@ -32,8 +32,10 @@ def test_it_repeats_the_meters_of_the_demo(tmp_path):
     assert len(lines) >= 8 and {line[1] for line in lines} == {"T1", "C1"}
     for _, _, digits in lines:
         telegram = bytes.fromhex(digits)
+        if telegram[4:8] == bytes.fromhex("21436587"):
+            continue  # of the repeater itself, whose turn comes by chance
         hop = telegram[11] & 0x10 if telegram[10] == 0x8C else telegram[13] & 0x01
-        assert telegram[1] == 0x44 and hop
+        assert telegram[1] == 0x44 and hop, digits
     # The collector knows them for what they are.
     (tmp_path / "sent.txt").write_text("\n".join(line[2] for line in lines))
     assert '"hops": 1' in omsnode(tmp_path, "decode", "sent.txt").stdout
