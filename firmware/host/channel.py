@@ -15,9 +15,10 @@ Between replies come the events of the orders that this client gave or follows, 
 
     {"order": {"number": 7, "step": "sent", ...}}
 
-Whoever serves the channel looks at it between two slices of its radio loop, without threads and without waiting. A reply leaves
-at the next look, or with the first event of its order: what it says is stored by then. What a client can cost is bounded: CLIENTS of them, LONGEST bytes per request, one request per look, QUEUE bytes that it has not
-fetched. A client that lets more than that come together is let go, and so is one that sends no JSON; its orders go on.
+Whoever serves the channel looks at it between two slices of its radio loop, without threads and without waiting. A reply
+leaves at the next look, or with the first event of its order: what it says is stored by then. What a client can cost is
+bounded: CLIENTS of them, LONGEST bytes per request, one request per look, QUEUE bytes that it has not fetched. A client that
+lets more than that come together is let go, and so is one that sends no JSON; its orders go on.
 """
 
 import contextlib

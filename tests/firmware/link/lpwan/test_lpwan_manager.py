@@ -133,29 +133,28 @@ def test_no_downlink_is_made_weaker_where_it_is_weak():
     assert nw.wanted() == []
 
 
-def test_a_meter_that_answers_with_what_it_uses_has_refused():
-    """A Set is answered with the value that was written (sheet section 13)."""
-    _, nw = both()
-    now = values.encode(blocks.UPLINK, HIGHEST)
+def asked(nw, answer):
+    """What is asked of a meter that is heard well and gives this MBlock as answer to everything."""
     seen = []
     for _ in range(200):
         nw.heard("UL-B1", "1/3", 390, 0, values.LinkStatus(0, None, None))
         if nw.wanted():
             seen.append(nw.wanted()[0])
             nw.sent()
-            nw.answered([now])
+            nw.answered([answer])
+    return seen
+
+
+def test_a_meter_that_answers_with_what_it_uses_has_refused():
+    """A Set is answered with the value that was written (sheet section 13)."""
+    _, nw = both()
+    seen = asked(nw, values.encode(blocks.UPLINK, HIGHEST))
     assert len(seen) == len(set(seen)) > 3
 
 
 def test_what_a_meter_refuses_is_not_asked_for_again():
     _, nw = both()
-    seen = []
-    for _ in range(200):
-        nw.heard("UL-B1", "1/3", 390, 0, values.LinkStatus(0, None, None))
-        if nw.wanted():
-            seen.append(nw.wanted()[0])
-            nw.sent()
-            nw.answered([blocks.get(blocks.UPLINK)])
+    seen = asked(nw, blocks.get(blocks.UPLINK))
     assert len(seen) == len(set(seen)) > 3 and nw.wanted() == []
 
 
