@@ -85,11 +85,10 @@ def decode(header, bursts, budget=BUDGET, check=mac.valid, now=time.monotonic):
     seen = {bytes(header.length)}  # its CRC is right, but no frame is all zeros
 
     def fits(payload):
-        return len(possible) == 1 or any(
-            burst.carries(
-                payload, header, [(i + 1, chips) for i, (_, chips) in zip(chosen, bursts, strict=True)]
-            )
-            for chosen in possible
+        return len(possible) == 1 or burst.carries(
+            payload,
+            header,
+            *([(i + 1, chips) for i, (_, chips) in zip(chosen, bursts, strict=True)] for chosen in possible),
         )
 
     number = rounds = 0

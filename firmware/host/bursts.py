@@ -143,15 +143,13 @@ def solve(bursts):
     rows = len(fec.layouts(head.multi, head.type))
     if any(one.header != head for one in bursts) or len(bursts) > rows:
         raise LengthError("bursts of more than one frame", None)
-    orders = list(itertools.combinations(range(1, rows + 1), len(bursts)))
+    frames = [one.frame for one in bursts]
+    indices = itertools.combinations(range(1, rows + 1), len(bursts))
+    orders = [list(zip(each, frames, strict=True)) for each in indices]
 
     def right(payload):
-        if not mac.valid(payload):
-            return False
-        frames = [one.frame for one in bursts]
-        return bursts[0].direction == modes.DOWN or any(
-            burst.carries(payload, head, list(zip(indices, frames, strict=True))) for indices in orders
-        )
+        down = bursts[0].direction == modes.DOWN
+        return mac.valid(payload) and (down or burst.carries(payload, head, *orders))
 
     payload = decode.payload(head, [(None, one.data) for one in bursts], right)
     if payload is None and bursts[0].direction == modes.UP:

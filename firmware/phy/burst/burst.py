@@ -118,14 +118,18 @@ def different(a, b):
     return wrong + 8 * abs(len(a) - len(b))
 
 
-def carries(payload, head, received):
-    """Whether uplink bursts may be of this payload. received: [(index 1 to 3, chips behind the sync)].
+def carries(payload, head, *orders):
+    """Whether uplink bursts may be of this payload. orders: which they may be, each [(index 1 to 3, chips behind the sync)].
 
     A MAC CRC begins with 0 and is not complemented, so what the encoder makes of a frame that it divides is often divided by
     it as well: UL2 or UL3, taken for UL1, has a right CRC in one case of 54. But then its check bits are those of something
     else. Chips are compared, in which an error stays one.
     """
     sent = uplink(payload, head.tiv, head.multi, head.type)
+    return any(_agrees(sent, payload, head, received) for received in orders)
+
+
+def _agrees(sent, payload, head, received):
     for index, frame in received:
         if len(frame) != len(sent[index - 1]) - len(START):
             return False

@@ -153,10 +153,8 @@ def _plausible(attempts, payload):
         return False
     if len(attempts) == 1:
         return True
-    for attempt in attempts:
-        if burst.carries(payload, header, [(index, one.frame) for index, one in attempt.bursts]):
-            return True
-    return False
+    orders = [[(index, one.frame) for index, one in attempt.bursts] for attempt in attempts]
+    return burst.carries(payload, header, *orders)
 
 
 def _members(attempts):
